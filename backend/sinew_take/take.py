@@ -1,0 +1,217 @@
+"""Reading and writing takes: a folder of `take.json` and `.npz` files, immutable once written.
+
+Nothing in a take is ever executed: arrays are read with `allow_pickle=False`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import arrays as spec
+from .errors import RequestError, TakeError
+from .version import LAWS, TAKE_VERSION
+
+FORMAT = "sinew-take"
+PLATE_PATTERN = "plate/{:06d}.jpg"
+"""Upright frames of the shot, index = frame of the take; `take.json` names it under "plate" where it was written."""
+
+
+@dataclass
+class Subject:
+    """One person. `info` is its entry in `take.json`; the dictionaries hold the arrays of `arrays.py` by name."""
+
+    info: dict
+    motion: dict[str, np.ndarray]
+    body: dict[str, np.ndarray]
+    avatar: dict[str, np.ndarray] | None = None
+    masks: dict[str, np.ndarray] | None = None
+    extra: dict[str, np.ndarray] | None = None
+
+    @property
+    def id(self) -> str:
+        return self.info["id"]
+
+
+@dataclass
+class Take:
+    """One solved result. `meta` is `take.json`; see `docs/take_format.md`."""
+
+    meta: dict
+    shot: dict[str, np.ndarray]
+    subjects: list[Subject] = field(default_factory=list)
+    points: dict[str, np.ndarray] | None = None
+    path: Path | None = None
+
+    @property
+    def id(self) -> str:
+        """Identity of this result (a UUID); two solves of one shot differ in it and share `shot_id`."""
+        return self.meta["id"]
+
+    @property
+    def shot_id(self) -> str:
+        return self.meta["shot_id"]
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.shot["time_s"])
+
+
+def _load(folder: Path, name: str) -> dict[str, np.ndarray]:
+    path = folder / name
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {key: data[key] for key in data.files}
+    except FileNotFoundError:
+        raise TakeError(f"The take is damaged: {name} is missing in {folder}; reconstruct the clip again.") from None
+    except ValueError as error:
+        if "pickle" in str(error).lower():
+            raise TakeError(f"{name} in {folder} holds pickled objects, which Sinew never loads; "
+                            "get the take from a source you trust.") from None
+        raise TakeError(f"The take is damaged: {name} in {folder} cannot be read; reconstruct the clip again.") from None
+    except (OSError, EOFError, zipfile.BadZipFile, KeyError, NotImplementedError):
+        raise TakeError(f"The take is damaged: {name} in {folder} cannot be read; reconstruct the clip again.") from None
+
+
+def read_meta(folder: str | os.PathLike) -> dict:
+    """`take.json` of a take, its version checked.
+
+    Raises:
+        TakeError: Not a take, damaged, or of another major version.
+    """
+    folder = Path(folder)
+    try:
+        meta = json.loads((folder / "take.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise TakeError(f"{folder} is not a take: it has no take.json; choose a folder that Sinew wrote.") from None
+    except (ValueError, OSError):
+        raise TakeError(f"The take is damaged: take.json in {folder} cannot be read; "
+                        "reconstruct the clip again.") from None
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise TakeError(f"{folder} is not a take: its take.json is something else's; "
+                        "choose a folder that Sinew wrote.")
+    version = meta.get("version")
+    if not (isinstance(version, list) and len(version) == 2 and all(isinstance(v, int) for v in version)):
+        raise TakeError(f"The take is damaged: take.json in {folder} has no version; reconstruct the clip again.")
+    if version[0] != TAKE_VERSION[0]:
+        raise TakeError(f"{folder} is a take of version {version[0]}.{version[1]} and this Sinew reads version "
+                        f"{TAKE_VERSION[0]}; use the matching Sinew or reconstruct the clip again.")
+    for key, kind in (("id", str), ("shot_id", str), ("subjects", list), ("source", dict)):
+        if not isinstance(meta.get(key), kind):
+            raise TakeError(f"The take is damaged: take.json in {folder} lacks \"{key}\"; reconstruct the clip again.")
+    if meta.get("laws") != LAWS:
+        raise TakeError(f"{folder} was solved with the joint laws {meta.get('laws')!r} and this Sinew knows {LAWS!r}; "
+                        "use the matching Sinew or reconstruct the clip again.")
+    return meta
+
+
+def read(folder: str | os.PathLike) -> Take:
+    """Read and check a take.
+
+    Raises:
+        TakeError: One sentence that names what is missing, damaged or of another version.
+    """
+    folder = Path(folder)
+    meta = read_meta(folder)
+    shot = _load(folder, "shot.npz")
+    sizes: dict[str, int] = {}
+    spec.check("shot.npz", shot, spec.SHOT, sizes)
+    n_frames = {"T": sizes["T"], "T1": sizes["T"] + 1}
+    subjects = []
+    for info in meta["subjects"]:
+        ident = info.get("id") if isinstance(info, dict) else None
+        if not (isinstance(ident, str) and ident.isidentifier()):
+            raise TakeError(f"The take is damaged: take.json in {folder} names a subject wrongly; "
+                            "reconstruct the clip again.")
+        files = {}
+        own = dict(n_frames)
+        for name, table in spec.SUBJECT_FILES.items():
+            file = f"subjects/{ident}/{name}.npz"
+            if name in spec.SUBJECT_REQUIRED or (folder / file).exists():
+                files[name] = _load(folder, file)
+                spec.check(file, files[name], table, own)
+        extra = f"subjects/{ident}/extra.npz"
+        if (folder / extra).exists():
+            files["extra"] = _load(folder, extra)
+        subjects.append(Subject(info, **files))
+    points = None
+    if (folder / "scene/points.npz").exists():
+        points = _load(folder, "scene/points.npz")
+        spec.check("scene/points.npz", points, spec.POINTS, {})
+    return Take(meta, shot, subjects, points, folder)
+
+
+def validate(take: Take) -> None:
+    """Check a take in memory against the table. Raises TakeError."""
+    sizes: dict[str, int] = {}
+    spec.check("shot.npz", take.shot, spec.SHOT, sizes)
+    for subject in take.subjects:
+        own = {"T": sizes["T"], "T1": sizes["T"] + 1}
+        for name, table in spec.SUBJECT_FILES.items():
+            data = getattr(subject, name)
+            if data is not None:
+                spec.check(f"subjects/{subject.id}/{name}.npz", data, table, own)
+        present = subject.motion["present"]
+        for name in ("q", "root_m", "joints_m", "T_wj"):
+            if not np.isfinite(subject.motion[name][present]).all():
+                raise TakeError(f"subjects/{subject.id}/motion.npz has numbers that are not finite in {name}; "
+                                "this is a fault of the solve, please report it.")
+    if take.points is not None:
+        spec.check("scene/points.npz", take.points, spec.POINTS, {})
+
+
+def write(take: Take, folder: str | os.PathLike, partial: str | os.PathLike | None = None) -> Path:
+    """Write a take: beside its place first, checked by reading it back, then renamed, so no half take is ever seen.
+
+    Args:
+        take: What to write.
+        folder: Where it will stand; must not exist.
+        partial: A folder to complete and rename (it may already hold `plate/`); default `<folder>.partial`, made anew.
+
+    Raises:
+        RequestError: Something stands at `folder`, or the disk is full or not writable.
+        TakeError: The take breaks its own format.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise RequestError(f"{folder} already exists; choose another --out, takes are never overwritten.")
+    validate(take)
+    work = Path(partial) if partial is not None else folder.with_name(folder.name + ".partial")
+    try:
+        if partial is None and work.exists():
+            shutil.rmtree(work)
+        work.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(work / "shot.npz", **take.shot)
+        for subject in take.subjects:
+            own = work / "subjects" / subject.id
+            own.mkdir(parents=True, exist_ok=True)
+            for name in (*spec.SUBJECT_FILES, "extra"):
+                data = getattr(subject, name)
+                if data is not None:
+                    np.savez_compressed(own / f"{name}.npz", **data)
+        if take.points is not None:
+            (work / "scene").mkdir(exist_ok=True)
+            np.savez_compressed(work / "scene" / "points.npz", **take.points)
+        text = json.dumps(take.meta, indent=1, ensure_ascii=False, allow_nan=False)
+        (work / "take.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"The take cannot be written to {folder} ({error.strerror or error}); "
+                           "choose another --out or free some space.") from None
+    read(work)
+    try:
+        os.rename(work, folder)
+    except OSError as error:
+        raise RequestError(f"The take cannot be put at {folder} ({error.strerror or error}); "
+                           f"it is complete in {work}.") from None
+    return folder
+
+
+def folder_size(folder: str | os.PathLike) -> int:
+    """Bytes in a folder."""
+    return sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file())
