@@ -1,0 +1,1 @@
+"""The Blender side without user interface: registration, settings, jobs, plans and scenes."""

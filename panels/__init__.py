@@ -1,0 +1,1 @@
+"""Blender panels: they draw properties and name operators, and compute nothing."""
