@@ -1,0 +1,259 @@
+"""The main job: a video in, takes out. Stages in order, each cached; this module only connects them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sinew import avatar, body, camera, flow, motion, people, video
+from sinew.cache import Cache, file_sha256, key
+from sinew.progress import Progress, StopRequest
+from sinew_take import events, free_body, skeleton
+from sinew_take import take as take_format
+from sinew_take.errors import InputError, RequestError
+from sinew_take.version import LAWS, TAKE_VERSION, VERSION
+
+MIN_FRAMES = 2
+CACHED_TYPES = {t.__name__: t for t in (
+    flow.VideoInfo, flow.Shot, flow.Track, flow.People, flow.Camera, flow.Motion, video.Scan)}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `sinew reconstruct` was asked for. Times in seconds, half-open."""
+
+    video: Path
+    out: Path
+    start_s: float | None = None
+    end_s: float | None = None
+    rate: str | None = None
+    most_people: int | None = None
+    camera: flow.CameraOptions = field(default_factory=flow.CameraOptions)
+    body: str = "default"
+    device: str = "auto"
+    plate: bool = True
+    splats: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    takes: list[Path]
+    report: dict
+
+
+def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Event], None], stop: StopRequest) -> Result:
+    """Reconstruct everybody in a video, one take per shot.
+
+    Args:
+        request: What to do.
+        cache_folder: Where finished stages are kept.
+        emit: Receives events as they happen.
+        stop: Asked between steps; raises `Stopped` from inside.
+
+    Returns:
+        Folders of the takes and the report of the run (also inside each `take.json`).
+
+    Raises:
+        RequestError, InputError, Stopped: One sentence each; nothing stands at `out` then.
+    """
+    _check_request(request)
+    device = _device(request.device)
+    emit(events.Started(VERSION, list(events.STAGES)))
+    progress = Progress(emit, stop)
+    cache = Cache(cache_folder, CACHED_TYPES)
+
+    def cached(stage: str, entry: str, make: Callable) -> object:
+        value, hit = progress.run(stage, lambda report: cache.through(stage, entry, lambda: make(report)))
+        if hit:
+            progress.skipped(stage)
+        return value
+
+    sha256 = file_sha256(request.video, stop.check)
+    scan_key = key("video", sha256, str(request.video.resolve()), request.start_s, request.end_s, request.rate)
+    scan = cached("video", scan_key, lambda report: video.find_shots(
+        request.video, request.start_s, request.end_s, request.rate, report))
+    notes = list(scan.notes)
+    shots = [s for s in scan.shots if s.n_frames >= MIN_FRAMES]
+    if not shots:
+        raise InputError(f"{request.video.name} has only a single frame in the range; choose a video or a longer range.")
+    progress.set_shots(len(shots))
+    if len(shots) > 1:
+        notes.append(f"The range spans {len(shots) - 1} cut(s): {len(shots)} shots, solved one by one.")
+
+    # A shot without people must not cost the others their takes: it is said, and the rest goes on.
+    takes, reports, empty = [], [], []
+    for number in range(len(shots)):
+        out = _out(request, number)
+        if out.exists():
+            raise RequestError(f"{out} already exists; choose another --out, takes are never overwritten.")
+    for number, shot in enumerate(shots):
+        try:
+            take = _solve_shot(request, shot, notes, sha256, scan_key, device, progress, cached, stop)
+        except InputError as error:
+            empty.append(str(error))
+            if len(shots) == 1:
+                raise
+            emit(events.Note(f"Shot {number + 1}: {error}"))
+            continue
+        out = _out(request, len(takes))
+        for note in take.meta["notes"]:
+            emit(events.Note(note))
+        progress.run("write", lambda report, t=take, s=shot, o=out: _write(t, s, o, request.plate, progress, report))
+        takes.append(out)
+        reports.append(take.meta["report"])
+    if not takes:
+        raise InputError(empty[0])
+    report = {"shots": reports, "seconds": {k: round(v, 2) for k, v in progress.seconds.items()},
+              "notes": empty}
+    emit(events.Finished([str(t.resolve()) for t in takes], report))
+    return Result(takes, report)
+
+
+def _out(request: Request, number: int) -> Path:
+    return request.out if number == 0 else request.out.with_name(f"{request.out.name}-{number + 1}")
+
+
+def _check_request(request: Request) -> None:
+    if request.body != "default":
+        raise RequestError(f"The {request.body} body needs model files of your own, which this version cannot read yet; "
+                           "use --body default.")
+    if request.out.exists():
+        raise RequestError(f"{request.out} already exists; choose another --out, takes are never overwritten.")
+    if not request.video.name:
+        raise RequestError("No video was named; give the path of a video file or image sequence.")
+    parent = request.out.absolute().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        probe = parent / f".sinew-{uuid.uuid4().hex[:8]}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RequestError(f"Nothing can be written to {parent} ({error.strerror or error}); choose another --out."
+                           ) from None
+    height = request.camera.height_m
+    if height is not None and not 0.4 <= height <= 2.6:
+        raise RequestError(f"--height-m {height:g} is not a person's height; give metres between 0.4 and 2.6.")
+    if request.camera.focal_mm is not None and not 4 <= request.camera.focal_mm <= 2000:
+        raise RequestError(f"--focal-mm {request.camera.focal_mm:g} is no lens's 35 mm equivalent; give 4 to 2000.")
+    if request.camera.fov_deg is not None and not 1 <= request.camera.fov_deg <= 170:
+        raise RequestError(f"--fov-deg {request.camera.fov_deg:g} is no horizontal field of view; give 1 to 170 degrees.")
+    if request.camera.focal_mm is not None and request.camera.fov_deg is not None:
+        raise RequestError("--focal-mm and --fov-deg say the same thing; give one of them.")
+    if request.most_people is not None and request.most_people < 1:
+        raise RequestError(f"--people {request.most_people} keeps nobody; give 1 or more.")
+
+
+def _device(wanted: str) -> str:
+    if wanted == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise RequestError("No CUDA device was found; use --device cpu or install the CUDA build of PyTorch.")
+    return "cpu"
+
+
+def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str, scan_key: str, device: str,
+                progress: Progress, cached: Callable, stop: StopRequest) -> take_format.Take:
+    asset = free_body.load()
+    options = request.camera
+    people_key = key("people", scan_key, int(shot.frame[0]), int(shot.frame[-1]), request.most_people)
+    found: flow.People = cached("people", people_key, lambda report: people.find_people(
+        shot, request.most_people, report, device))
+    if not found.tracks:
+        reason = f" ({found.notes[0]})" if found.notes else ""
+        raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
+                         "whole and larger than a tenth of the picture's height.")
+    motion_key = key("motion", people_key, dataclasses.asdict(options))
+
+    def solve(report: flow.Report) -> list:
+        first, starts = progress.run("camera", lambda r: camera.solve_camera(shot, found, asset, options))
+        stop.check()
+        solved_camera, motions = motion.solve_motion(shot, found, first, asset, report, starts=starts)
+        return [solved_camera, motions]
+
+    solved: flow.Camera
+    motions: list[flow.Motion]
+    solved, motions = cached("motion", motion_key, solve)
+    bodies = progress.run("body", lambda report: [body.build_body(asset, m.shape) for m in motions])
+    avatar_key = key("avatar", motion_key, request.splats)
+    more = {} if request.splats is None else {"n_splats": request.splats}
+    avatars = cached("avatar", avatar_key, lambda report: avatar.build_avatars(
+        shot, solved, motions, bodies, report, device=device, **more))
+    return _assemble(request, shot, notes + found.notes, sha256, device, asset, solved, motions, bodies, avatars, progress)
+
+
+def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, device: str, asset: free_body.FreeBody,
+              solved: flow.Camera, motions: list[flow.Motion], bodies: list[dict], avatars: list[dict],
+              progress: Progress) -> take_format.Take:
+    subjects = []
+    for number, (m, shape, cloud) in enumerate(zip(motions, bodies, avatars, strict=True), 1):
+        info = {"id": f"s{number}", "name": f"Person {number}", "body": "default",
+                "joint_names": list(skeleton.JOINT_NAMES), "dof_names": list(skeleton.DOF_NAMES),
+                "keypoint_names": list(skeleton.MEDIAPIPE_KEYPOINTS),
+                "height_m": round(float(np.ptp(shape["rest_vertices_m"][:, 2])), 3)}
+        subjects.append(take_format.Subject(info, m.arrays, shape, cloud, m.track.masks))
+    rate = shot.info.rate
+    notes = notes + solved.notes + [note for m in motions for note in m.notes]
+    first = int(shot.frame[0])
+    meta = {
+        "format": take_format.FORMAT, "version": list(TAKE_VERSION), "laws": LAWS,
+        "id": str(uuid.uuid4()),
+        "shot_id": hashlib.sha256(f"{sha256}:{first}".encode()).hexdigest()[:32],
+        "source": {"name": shot.info.path.name, "sha256": sha256, "size_px": list(shot.info.size_px),
+                   "rate": [rate.numerator, rate.denominator], "rotation_deg": shot.info.rotation_deg,
+                   "variable_rate": shot.info.is_variable_rate},
+        "producer": {"version": VERSION, "device": device,
+                     "providers": {"people": "mediapipe", "camera": "sinew", "motion": "sinew", "body": "default",
+                                   "avatar": "sinew"},
+                     "settings": {"start_s": request.start_s, "end_s": request.end_s, "people": request.most_people,
+                                  **dataclasses.asdict(request.camera)}},
+        "camera": {"kind": solved.kind, "focal_source": solved.focal_source, "scale_source": solved.scale_source,
+                   "focal_px": round(float(solved.K[0, 0, 0]), 2)},
+        "subjects": [s.info for s in subjects],
+        "report": _report(shot, motions, subjects, progress),
+        "notes": list(dict.fromkeys(notes)),
+    }
+    shot_arrays = {"time_s": shot.time_s.astype(np.float64), "frame": shot.frame.astype(np.int32),
+                   "T_wc": solved.T_wc.astype(np.float32), "K": solved.K.astype(np.float32),
+                   "distortion": solved.distortion.astype(np.float32)}
+    return take_format.Take(meta, shot_arrays, subjects)
+
+
+def _report(shot: flow.Shot, motions: list[flow.Motion], subjects: list[take_format.Subject], progress: Progress) -> dict:
+    people_rows = []
+    for m, subject in zip(motions, subjects, strict=True):
+        present = m.arrays["present"]
+        heights = m.track.box_px[present, 3] - m.track.box_px[present, 1]
+        error = float(np.nanmean(m.pixel_error)) if np.isfinite(m.pixel_error).any() else None
+        people_rows.append({
+            "id": subject.id, "frames": int(present.sum()),
+            "pixel_error_px": None if error is None else round(error, 2),
+            "pixel_error_of_height": None if error is None else round(error / float(np.median(heights)), 4),
+            "limit_violations": int((~skeleton.within_limits(m.arrays["q"][present])).sum()),
+            "height_m": subject.info["height_m"]})
+    return {"people": people_rows, "frames": shot.n_frames,
+            "seconds": {k: round(v, 2) for k, v in progress.seconds.items()}}
+
+
+def _write(take: take_format.Take, shot: flow.Shot, out: Path, plate: bool, progress: Progress, report: flow.Report
+           ) -> None:
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        if plate:
+            video.write_plate(shot, partial, report)
+            take.meta["plate"] = {"pattern": take_format.PLATE_PATTERN, "size_px": list(shot.info.size_px)}
+        take_format.write(take, out, partial=partial)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

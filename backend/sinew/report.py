@@ -1,0 +1,63 @@
+"""Reports for people: what a run did, what a take holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sinew_take import skeleton
+from sinew_take.take import Take, folder_size
+
+
+def as_text(takes: list[Path], report: dict[str, Any]) -> str:
+    """The report of a run, a few lines."""
+    lines = []
+    for number, shot in enumerate(report["shots"]):
+        lines += shot_lines(shot)
+        lines.append(f"Take: {takes[number]} ({folder_size(takes[number]) / 1e6:.1f} MB)")
+    total = sum(report["seconds"].values())
+    shares = ", ".join(f"{k} {v:.1f} s" for k, v in report["seconds"].items() if v >= 0.05)
+    lines.append(f"Time: {total:.1f} s ({shares})")
+    return "\n".join(lines + report["notes"])
+
+
+def shot_lines(shot: dict[str, Any]) -> list[str]:
+    """One line per person of one shot's report."""
+    lines = [f"{len(shot['people'])} {'person' if len(shot['people']) == 1 else 'people'} found in {shot['frames']} frames"]
+    for person in shot["people"]:
+        error = "pixel error unknown"
+        if person["pixel_error_px"] is not None:
+            error = (f"pixel error {person['pixel_error_px']:.1f} px "
+                     f"({person['pixel_error_of_height']:.2%} of the person's height)")
+        lines.append(f"  {person['id']}: {person['frames']} frames solved, {error}, "
+                     f"limit violations {person['limit_violations']}, height {person['height_m']:.2f} m")
+    return lines
+
+
+def describe(take: Take, as_text: bool = False) -> Any:
+    """Facts of a take, as a dictionary or as lines."""
+    rate = take.meta["source"]["rate"]
+    facts = {
+        "path": str(take.path), "id": take.id, "shot_id": take.shot_id, "version": take.meta["version"],
+        "source": take.meta["source"], "frames": take.n_frames,
+        "time_s": [float(take.shot["time_s"][0]), float(take.shot["time_s"][-1])],
+        "bytes": folder_size(take.path) if take.path else 0,
+        "camera": take.meta.get("camera"), "notes": take.meta.get("notes", []), "report": take.meta.get("report"),
+        "subjects": [{
+            **{k: s.info.get(k) for k in ("id", "name", "body", "height_m")},
+            "frames": int(s.motion["present"].sum()),
+            "limit_violations": int((~skeleton.within_limits(s.motion["q"][s.motion["present"]])).sum()),
+            "seen": round(float(np.mean(s.motion["source"][s.motion["present"]] == 0)), 4)
+            if s.motion["present"].any() else 0.0,
+            "vertices": len(s.body["rest_vertices_m"]),
+            "splats": 0 if s.avatar is None else len(s.avatar["mean_m"])} for s in take.subjects]}
+    if not as_text:
+        return facts
+    lines = [f"{facts['source']['name']}: {facts['frames']} frames at {rate[0] / rate[1]:.3f} frames/s, "
+             f"{facts['bytes'] / 1e6:.1f} MB"]
+    for s in facts["subjects"]:
+        lines.append(f"  {s['id']} {s['name']}: {s['frames']} frames, limit violations {s['limit_violations']}, "
+                     f"{s['vertices']} vertices, {s['splats']} splats")
+    return "\n".join(lines + [f"  {n}" for n in facts["notes"]])
