@@ -1,0 +1,69 @@
+"""`sinew bench`: accuracy and speed, every figure beside a baseline measured in the same run where there is one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from sinew_take.errors import RequestError
+
+from .tables import Row, as_text
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SHARED = REPOSITORY.parent / "shared"
+SAMPLE = REPOSITORY / "docs" / "sample" / "walk.mp4"
+
+SUITES = {
+    "sample": ("sample", "the sample clip against its rendered truth"),
+    "balancing": ("accuracy", "measured truth on real footage, one view at a time (needs ../shared)"),
+    "speed": ("speed", "a whole reconstruction against one detector pass over the same frames"),
+    "memory": ("memory", "peak memory of a clip against that of the same clip ten times as long"),
+    "blender": ("blender", "import into Blender (needs SINEW_BLENDER_PYTHON, a Python with bpy)"),
+}
+"""Name -> (module of this package, what it measures); each module has `run(say) -> list[Row]`."""
+
+
+class Unavailable(Exception):
+    """This suite cannot run here; the sentence says why."""
+
+
+def run(names: list[str], say: Callable[[str], None]) -> list[Row]:
+    """Run suites and print their tables as they come.
+
+    Args:
+        names: Which; all where empty.
+        say: Receives text.
+
+    Returns:
+        Rows of all suites.
+
+    Raises:
+        RequestError: An unknown name, or a suite asked for by name that cannot run here.
+    """
+    unknown = [n for n in names if n not in SUITES]
+    if unknown:
+        raise RequestError(f"There is no benchmark {unknown[0]!r}; choose among {', '.join(SUITES)}.")
+    rows: list[Row] = []
+    for name in names or SUITES:
+        module, text = SUITES[name]
+        say(f"{name}: {text}")
+        try:
+            new = importlib.import_module(f"{__name__}.{module}").run(say)
+        except Unavailable as error:
+            if names:
+                raise RequestError(str(error)) from None
+            say(f"  skipped: {error}")
+            continue
+        for row in new:
+            row.setdefault("suite", name)
+        say(as_text(new))
+        rows += new
+    return rows
+
+
+def need(path: Path, what: str) -> Path:
+    """The path, or `Unavailable` with a sentence."""
+    if not path.exists():
+        raise Unavailable(f"{what} is not here ({path.name}); run this in a clone that has it.")
+    return path
