@@ -16,7 +16,7 @@ Sources: SKEL (Keller et al. 2023), HSMR (Xia et al. 2025), Rajagopal et al. 201
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi, radians
+from math import radians
 
 import numpy as np
 
@@ -240,8 +240,3 @@ def within_limits(q: np.ndarray, tolerance_rad: float = 1e-6) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         outside = (q < LOW - tolerance_rad) | (q > HIGH + tolerance_rad)
     return ~outside.any(-1)
-
-
-def degrees_table() -> list[tuple[str, str, str, float, float, str]]:
-    """Rows for the documentation: joint, degree of freedom, axis, low and high in degrees, source."""
-    return [(JOINTS[d.joint].name, d.name, "XYZ"[d.axis], d.low * 180 / pi, d.high * 180 / pi, d.source) for d in DOFS]

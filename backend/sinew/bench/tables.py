@@ -63,5 +63,6 @@ def machine() -> list[str]:
     import torch
 
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
-    return [f"Made on {datetime.date.today()} with {os.cpu_count()} cores ({platform.machine()}, {platform.system()}), {device}, "
+    cores = f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()})"
+    return [f"Made on {datetime.date.today()} with {cores}, {device}, "
             f"Python {platform.python_version()}."]
