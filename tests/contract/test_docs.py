@@ -8,5 +8,6 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_generated_pages_are_current():
-    done = subprocess.run([sys.executable, str(ROOT / "backend/tools/make_docs.py"), "--check"], capture_output=True, text=True)
+    script = ROOT / "backend/tools/make_docs.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """Events survive the pipe; everything else on it is ignored."""
 
 import pytest
+
 from sinew_take import events
 
 

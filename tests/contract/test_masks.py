@@ -1,6 +1,7 @@
 """Masks packed and unpacked."""
 
 import numpy as np
+
 from sinew_take import masks
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from sinew_take import laws
 from sinew_take import skeleton as sk
 

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 import takes
+
 from sinew_take import take as take_format
 from sinew_take.errors import RequestError, TakeError
 
