@@ -1,0 +1,71 @@
+"""The plate: upright pictures of a shot as files that Blender shows behind the scene."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sinew_take.errors import RequestError
+from sinew_take.take import PLATE_PATTERN
+
+from ..flow import Report, Shot, nothing
+from .read import frames
+
+_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+
+
+def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing) -> dict:
+    """Write the upright pictures of a shot as JPEG (quality 92, full colour resolution), one per frame of the take.
+
+    Args:
+        shot: As `find_shots` gave it.
+        folder: The take's folder (or its `.partial`); pictures go to `PLATE_PATTERN` inside it.
+        report: Called with pictures written and in all.
+
+    Returns:
+        The entry "plate" of `take.json`: `{"pattern": …, "size_px": [width, height]}`.
+
+    Raises:
+        RequestError: The disk is full or not writable, or the picture is larger than JPEG allows.
+        InputError: The video changed or broke.
+    """
+    folder = Path(folder)
+    width, height = shot.info.size_px
+    if max(width, height) > 65500:
+        raise RequestError(f"The picture is {width}x{height} and a plate's JPEG ends at 65500; leave the plate out.")
+    workers = min(os.cpu_count() or 1, 4)
+    done = 0
+    report(0, shot.n_frames)
+    pending: deque[Future] = deque()
+    try:
+        (folder / PLATE_PATTERN).parent.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                for index, rgb in frames(shot):
+                    pending.append(pool.submit(_write, folder / PLATE_PATTERN.format(index), rgb))
+                    # Pictures wait in memory, so few may wait.
+                    while len(pending) > workers or (pending and pending[0].done()):
+                        pending.popleft().result()
+                        done += 1
+                        report(done, shot.n_frames)
+                while pending:
+                    pending.popleft().result()
+                    done += 1
+                    report(done, shot.n_frames)
+            finally:
+                for job in pending:
+                    job.cancel()
+    except OSError as error:
+        raise RequestError(f"The plate cannot be written to {folder} ({error.strerror or error}); "
+                           "choose another --out or free some space.") from None
+    return {"pattern": PLATE_PATTERN, "size_px": [width, height]}
+
+
+def _write(path: Path, rgb: np.ndarray) -> None:
+    # imwrite loses non-Latin names on Windows and hides why a disk refuses.
+    path.write_bytes(cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _QUALITY)[1].data)
