@@ -1,0 +1,181 @@
+"""The takes folder: numbered runs, what was asked of them, and the takes that came out. Nothing is ever overwritten.
+
+    <takes folder>/0007/request.json   what was asked, and the command line
+                        log.txt        everything the backend printed
+                        take/          the result; take-2/ … where the range spans cuts
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ...backend.sinew_take import take as take_format
+from ...backend.sinew_take.errors import RequestError, TakeError
+from ...backend.sinew_take.version import VERSION
+
+TAKE = "take"
+LOG = "log.txt"
+REQUEST = "request.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks of `sinew reconstruct`; None leaves an option to the backend."""
+
+    video: Path
+    start_s: float | None = None
+    end_s: float | None = None
+    """Seconds, half-open."""
+    people: int | None = None
+    height_m: float | None = None
+    camera: str = "auto"
+    focal_mm: float | None = None
+    """35 mm equivalent."""
+    fov_deg: float | None = None
+    """Horizontal."""
+    body: str = "default"
+    device: str = "auto"
+    rate: str | None = None
+    """Frames per second of an image sequence, as a number or a fraction."""
+
+    def arguments(self, out: Path) -> list[str]:
+        """Arguments after `python -m sinew`."""
+        parts = ["reconstruct", str(self.video), "--out", str(out)]
+        for option, value in (("--start", self.start_s), ("--end", self.end_s), ("--height-m", self.height_m),
+                              ("--focal-mm", self.focal_mm), ("--fov-deg", self.fov_deg)):
+            if value is not None:
+                parts += [option, f"{value:.9g}"]
+        if self.people is not None:
+            parts += ["--people", str(self.people)]
+        if self.rate:
+            parts += ["--rate", self.rate]
+        parts += ["--camera", self.camera, "--body", self.body, "--device", self.device, "--events"]
+        return parts
+
+
+@dataclass(frozen=True)
+class TakeRow:
+    """One take of the list."""
+
+    folder: Path
+    name: str
+    """The clip's file name; the shot's number where the clip gave several."""
+    run: str
+    modified: float
+    """Seconds since the epoch."""
+    size: int
+    """Bytes."""
+    rate: tuple[int, int]
+    """Frames per second as a fraction; (0, 1) where unknown."""
+    people: int
+    error: str
+    """Why it cannot be imported, or empty."""
+
+
+def new_run(root: Path) -> Path:
+    """Make the next numbered run folder; safe while another Blender does the same.
+
+    Raises:
+        RequestError: The folder cannot be written.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        number = 1 + max((int(child.name) for child in root.iterdir() if child.name.isdecimal()), default=0)
+        while True:
+            folder = root / f"{number:04d}"
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise RequestError(f"The takes folder {root} cannot be written ({error.strerror or error}); choose another in "
+                           "Sinew's preferences.") from None
+
+
+def write_request(run: Path, request: Request, argv: list[str]) -> None:
+    """Write down what was asked.
+
+    Raises:
+        RequestError: The disk is full or not writable.
+    """
+    data = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(request).items()}
+    text = json.dumps({"version": VERSION, "request": data, "argv": argv}, indent=1, ensure_ascii=False)
+    try:
+        (run / REQUEST).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"{run} cannot be written ({error.strerror or error}); free some space or choose another "
+                           "takes folder in Sinew's preferences.") from None
+
+
+def list_takes(root: Path) -> list[TakeRow]:
+    """Takes in a folder, newest first; damaged ones too, with the reason."""
+    rows = []
+    for child in _folders(root):
+        if (child / "take.json").is_file():
+            rows.append(describe(child))
+        elif child.name.isdecimal():
+            rows += [describe(grandchild) for grandchild in _folders(child) if _is_take_name(grandchild.name)]
+    return sorted(rows, key=lambda row: row.modified, reverse=True)
+
+
+def describe(folder: Path) -> TakeRow:
+    """What the list shows of one take. Never raises: what is wrong stands in the row."""
+    error, name, people, rate = "", "", 0, (0, 1)
+    try:
+        meta = take_format.read_meta(folder)
+        source = meta["source"]
+        name, people = str(source.get("name") or ""), len(meta["subjects"])
+        numerator, denominator = (int(part) for part in source["rate"])
+        rate = (numerator, denominator) if numerator > 0 and denominator > 0 else rate
+    except TakeError as problem:
+        error = str(problem)
+    except (KeyError, TypeError, ValueError):
+        error = f"The take is damaged: take.json in {folder} has no rate; reconstruct the clip again."
+    try:
+        modified = (folder / "take.json").stat().st_mtime if not error else folder.stat().st_mtime
+        size = take_format.folder_size(folder)
+    except OSError:  # removed meanwhile
+        modified, size = 0.0, 0
+    suffix = folder.name.removeprefix(TAKE + "-")
+    number = f", shot {suffix}" if suffix.isdecimal() else ""
+    return TakeRow(folder, (name or folder.name) + number, folder.parent.name, modified, size, rate, people, error)
+
+
+def remove_take(folder: Path, root: Path) -> None:
+    """Remove a take for good, and its run where nothing else came of it.
+
+    Raises:
+        RequestError: The folder is not a take in `root`, or the system refuses.
+    """
+    folder, root = folder.resolve(), root.resolve()
+    is_listed = root in (folder.parent, folder.parent.parent) and folder in {
+        row.folder.resolve() for row in list_takes(root)}
+    if not is_listed:
+        raise RequestError(f"{folder} is not a take in {root}; remove it with the file browser.")
+    run = folder.parent
+    doomed = folder.with_name(f".removed-{folder.name}")
+    try:
+        # Renamed first: a removal that fails half-way must not leave half a take in the list.
+        os.rename(folder, doomed)
+        shutil.rmtree(doomed)
+        if run.parent == root and run.name.isdecimal() and not any(_is_take_name(f.name) for f in _folders(run)):
+            shutil.rmtree(run)
+    except OSError as error:
+        raise RequestError(f"{folder} cannot be removed ({error.strerror or error}); close what uses it and try "
+                           "again.") from None
+
+
+def _is_take_name(name: str) -> bool:
+    return name == TAKE or (name.startswith(TAKE + "-") and name[len(TAKE) + 1:].isdecimal())
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [child for child in folder.iterdir() if child.is_dir() and not child.is_symlink()]
+    except OSError:
+        return []

@@ -1,0 +1,221 @@
+"""Brings what the runner knows into Blender: a timer while something runs, and the picture of it for the panels.
+
+The runner itself hangs on `bpy.types.WindowManager` from register to unregister, so that it outlives a loaded file.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import bpy
+
+from ..backend.sinew_take.errors import SinewError
+from . import words
+from .jobs import install, look, takes
+from .jobs.runner import Runner
+from .jobs.state import Status
+from .preferences import backend_source, chosen_path, preferences, private_place, takes_folder
+
+RUNNER = "sinew_runner"
+PERIOD_S = 0.2
+DEADLINE_S = 0.02
+"""Longest that one tick may keep Blender's main thread busy with events."""
+
+
+def runner() -> Runner:
+    """The runner of this Blender."""
+    return getattr(bpy.types.WindowManager, RUNNER)
+
+
+def register() -> None:
+    """Begin with nothing running."""
+    setattr(bpy.types.WindowManager, RUNNER, Runner())
+    bpy.app.handlers.load_post.append(after_load)
+    # Preferences and window manager are not to be touched while Blender still registers.
+    bpy.app.timers.register(_first_look, first_interval=0.0, persistent=True)
+
+
+def unregister() -> None:
+    """End what runs and leave nothing behind."""
+    runner().close()
+    for timer in (tick, _first_look):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
+    bpy.app.handlers.load_post.remove(after_load)
+    delattr(bpy.types.WindowManager, RUNNER)
+
+
+@bpy.app.handlers.persistent
+def after_load(*_) -> None:
+    """A file was loaded: the job goes on; its picture is drawn anew."""
+    refresh(bpy.context.window_manager)
+    look_at_video(bpy.context.scene, bpy.context.window_manager)
+
+
+def _first_look() -> None:
+    after_load()
+
+
+def watch() -> None:
+    """Follow what runs until it has ended."""
+    if not bpy.app.timers.is_registered(tick):
+        bpy.app.timers.register(tick, first_interval=PERIOD_S, persistent=True)
+
+
+def tick() -> float | None:
+    """One turn of the timer. Returns the time until the next, None when nothing runs any more."""
+    state = bpy.context.window_manager.sinew
+    was_alive = state.is_alive
+    if runner().poll(DEADLINE_S):
+        mirror(bpy.context.window_manager)
+        if was_alive and not state.is_alive:
+            refresh(bpy.context.window_manager)
+        redraw()
+    return None if runner().is_idle else PERIOD_S
+
+
+def settle() -> None:
+    """Bring the picture up to date after a blocking wait."""
+    mirror(bpy.context.window_manager)
+    refresh(bpy.context.window_manager)
+    redraw()
+
+
+def redraw() -> None:
+    """Draw the sidebars of all 3D views again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
+def backend() -> install.Backend:
+    """The backend as it stands now."""
+    return install.inspect(private_place(), backend_source(), chosen_path(preferences().backend_python))
+
+
+def refresh(wm: bpy.types.WindowManager) -> None:
+    """Look at the backend and the takes again."""
+    state = wm.sinew
+    try:
+        found = backend()
+        state.backend, state.backend_text = found.status.name, found.text
+        state.backend_size = words.size(found.size) if found.size else ""
+    except SinewError as error:
+        state.backend, state.backend_text, state.backend_size = "BROKEN", str(error), ""
+    folder = takes_folder()
+    state.takes_folder = str(folder)
+    rows = takes.list_takes(folder)
+    state.takes.clear()
+    for row in rows:
+        item = state.takes.add()
+        item.name, item.folder, item.run, item.people = row.name, str(row.folder), row.run, row.people
+        item.date = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.modified))
+        item.size, item.error = words.size(row.size), row.error
+    state.take_index = min(state.take_index, max(len(rows) - 1, 0))
+    mirror(wm)
+
+
+def mirror(wm: bpy.types.WindowManager) -> None:
+    """Copy the runner's state into the properties that panels draw."""
+    state, job = wm.sinew, runner().job
+    if job is None:
+        state.status, state.is_alive = "NONE", False
+    else:
+        known = job.state
+        state.kind = "SETUP" if isinstance(job, install.Installation) else "RUN"
+        state.status, state.is_alive, state.title = known.status.name, known.is_alive, known.title
+        names = install.STEP_TEXT if state.kind == "SETUP" else words.STAGES
+        state.stage = names.get(known.stage, known.stage or "Starting")
+        state.detail = words.count(known.done, known.total) if state.kind == "RUN" else "".join(known.notes[:1])
+        state.left = words.time_left(known.left_s)
+        state.fraction, state.error, state.log = known.fraction, known.error, str(known.log)
+        _fill(state.notes, known.notes if state.kind == "RUN" else [])
+        _fill(state.results, [str(take) for take in known.takes] if known.status is Status.FINISHED else [])
+        if not known.takes:
+            state.imported.clear()
+    _mirror_look(state.facts)
+
+
+def _fill(collection, texts: list[str]) -> None:
+    if [item.text for item in collection] != texts:
+        collection.clear()
+        for text in texts:
+            collection.add().text = text
+
+
+def _mirror_look(facts) -> None:
+    job = runner().look
+    if job is None:
+        return
+    facts.looking = job.state.is_alive
+    if job.state.is_alive:
+        return
+    found = look.read_facts(job.output)
+    if found is None:
+        if job.state.status is not Status.CANCELLED:
+            facts.error, facts.is_known = job.state.error, False
+        return
+    facts.error, facts.is_known, facts.n_frames = "", True, found.n_frames
+    facts.rate = found.rate.numerator, found.rate.denominator
+    facts.picture, facts.length = words.picture(found), words.length(found)
+    facts.cuts = words.cuts(found)
+    _fill(facts.warnings, words.warnings(found))
+    if found.cuts_s is None:
+        # The quick answer came first; now the whole video is read for its cuts.
+        _start_look(facts, cuts=True)
+
+
+def look_at_video(scene: bpy.types.Scene, wm: bpy.types.WindowManager) -> None:
+    """Find the facts of the scene's video, if there is one and a backend to look with."""
+    settings, facts = scene.sinew, wm.sinew.facts
+    path = chosen_path(settings.video)
+    runner().drop_look()
+    facts.is_known, facts.error, facts.looking = False, "", False
+    facts.picture = facts.length = facts.cuts = ""
+    facts.warnings.clear()
+    facts.video = str(path or "")
+    if path is None:
+        return
+    if not path.exists() and "%" not in path.name and "*" not in path.name:
+        facts.error = f"{path.name} is not there; pick another video."
+        return
+    facts.is_sequence = not path.is_file()
+    if wm.sinew.backend == "READY":
+        _start_look(facts, cuts=False)
+
+
+def _start_look(facts, cuts: bool) -> None:
+    found, place = backend(), private_place()
+    if found.python is None:
+        return
+    rate = bpy.context.scene.sinew.rate if facts.is_sequence else None
+    try:
+        job = look.start_look(found.python, Path(facts.video), rate, cuts, place.root / "look.txt",
+                              install.backend_environment(backend_source(), place.cache, os.environ))
+    except (SinewError, OSError) as error:
+        facts.error = str(error)
+        return
+    runner().start_look(job)
+    facts.looking = True
+    watch()
+
+
+def wait_for_look(longest_s: float = 600.0) -> None:
+    """Block until the video's facts are known (for scripts)."""
+    end = time.monotonic() + longest_s
+    state = bpy.context.window_manager.sinew
+    while state.facts.looking and time.monotonic() < end:
+        runner().poll(PERIOD_S)
+        mirror(bpy.context.window_manager)
+        time.sleep(0.05)
+
+
+def note_import(directory: str) -> None:
+    """Remember for the panel that a take of the last run is in the scene."""
+    state = bpy.context.window_manager.sinew
+    if directory not in [item.text for item in state.imported]:
+        state.imported.add().text = directory
+    redraw()

@@ -1,0 +1,129 @@
+"""What the panels show and the operators read: settings in the scene, job state on the window manager.
+
+The window manager's properties are a picture of the runner's state: never saved, drawn as they are.
+"""
+
+import bpy
+
+from . import monitor
+from .jobs.install import BackendStatus
+from .jobs.state import Status
+
+_STATUS = [("NONE", "None", "Nothing has run yet")] + [(s.name, s.value.capitalize(), "") for s in Status]
+_BACKEND = [(s.name, s.value.capitalize(), "") for s in BackendStatus]
+
+
+def _video_changed(self, context) -> None:
+    monitor.look_at_video(context.scene, context.window_manager)
+
+
+class SINEW_PG_settings(bpy.types.PropertyGroup):
+    """What to reconstruct and how. Saved with the file."""
+
+    video: bpy.props.StringProperty(
+        name="Video", subtype="FILE_PATH", update=_video_changed,
+        description="A video file, or the folder of an image sequence")
+    rate: bpy.props.StringProperty(
+        name="Rate", default="24", update=_video_changed,
+        description="Frames per second of an image sequence, such as 24 or 30000/1001")
+    use_range: bpy.props.BoolProperty(name="Range", description="Reconstruct a part of the video only")
+    first_frame: bpy.props.IntProperty(name="First Frame", min=0, description="First frame of the range, from 0")
+    last_frame: bpy.props.IntProperty(
+        name="Last Frame", min=0, default=100, description="Last frame of the range; it belongs to it")
+    use_people: bpy.props.BoolProperty(name="Limit People", description="Keep only the largest and longest seen people")
+    people: bpy.props.IntProperty(name="People", min=1, soft_max=8, default=1, description="The most people to keep")
+    use_height: bpy.props.BoolProperty(
+        name="Known Height", description="Fix the scale by the first person's height; otherwise it is assumed")
+    height_m: bpy.props.FloatProperty(
+        name="Height", subtype="DISTANCE", unit="LENGTH", min=0.4, max=2.6, default=1.75, precision=2,
+        description="Height of the first person, as standing upright")
+    camera: bpy.props.EnumProperty(
+        name="Camera", description="How the camera moves",
+        items=[("auto", "Automatic", "Find out from the video"), ("static", "Static", "On a tripod"),
+               ("rotating", "Rotating", "Pans and tilts from one place"), ("moving", "Moving", "Walks or rides")])
+    lens: bpy.props.EnumProperty(
+        name="Lens", description="Where the focal length comes from",
+        items=[("AUTO", "Automatic", "From the file, else estimated with the people's proportions"),
+               ("MM", "Focal Length", "A focal length in the terms of 35 mm film"),
+               ("FOV", "Field of View", "A horizontal angle of view")])
+    focal_mm: bpy.props.FloatProperty(
+        name="Focal Length", min=4, max=2000, default=35, precision=1,
+        description="35 mm equivalent of the focal length, millimetres")
+    fov: bpy.props.FloatProperty(
+        name="Field of View", subtype="ANGLE", min=0.0175, max=2.967, default=0.9599,
+        description="Horizontal angle of view")
+
+
+class SINEW_PG_text(bpy.types.PropertyGroup):
+    """One line of text."""
+
+    text: bpy.props.StringProperty()
+
+
+class SINEW_PG_take(bpy.types.PropertyGroup):
+    """One row of the list of takes."""
+
+    folder: bpy.props.StringProperty(subtype="DIR_PATH")
+    run: bpy.props.StringProperty(name="Run")
+    date: bpy.props.StringProperty(name="Date")
+    size: bpy.props.StringProperty(name="Size")
+    people: bpy.props.IntProperty(name="People")
+    error: bpy.props.StringProperty(description="Why the take cannot be imported")
+
+
+class SINEW_PG_facts(bpy.types.PropertyGroup):
+    """What is known about the picked video."""
+
+    video: bpy.props.StringProperty(description="The video that the facts are about")
+    looking: bpy.props.BoolProperty(description="Somebody is still looking")
+    error: bpy.props.StringProperty()
+    is_known: bpy.props.BoolProperty()
+    is_sequence: bpy.props.BoolProperty()
+    picture: bpy.props.StringProperty(name="Picture")
+    length: bpy.props.StringProperty(name="Length")
+    cuts: bpy.props.StringProperty(name="Cuts")
+    n_frames: bpy.props.IntProperty()
+    rate: bpy.props.IntVectorProperty(size=2, default=(0, 1))
+    warnings: bpy.props.CollectionProperty(type=SINEW_PG_text)
+
+
+class SINEW_PG_state(bpy.types.PropertyGroup):
+    """The job, the backend, the video's facts and the takes, as last seen."""
+
+    kind: bpy.props.EnumProperty(items=[("RUN", "Reconstruction", ""), ("SETUP", "Set-up", "")])
+    status: bpy.props.EnumProperty(items=_STATUS)
+    is_alive: bpy.props.BoolProperty()
+    title: bpy.props.StringProperty()
+    stage: bpy.props.StringProperty()
+    detail: bpy.props.StringProperty()
+    left: bpy.props.StringProperty()
+    fraction: bpy.props.FloatProperty(min=0, max=1)
+    error: bpy.props.StringProperty()
+    log: bpy.props.StringProperty(subtype="FILE_PATH")
+    notes: bpy.props.CollectionProperty(type=SINEW_PG_text)
+    results: bpy.props.CollectionProperty(type=SINEW_PG_text, description="Takes of the finished run")
+    imported: bpy.props.CollectionProperty(type=SINEW_PG_text, description="Takes of it that were imported")
+
+    backend: bpy.props.EnumProperty(items=_BACKEND)
+    backend_text: bpy.props.StringProperty()
+    backend_size: bpy.props.StringProperty()
+
+    facts: bpy.props.PointerProperty(type=SINEW_PG_facts)
+    takes: bpy.props.CollectionProperty(type=SINEW_PG_take)
+    take_index: bpy.props.IntProperty(name="Take")
+    takes_folder: bpy.props.StringProperty(subtype="DIR_PATH")
+
+
+CLASSES = (SINEW_PG_settings, SINEW_PG_text, SINEW_PG_take, SINEW_PG_facts, SINEW_PG_state)
+
+
+def register() -> None:
+    """Hang the properties on their owners."""
+    bpy.types.Scene.sinew = bpy.props.PointerProperty(type=SINEW_PG_settings)
+    bpy.types.WindowManager.sinew = bpy.props.PointerProperty(type=SINEW_PG_state, options={"SKIP_SAVE"})
+
+
+def unregister() -> None:
+    """Take them off again."""
+    del bpy.types.WindowManager.sinew
+    del bpy.types.Scene.sinew

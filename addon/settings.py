@@ -1,0 +1,48 @@
+"""From the panel's settings to a request."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import degrees
+
+from ..backend.sinew_take.errors import RequestError
+from .jobs.look import frames_to_seconds
+from .jobs.takes import Request
+from .preferences import chosen_path
+
+
+def request(settings, facts, device: str) -> Request:
+    """What `sinew reconstruct` is asked for.
+
+    Args:
+        settings: `properties.SINEW_PG_settings`.
+        facts: `properties.SINEW_PG_facts` of the same video.
+        device: auto, cpu or cuda.
+
+    Raises:
+        RequestError: No video, or a range that does not fit it.
+    """
+    video = chosen_path(settings.video)
+    if video is None:
+        raise RequestError("No video is picked; pick one in the Sinew panel.")
+    start_s = end_s = None
+    if settings.use_range:
+        if not facts.is_known or facts.rate[0] < 1:
+            raise RequestError("The video's facts are not known yet, so the range has no meaning; wait a moment or "
+                               "switch the range off.")
+        if settings.last_frame <= settings.first_frame:
+            raise RequestError(f"The range {settings.first_frame} to {settings.last_frame} holds no two frames; choose "
+                               "a last frame after the first.")
+        if settings.first_frame >= facts.n_frames:
+            raise RequestError(f"The range begins at frame {settings.first_frame} and the video has {facts.n_frames}; "
+                               "choose an earlier first frame.")
+        start_s, end_s = frames_to_seconds(settings.first_frame, settings.last_frame, Fraction(*facts.rate))
+    return Request(
+        video=video, start_s=start_s, end_s=end_s,
+        people=settings.people if settings.use_people else None,
+        height_m=settings.height_m if settings.use_height else None,
+        camera=settings.camera,
+        focal_mm=settings.focal_mm if settings.lens == "MM" else None,
+        fov_deg=degrees(settings.fov) if settings.lens == "FOV" else None,
+        device=device,
+        rate=settings.rate if facts.is_sequence else None)

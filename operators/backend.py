@@ -1,0 +1,171 @@
+"""Set up, repair and remove the backend."""
+
+import os
+from pathlib import Path
+
+import bpy
+
+from ..addon import monitor
+from ..addon.jobs import install
+from ..addon.jobs.state import Status
+from ..addon.preferences import backend_source, chosen_path, preferences, private_place
+from ..backend.sinew_take.errors import RequestError, SinewError
+
+
+def plan_setup() -> install.Setup:
+    """The set-up that the preferences and this machine ask for.
+
+    Raises:
+        RequestError: A second job, no permission to go online, or a named Python that does not fit.
+    """
+    monitor.runner().refuse_second()
+    offline = not bpy.app.online_access
+    if offline and not install.has_local_packages(os.environ):
+        raise RequestError("Blender is set to work offline; allow online access in Preferences > System > Network, or "
+                           "name a folder of packages in PIP_FIND_LINKS.")
+    chosen = preferences()
+    blender_python = install.blender_python()
+    python = install.find_python(chosen_path(chosen.python), blender_python, os.environ)
+    return install.Setup(private_place(), backend_source(), python, blender_python, chosen.torch_index, offline)
+
+
+class SINEW_OT_set_up_backend(bpy.types.Operator):
+    """Install what Sinew computes with. Shows first what, where and how large"""
+
+    bl_idname = "sinew.set_up_backend"
+    bl_label = "Set Up the Backend"
+
+    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        if context.window_manager.sinew.is_alive:
+            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        try:
+            self.lines = install.account(plan_setup(), os.environ)
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.wait = False
+        return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Install")
+
+    def draw(self, context):
+        column = self.layout.column(align=True)
+        column.label(text="This installs on your machine, once:")
+        for line in self.lines:
+            column.label(text=line, icon="DOT")
+        column.separator()
+        column.label(text="Videos and takes never leave your machine.")
+
+    def execute(self, context):
+        try:
+            job = install.Installation(plan_setup(), os.environ)
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        monitor.runner().start(job)
+        return follow(self, job)
+
+
+class SINEW_OT_remove_backend(bpy.types.Operator):
+    """Remove the backend's environment and its cache. Takes stay"""
+
+    bl_idname = "sinew.remove_backend"
+    bl_label = "Remove the Backend"
+
+    @classmethod
+    def poll(cls, context):
+        if context.window_manager.sinew.is_alive:
+            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        return context.window_manager.invoke_confirm(
+            self, event, title="Remove the backend?", confirm_text="Remove",
+            message="Its environment and cached stages go; takes stay.")
+
+    def execute(self, context):
+        try:
+            monitor.runner().refuse_second()
+            install.remove(private_place())
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        finally:
+            monitor.settle()
+        self.report({"INFO"}, "The backend was removed.")
+        return {"FINISHED"}
+
+
+class SINEW_OT_cancel_job(bpy.types.Operator):
+    """Stop what is running. Finished stages are kept: the same run goes on from there"""
+
+    bl_idname = "sinew.cancel_job"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context):
+        return context.window_manager.sinew.is_alive
+
+    def execute(self, context):
+        runner = monitor.runner()
+        if runner.job is not None:
+            runner.job.cancel()
+        monitor.watch()
+        monitor.settle()
+        return {"FINISHED"}
+
+
+class SINEW_OT_dismiss(bpy.types.Operator):
+    """Put the message away"""
+
+    bl_idname = "sinew.dismiss"
+    bl_label = "Dismiss"
+
+    def execute(self, context):
+        runner = monitor.runner()
+        if not runner.is_busy:
+            runner.job = None
+        monitor.settle()
+        return {"FINISHED"}
+
+
+class SINEW_OT_reveal(bpy.types.Operator):
+    """Open the file or folder with the system's own program"""
+
+    bl_idname = "sinew.reveal"
+    bl_label = "Open"
+
+    path: bpy.props.StringProperty(subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context):
+        if not Path(self.path).exists():
+            self.report({"ERROR"}, f"{self.path} is not there any more; refresh the list.")
+            return {"CANCELLED"}
+        try:
+            return bpy.ops.wm.path_open(filepath=self.path)
+        except RuntimeError:
+            self.report({"ERROR"}, f"The system has no program to open it with; it is {self.path}.")
+            return {"CANCELLED"}
+
+
+def follow(operator: bpy.types.Operator, job) -> set[str]:
+    """Wait for a job that a script started, or leave it to the timer."""
+    if not operator.wait:
+        monitor.settle()
+        monitor.watch()
+        return {"FINISHED"}
+    known = job.wait()
+    monitor.settle()
+    if known.status is Status.FINISHED:
+        return {"FINISHED"}
+    operator.report({"ERROR"}, known.error or "It was stopped; start it again to go on.")
+    return {"CANCELLED"}
+
+
+CLASSES = (SINEW_OT_set_up_backend, SINEW_OT_remove_backend, SINEW_OT_cancel_job, SINEW_OT_dismiss, SINEW_OT_reveal)

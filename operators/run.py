@@ -1,0 +1,121 @@
+"""Pick a video, look at it, reconstruct it."""
+
+import os
+from pathlib import Path
+
+import bpy
+
+from ..addon import monitor, settings
+from ..addon.jobs import install, takes
+from ..addon.jobs.process import Job
+from ..addon.preferences import backend_source, preferences, private_place, takes_folder
+from ..backend.sinew_take.errors import RequestError, SinewError
+from .backend import follow
+
+
+class SINEW_OT_pick_video(bpy.types.Operator):
+    """Choose the video to reconstruct"""
+
+    bl_idname = "sinew.pick_video"
+    bl_label = "Pick a Video"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_movie: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+
+    def invoke(self, context, event):
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context):
+        context.scene.sinew.video = self.filepath
+        return {"FINISHED"}
+
+
+class SINEW_OT_probe_video(bpy.types.Operator):
+    """Look at the video again"""
+
+    bl_idname = "sinew.probe_video"
+    bl_label = "Look Again"
+
+    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        return bool(context.scene.sinew.video)
+
+    def invoke(self, context, event):
+        self.wait = False
+        return self.execute(context)
+
+    def execute(self, context):
+        monitor.refresh(context.window_manager)
+        monitor.look_at_video(context.scene, context.window_manager)
+        if self.wait:
+            monitor.wait_for_look()
+        error = context.window_manager.sinew.facts.error
+        if error:
+            self.report({"ERROR"}, error)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class SINEW_OT_reconstruct(bpy.types.Operator):
+    """Turn the people of the video into a take. Blender stays usable meanwhile"""
+
+    bl_idname = "sinew.reconstruct"
+    bl_label = "Reconstruct"
+
+    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        state = context.window_manager.sinew
+        if state.is_alive:
+            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
+        elif state.backend != "READY":
+            cls.poll_message_set("The backend is not ready; set it up first")
+        elif not context.scene.sinew.video:
+            cls.poll_message_set("No video is picked")
+        else:
+            return True
+        return False
+
+    def invoke(self, context, event):
+        self.wait = False
+        return self.execute(context)
+
+    def execute(self, context):
+        try:
+            job = start(context)
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return follow(self, job)
+
+
+def start(context: bpy.types.Context) -> Job:
+    """Write the request down and start the backend.
+
+    Raises:
+        RequestError: A second job, no backend, no video, or a folder that cannot be written.
+    """
+    runner, place = monitor.runner(), private_place()
+    runner.refuse_second()
+    found = monitor.backend()
+    if found.status is not install.BackendStatus.READY:
+        raise RequestError(found.text)
+    request = settings.request(context.scene.sinew, context.window_manager.sinew.facts, preferences().device)
+    run = takes.new_run(takes_folder())
+    log = run / takes.LOG
+    argv = [str(found.python), "-m", "sinew", *request.arguments(run / takes.TAKE), "--log", str(log),
+            "--parent-pid", str(os.getpid())]
+    takes.write_request(run, request, argv)
+    job = Job(argv, Path(request.video).name, log,
+              install.backend_environment(backend_source(), place.cache, os.environ))
+    runner.start(job)
+    return job
+
+
+CLASSES = (SINEW_OT_pick_video, SINEW_OT_probe_video, SINEW_OT_reconstruct)

@@ -1,0 +1,108 @@
+"""Import, list and remove takes."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import bpy
+
+from ..addon import media, monitor
+from ..addon.jobs import takes
+from ..addon.preferences import takes_folder
+from ..backend.sinew_take import take as take_format
+from ..backend.sinew_take.errors import RequestError, SinewError
+
+
+class SINEW_OT_import_take(bpy.types.Operator):
+    """Bring a take's people, camera, plate and floor into the scene"""
+
+    bl_idname = "sinew.import_take"
+    bl_label = "Import"
+    # No REGISTER: the redo panel would import a second time.
+    bl_options = {"UNDO"}
+
+    directory: bpy.props.StringProperty(name="Take", subtype="DIR_PATH", options={"SKIP_SAVE"})
+    scene_rate: bpy.props.EnumProperty(
+        name="Scene Rate", options={"SKIP_SAVE"},
+        items=[("TAKE", "Take the Video's Rate", "Set the scene's frame rate to the video's, exactly"),
+               ("KEEP", "Keep the Scene's Rate", "Fit the motion onto the scene's own frame rate")])
+
+    @classmethod
+    def poll(cls, context):
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Takes are imported in Object Mode")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        try:
+            rate = Fraction(*take_format.read_meta(self.directory)["source"]["rate"])
+        except (SinewError, KeyError, TypeError, ValueError, ZeroDivisionError):
+            return self.execute(context)  # it says what is wrong
+        render = context.scene.render
+        own = Fraction(render.fps) / Fraction(render.fps_base).limit_denominator(1001)
+        if own == rate:
+            return self.execute(context)
+        self.question = (f"The video runs at {float(rate):.6g} frames a second", f"and the scene at {float(own):.6g}.")
+        return context.window_manager.invoke_props_dialog(self, width=340, confirm_text="Import")
+
+    def draw(self, context):
+        column = self.layout.column(align=True)
+        for line in self.question:
+            column.label(text=line)
+        self.layout.prop(self, "scene_rate", expand=True)
+
+    def execute(self, context):
+        from ..addon import scene  # numpy-heavy: loaded with the first import, not with the extension
+
+        try:
+            report = scene.build_take(context, Path(self.directory), scene.Options(scene_rate=self.scene_rate))
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        monitor.note_import(self.directory)
+        self.report({"INFO"}, str(report))
+        return {"FINISHED"}
+
+
+class SINEW_OT_remove_take(bpy.types.Operator):
+    """Remove the take from the disk for good"""
+
+    bl_idname = "sinew.remove_take"
+    bl_label = "Remove"
+
+    directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+
+    def invoke(self, context, event):
+        return context.window_manager.invoke_confirm(
+            self, event, title="Remove this take from the disk?", confirm_text="Remove", icon="WARNING",
+            message="Scenes that show its plate lose it. This cannot be undone.")
+
+    def execute(self, context):
+        folder = Path(self.directory)
+        try:
+            used = media.used_from(folder)
+            if used:
+                raise RequestError(f"This file still shows media of the take ({', '.join(used[:3])}); remove them from "
+                                   "the scene or import another take of the shot first.")
+            takes.remove_take(folder, takes_folder())
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        finally:
+            monitor.settle()
+        self.report({"INFO"}, "The take was removed.")
+        return {"FINISHED"}
+
+
+class SINEW_OT_refresh_takes(bpy.types.Operator):
+    """Look at the folder of takes again"""
+
+    bl_idname = "sinew.refresh_takes"
+    bl_label = "Refresh"
+
+    def execute(self, context):
+        monitor.settle()
+        return {"FINISHED"}
+
+
+CLASSES = (SINEW_OT_import_take, SINEW_OT_remove_take, SINEW_OT_refresh_takes)

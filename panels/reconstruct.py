@@ -1,0 +1,119 @@
+"""From a video to a take: pick, set, run, watch, import."""
+
+import bpy
+
+from .backend import _Sidebar
+from .text import failure, progress, sentences
+
+
+class SINEW_PT_reconstruct(_Sidebar, bpy.types.Panel):
+    bl_label = "Reconstruct"
+    bl_order = 1
+
+    def draw(self, context):
+        layout, settings, state = self.layout, context.scene.sinew, context.window_manager.sinew
+        if settings.video:
+            layout.prop(settings, "video", text="")
+        else:
+            layout.operator("sinew.pick_video", text="Pick a Video…", icon="FILE_MOVIE")
+        if settings.video:
+            _facts(layout, context, state.facts)
+        self._job(layout, context, state)
+
+    def _job(self, layout, context, state):
+        is_run = state.kind == "RUN"
+        if is_run and state.is_alive:
+            layout.label(text=state.title, icon="FILE_MOVIE")
+            progress(layout, state)
+            _notes(layout, context, state)
+            return
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("sinew.reconstruct", icon="ARMATURE_DATA")
+        if not is_run:
+            return
+        if state.status == "FAILED":
+            failure(layout, context, state)
+        elif state.status == "CANCELLED":
+            row = layout.row()
+            row.label(text="Stopped; Reconstruct goes on from there", icon="PAUSE")
+            row.operator("sinew.dismiss", text="", icon="X", emboss=False)
+        elif state.status == "FINISHED":
+            _results(layout, state)
+        _notes(layout, context, state)
+
+
+class SINEW_PT_options(_Sidebar, bpy.types.Panel):
+    bl_label = "Options"
+    bl_parent_id = "SINEW_PT_reconstruct"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context):
+        layout, settings = self.layout, context.scene.sinew
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.active = not context.window_manager.sinew.is_alive
+        _switch(layout, settings, "use_range", "Range", ("first_frame", "last_frame"))
+        _switch(layout, settings, "use_people", "Most People", ("people",))
+        _switch(layout, settings, "use_height", "Height", ("height_m",))
+        layout.prop(settings, "camera")
+        layout.prop(settings, "lens")
+        if settings.lens == "MM":
+            layout.prop(settings, "focal_mm", text="35 mm Equivalent")
+        elif settings.lens == "FOV":
+            layout.prop(settings, "fov")
+
+
+def _switch(layout, settings, switch: str, heading: str, names: tuple[str, ...]) -> None:
+    row = layout.row(heading=heading)
+    row.prop(settings, switch, text="")
+    sub = row.row(align=True)
+    sub.active = getattr(settings, switch)
+    for name in names:
+        sub.prop(settings, name, text="")
+
+
+def _facts(layout, context, facts) -> None:
+    column = layout.column(align=True)
+    if facts.is_sequence:
+        column.prop(context.scene.sinew, "rate", text="Frames per Second")
+    if facts.error:
+        alert = column.column()
+        alert.alert = True
+        sentences(alert, context, facts.error, "ERROR")
+        return
+    if facts.is_known:
+        column.label(text=facts.picture, icon="IMAGE_PLANE")
+        column.label(text=facts.length, icon="TIME")
+        column.label(text=facts.cuts or "Looking for cuts…", icon="SEQ_SPLITVIEW")
+        for warning in facts.warnings:
+            sentences(column, context, warning.text, "INFO")
+    elif facts.looking:
+        column.label(text="Looking at the video…", icon="TIME")
+
+
+def _notes(layout, context, state) -> None:
+    if state.notes:
+        column = layout.column()
+        for note in state.notes[:6]:
+            sentences(column, context, note.text, "INFO")
+
+
+def _results(layout, state) -> None:
+    box = layout.box()
+    row = box.row()
+    row.label(text=f"{state.title} is reconstructed", icon="CHECKMARK")
+    row.operator("sinew.dismiss", text="", icon="X", emboss=False)
+    done = {item.text for item in state.imported}
+    for number, take in enumerate(state.results, 1):
+        name = "" if len(state.results) == 1 else f" Shot {number}"
+        row = box.row()
+        if take.text in done:
+            row.label(text=f"Imported{name}", icon="OUTLINER_OB_ARMATURE")
+            row.operator("sinew.import_take", text="Again").directory = take.text
+        else:
+            row.scale_y = 1.4
+            row.operator("sinew.import_take", text=f"Import{name}", icon="IMPORT").directory = take.text
+
+
+CLASSES = (SINEW_PT_reconstruct, SINEW_PT_options)

@@ -1,0 +1,49 @@
+"""The list of takes on the disk."""
+
+import bpy
+
+from .backend import _Sidebar
+from .text import sentences
+
+
+class SINEW_UL_takes(bpy.types.UIList):
+    def draw_item(self, context, layout, data, item, icon, active_data, active_propname, index=0, flt_flag=0):
+        row = layout.row(align=True)
+        row.label(text=f"{item.run}  {item.name}", icon="ERROR" if item.error else "ARMATURE_DATA")
+        sub = row.row()
+        sub.alignment = "RIGHT"
+        sub.active = False
+        sub.label(text=item.size)
+
+
+class SINEW_PT_takes(_Sidebar, bpy.types.Panel):
+    bl_label = "Takes"
+    bl_order = 3
+
+    def draw(self, context):
+        layout, state = self.layout, context.window_manager.sinew
+        row = layout.row()
+        row.template_list("SINEW_UL_takes", "", state, "takes", state, "take_index", rows=3)
+        buttons = row.column(align=True)
+        buttons.operator("sinew.refresh_takes", text="", icon="FILE_REFRESH")
+        buttons.operator("sinew.reveal", text="", icon="FILE_FOLDER").path = state.takes_folder
+        if not 0 <= state.take_index < len(state.takes):
+            return
+        take = state.takes[state.take_index]
+        column = layout.column(align=True)
+        if take.error:
+            alert = column.column()
+            alert.alert = True
+            sentences(alert, context, take.error, "ERROR")
+        else:
+            people = "1 person" if take.people == 1 else f"{take.people} people"
+            column.label(text=f"{people}, {take.date}")
+        row = layout.row(align=True)
+        sub = row.row(align=True)
+        sub.enabled = not take.error
+        sub.operator("sinew.import_take", icon="IMPORT").directory = take.folder
+        row.operator("sinew.reveal", text="", icon="FILE_FOLDER").path = take.folder
+        row.operator("sinew.remove_take", text="", icon="TRASH").directory = take.folder
+
+
+CLASSES = (SINEW_UL_takes, SINEW_PT_takes)

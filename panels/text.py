@@ -1,0 +1,46 @@
+"""Sentences in a narrow sidebar."""
+
+import textwrap
+
+import bpy
+
+_LETTER_PX = 6.6
+"""Mean width of a letter of Blender's interface font at scale 1, a little generous."""
+_MARGIN_PX = 60.0
+
+
+def sentences(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+    """Draw a sentence over as many lines as the sidebar's width asks for."""
+    scale = context.preferences.system.ui_scale
+    letters = max(int((context.region.width / scale - _MARGIN_PX) / _LETTER_PX), 16)
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for number, line in enumerate(textwrap.wrap(text, letters)):
+        column.label(text=line, icon=icon if number == 0 else ("NONE" if icon == "NONE" else "BLANK1"))
+
+
+def progress(layout: bpy.types.UILayout, state) -> None:
+    """The running job: stage, bar, time left, cancel."""
+    box = layout.box()
+    column = box.column(align=True)
+    column.label(text=state.stage if state.status != "CANCELLING" else "Stopping")
+    column.progress(factor=state.fraction, type="BAR",
+                    text=f"{state.fraction:.0%}" + (f", {state.left}" if state.left else ""))
+    if state.detail:
+        row = column.row()
+        row.active = False
+        row.label(text=state.detail)
+    row = box.row()
+    row.enabled = state.status != "CANCELLING"
+    row.operator("sinew.cancel_job", icon="X")
+
+
+def failure(layout: bpy.types.UILayout, context: bpy.types.Context, state) -> None:
+    """What went wrong, and the log."""
+    box = layout.box()
+    column = box.column()
+    column.alert = True
+    sentences(column, context, state.error, "ERROR")
+    row = box.row(align=True)
+    row.operator("sinew.reveal", text="Open Log", icon="TEXT").path = state.log
+    row.operator("sinew.dismiss", text="", icon="X")
