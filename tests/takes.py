@@ -298,7 +298,8 @@ def make_take(n_frames: int = 30, *, n_subjects: int = 1, motion: str = "random"
         present = np.ones(n_frames, bool)
         if absent is not None and s == 0:
             present[absent[0]:absent[1]] = False
-        info = {"id": f"s{s + 1}", "name": f"Person {s + 1}", "body": "default",
+        info = {"id": f"s{s + 1}", "name": f"Person {s + 1}",
+                "body": "default" if len(body_data["shape"]) > 1 else "box",
                 "joint_names": list(sk.JOINT_NAMES), "dof_names": list(sk.DOF_NAMES),
                 "keypoint_names": list(sk.MEDIAPIPE_KEYPOINTS)}
         arrays = _motion(q, root, body_data, keypoints, shot, present)

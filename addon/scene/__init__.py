@@ -1,0 +1,155 @@
+"""Scene plan -> datablocks. Everything through Blender's data interface, so that one operator is one step of undo."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import bpy
+
+from ...backend.sinew_take import take as takes
+from ..plan import ScenePlan, SubjectPlan, retime, scene_plan
+from . import tags
+from .armature import build_armature
+from .body import build_body
+from .curves import build_action
+from .presence import drive_visibility, show_always
+from .roots import RIGS_COLLECTION, SHAPES_COLLECTION, TAKE_COLLECTION, ensure_collections, ensure_root
+from .shapes import ensure_shapes
+from .splats import build_avatar
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a take enters a scene.
+
+    Attributes:
+        first_frame: Scene frame at which the take begins; None: where an earlier import of the shot begins, else the
+            scene's first.
+        offset_frames: Shift of the people against the plate, scene frames.
+        set_scene_rate: Give the scene the clip's exact rate. Without it the motion is retimed onto the scene's.
+        set_frame_range: Let the scene's frame range cover the take.
+        is_resampled: Keys on whole scene frames instead of at the true times between them.
+        with_splats: Import the Gaussians.
+    """
+
+    first_frame: int | None = None
+    offset_frames: float = 0.0
+    set_scene_rate: bool = False
+    set_frame_range: bool = True
+    is_resampled: bool = False
+    with_splats: bool = True
+
+
+@dataclass
+class BuildResult:
+    """What an import did.
+
+    Attributes:
+        take_id: Of the take.
+        is_update: The shot was in the file already and was brought up to date.
+        root: The take's root.
+        armatures: One per person, in the take's order.
+        bodies: The same.
+        avatars: The same, None where a person has no Gaussians.
+        notes: Sentences for the user.
+    """
+
+    take_id: str
+    is_update: bool
+    root: bpy.types.Object
+    armatures: list[bpy.types.Object] = field(default_factory=list)
+    bodies: list[bpy.types.Object] = field(default_factory=list)
+    avatars: list[bpy.types.Object | None] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+FIRST_FRAME = "sinew_first_frame"
+"""On the root: the scene frame at which the take begins."""
+
+
+def rate_of(scene: bpy.types.Scene) -> Fraction:
+    """The scene's exact rate, frames per second."""
+    return retime.scene_rate(scene.render.fps, scene.render.fps_base)
+
+
+def asks_for_rate(scene: bpy.types.Scene, meta: dict) -> bool:
+    """True where the scene's rate is not the clip's and the user is to be asked. `meta` is `take.json`."""
+    return retime.differs(retime.source_rate(meta), rate_of(scene))
+
+
+def build_take(context: bpy.types.Context, take_folder: str | os.PathLike, options: BuildOptions | None = None
+               ) -> BuildResult:
+    """Bring a take into the scene, or bring what an earlier take of the same shot left there up to date.
+
+    An update changes keys, rest poses and meshes in place. The artist's materials, constraints, layers above the
+    motion, drivers, collections and the root's place stay. People that the new take lacks are left as they are.
+
+    Args:
+        context: Its scene and view layer receive the take.
+        take_folder: Of a take.
+        options: Default: `BuildOptions()`.
+
+    Raises:
+        TakeError: The folder is not a take that this version reads.
+    """
+    options = options or BuildOptions()
+    take = takes.read(take_folder)
+    scene = context.scene
+    if options.set_scene_rate:
+        scene.render.fps, scene.render.fps_base = retime.blender_rate(retime.source_rate(take.meta))
+    owner = tags.Owner(take.id, take.shot_id)
+    first = options.first_frame
+    if first is None:
+        earlier = tags.find(bpy.data.objects, "root", owner)
+        first = scene.frame_start if earlier is None else int(earlier.get(FIRST_FRAME, scene.frame_start))
+    plan = scene_plan(take, rate_of(scene), first_frame=first, offset_frames=options.offset_frames,
+                      is_resampled=options.is_resampled, with_splats=options.with_splats)
+    return _build(context, plan, owner, options)
+
+
+def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, options: BuildOptions) -> BuildResult:
+    scene = context.scene
+    collections = ensure_collections(scene, owner, plan.name)
+    root, is_new = ensure_root(scene, owner, plan.name, collections[TAKE_COLLECTION])
+    root[FIRST_FRAME] = plan.timing.first
+    result = BuildResult(plan.take_id, not is_new, root)
+    shape_objects = ensure_shapes(collections[SHAPES_COLLECTION], owner)
+    for subject in plan.subjects:
+        own = tags.Owner(owner.take_id, owner.shot_id, subject.id)
+        _build_subject(context, subject, own, collections[RIGS_COLLECTION], root, shape_objects, result)
+    if options.set_frame_range:
+        first, last = plan.timing.range
+        if is_new:
+            scene.frame_start, scene.frame_end = first, last
+        else:
+            scene.frame_start, scene.frame_end = min(scene.frame_start, first), max(scene.frame_end, last)
+    _note_missing(plan, owner, result)
+    return result
+
+
+def _build_subject(context: bpy.types.Context, plan: SubjectPlan, owner: tags.Owner, collection: bpy.types.Collection,
+                   root: bpy.types.Object, shape_objects: dict, result: BuildResult) -> None:
+    armature, _ = build_armature(context, plan.rig, owner, plan.name, collection, root, shape_objects)
+    body = build_body(plan.body, owner, armature, collection, f"{plan.name} body")
+    avatar = None
+    if plan.splats is not None:
+        avatar = build_avatar(plan.splats, owner, armature, collection, f"{plan.name} splats")
+        result.notes.extend(plan.splats.notes)
+    for shown in (body, avatar):
+        if shown is not None:
+            (drive_visibility if plan.is_sometimes_absent else show_always)(armature, shown)
+    build_action(armature, plan.curves, owner, plan.name)
+    result.armatures.append(armature)
+    result.bodies.append(body)
+    result.avatars.append(avatar)
+
+
+def _note_missing(plan: ScenePlan, owner: tags.Owner, result: BuildResult) -> None:
+    known = {subject.id for subject in plan.subjects}
+    for armature in bpy.data.objects:
+        if (armature.get(tags.ROLE) == "armature" and armature.get(tags.SHOT) == owner.shot_id
+                and armature.get(tags.SUBJECT) not in known):
+            result.notes.append(f"{armature.name} is not in this take and was left as it was; delete it if you "
+                                "no longer want it.")

@@ -1,0 +1,137 @@
+"""Body plan -> a mesh that moves with its armature."""
+
+from __future__ import annotations
+
+import bmesh
+import bpy
+import numpy as np
+
+from ..plan.body import NEUTRAL_COLOR, PLAIN_COLORS, BodyPlan
+from . import tags
+
+ROLE = "body"
+MATERIAL_ROLE = "body_material"
+REGION = "sinew_region"
+
+
+def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, collection: bpy.types.Collection,
+               name: str) -> bpy.types.Object:
+    """Make a subject's mesh, or bring the shot's existing one up to date.
+
+    Args:
+        plan: Of this subject.
+        owner: Take, shot and subject.
+        armature: Deforms the mesh and becomes its parent.
+        collection: For a new object.
+        name: For a new object; never used to find it.
+
+    Returns:
+        The object. An existing one keeps materials, modifiers, constraints, other vertex groups and, where the
+        new body has the same faces, UVs, attributes and shape keys too.
+    """
+    body = tags.find(bpy.data.objects, ROLE, owner)
+    is_new = body is None
+    if is_new:
+        body = bpy.data.objects.new(name, bpy.data.meshes.new(name))
+        collection.objects.link(body)
+        body.parent = armature
+        for region in plan.region_names:
+            body.data.materials.append(_material(region, owner))
+    for block in (body, body.data):
+        tags.mark(block, ROLE, owner)
+    mesh = body.data
+    if not is_new and _has_faces(mesh, plan.faces):
+        _move_vertices(mesh, plan.vertices_m)
+    else:
+        _write_mesh(mesh, plan)
+    set_weights(body, plan.skin_index, plan.skin_weight, plan.group_names)
+    if not any(m.type == "ARMATURE" and m.object == armature for m in body.modifiers):
+        modifier = body.modifiers.new("Armature", "ARMATURE")
+        modifier.object = armature
+        modifier.use_deform_preserve_volume = False
+        modifier.use_bone_envelopes = False
+        if len(body.modifiers) > 1:
+            body.modifiers.move(len(body.modifiers) - 1, 0)
+    return body
+
+
+def _has_faces(mesh: bpy.types.Mesh, faces: np.ndarray) -> bool:
+    if len(mesh.polygons) != len(faces) or len(mesh.loops) != faces.size:
+        return False
+    own = np.empty(faces.size, np.int32)
+    mesh.loops.foreach_get("vertex_index", own)
+    return bool((own == faces.ravel()).all())
+
+
+def _move_vertices(mesh: bpy.types.Mesh, vertices_m: np.ndarray) -> None:
+    """New places for the same vertices; shape keys keep what they add to the old ones."""
+    flat = np.ascontiguousarray(vertices_m, np.float32).ravel()
+    if mesh.shape_keys is not None:
+        old, own = np.empty_like(flat), np.empty_like(flat)
+        mesh.shape_keys.reference_key.data.foreach_get("co", old)
+        for key in mesh.shape_keys.key_blocks:
+            key.data.foreach_get("co", own)
+            key.data.foreach_set("co", own + (flat - old))
+    mesh.vertices.foreach_set("co", flat)
+    mesh.update()
+
+
+def _write_mesh(mesh: bpy.types.Mesh, plan: BodyPlan) -> None:
+    mesh.clear_geometry()
+    n_faces = len(plan.faces)
+    mesh.vertices.add(len(plan.vertices_m))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(plan.vertices_m, np.float32).ravel())
+    mesh.loops.add(3 * n_faces)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(plan.faces, np.int32).ravel())
+    mesh.polygons.add(n_faces)
+    mesh.polygons.foreach_set("loop_start", np.arange(0, 3 * n_faces, 3, dtype=np.int32))
+    mesh.polygons.foreach_set("material_index", plan.region)
+    mesh.polygons.foreach_set("use_smooth", np.ones(n_faces, bool))
+    mesh.update(calc_edges=True)
+    layer = mesh.uv_layers.new(name="UVMap")
+    layer.data.foreach_set("uv", np.ascontiguousarray(plan.uv, np.float32).ravel())
+
+
+def set_weights(target: bpy.types.Object, skin_index: np.ndarray, skin_weight: np.ndarray, names: tuple[str, ...]
+                ) -> None:
+    """Write the weights of the named vertex groups; an object's other groups keep theirs.
+
+    Args:
+        target: A mesh object.
+        skin_index: (V, M), index in `names`.
+        skin_weight: (V, M); zeros are left out.
+        names: Groups, made where they are missing.
+    """
+    groups = target.vertex_groups
+    number = np.array([(groups.get(name) or groups.new(name=name)).index for name in names])
+    own = {int(n) for n in number}
+    dense = np.zeros((len(skin_index), len(names)), np.float32)
+    np.add.at(dense, (np.arange(len(skin_index))[:, None], skin_index), skin_weight)
+    rows, columns = np.nonzero(dense > 0)
+    values = dense[rows, columns].tolist()
+    columns = number[columns].tolist()
+    start = np.searchsorted(rows, np.arange(len(dense) + 1)).tolist()
+    edited = bmesh.new()
+    edited.from_mesh(target.data)
+    layer = edited.verts.layers.deform.verify()
+    for v, vertex in enumerate(edited.verts):
+        weights = vertex[layer]
+        for key in [k for k in weights.keys() if k in own]:
+            del weights[key]
+        for i in range(start[v], start[v + 1]):
+            weights[columns[i]] = values[i]
+    edited.to_mesh(target.data)
+    edited.free()
+
+
+def _material(region: str, owner: tags.Owner) -> bpy.types.Material:
+    material = bpy.data.materials.new(region)
+    tags.mark(material, MATERIAL_ROLE, owner)
+    material[REGION] = region
+    color = (*PLAIN_COLORS.get(region, NEUTRAL_COLOR), 1.0)
+    material.diffuse_color = color
+    material.use_nodes = True
+    shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+    shader.inputs["Base Color"].default_value = color
+    shader.inputs["Roughness"].default_value = 0.6
+    return material

@@ -1,0 +1,106 @@
+"""Anatomical limits in Blender: constraints, inverse kinematics, one switch, and clamping of keys.
+
+Limit Rotation stands only on joints whose poses it never alters inside the range (`plan.limits`). It clamps poses, not
+channels; on the other joints, and wherever the channels themselves are to be inside, `clamp_keys_to_limits` does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ...backend.sinew_take import skeleton as sk
+from ..plan import bones
+from ..plan.curves import LIMITS_PROPERTY, dof_channel
+from . import curves
+from .drivers import drive
+
+CONSTRAINT = "Sinew limits"
+
+
+def ensure_limits(armature: bpy.types.Object, constrained: tuple[int, ...]) -> None:
+    """Constraints and IK limits of every joint, from the one table; the constraint's influence follows the switch."""
+    for joint in sk.JOINTS:
+        pose = armature.pose.bones[bones.BONE_NAMES[joint.index]]
+        dofs = [sk.DOFS[d] for d in joint.dofs]
+        free = {dof.axis for dof in dofs}
+        for axis, letter in enumerate("xyz"):
+            setattr(pose, f"lock_ik_{letter}", axis not in free)
+        for dof in dofs:
+            if np.isfinite(dof.low):
+                letter = "xyz"[dof.axis]
+                setattr(pose, f"use_ik_limit_{letter}", True)
+                setattr(pose, f"ik_min_{letter}", dof.low)
+                setattr(pose, f"ik_max_{letter}", dof.high)
+        if joint.index not in constrained:
+            continue
+        limit = pose.constraints.get(CONSTRAINT)
+        if limit is None or limit.type != "LIMIT_ROTATION":
+            limit = pose.constraints.new("LIMIT_ROTATION")
+            limit.name = CONSTRAINT
+        limit.owner_space = "LOCAL"
+        limit.euler_order = joint.order
+        limit.use_transform_limit = True
+        for dof in dofs:
+            letter = "xyz"[dof.axis]
+            setattr(limit, f"use_limit_{letter}", True)
+            setattr(limit, f"min_{letter}", dof.low)
+            setattr(limit, f"max_{letter}", dof.high)
+        drive(armature, f'pose.bones["{pose.name}"].constraints["{CONSTRAINT}"].influence', -1,
+              {"on": (armature, f'["{LIMITS_PROPERTY}"]')})
+
+
+def set_limits(armature: bpy.types.Object, is_on: bool) -> None:
+    """Switch an armature's limits. Writing the property from Python alone would not wake its drivers."""
+    armature[LIMITS_PROPERTY] = is_on
+    armature.update_tag()
+
+
+@dataclass(frozen=True)
+class Clamped:
+    """What `clamp_keys_to_limits` did: keys moved, and degrees of freedom concerned."""
+
+    n_keys: int
+    dofs: tuple[str, ...]
+
+
+def clamp_keys_to_limits(armature: bpy.types.Object) -> Clamped:
+    """Move keys so that every degree of freedom stays inside its limits.
+
+    First the keys of the layer that is being edited, so that an artist's own pose stops at the limit; then the take's
+    keys below, where both together still exceed it (they stand at every frame, so nothing is left between).
+
+    Args:
+        armature: One that an import made.
+    """
+    base, layer = curves.base_action(armature), curves.layer_action(armature)
+    n_keys, touched = 0, []
+    for dof in sk.DOFS:
+        if not np.isfinite(dof.low):
+            continue
+        path, index = dof_channel(dof.name)
+        below = curves.find_curve(base, armature, path, index)
+        above = curves.find_curve(layer, armature, path, index)
+        moved = 0
+        if above is not None:
+            moved += _clamp(above, below, dof.low, dof.high)
+        if below is not None:
+            moved += _clamp(below, above, dof.low, dof.high)
+        if moved:
+            n_keys += moved
+            touched.append(dof.name)
+    armature.update_tag()
+    return Clamped(n_keys, tuple(touched))
+
+
+def _clamp(curve: bpy.types.FCurve, other: bpy.types.FCurve | None, low: float, high: float) -> int:
+    """Clamp one curve's keys so that its sum with `other` is inside; handles move with their keys."""
+    frames, values = curves.read_keys(curve)
+    rest = np.zeros(len(frames)) if other is None else np.array([other.evaluate(f) for f in frames])
+    wanted = np.clip(values + rest, low, high) - rest
+    moved = np.abs(wanted - values) > 1e-6
+    if moved.any():
+        curves.shift_keys(curve, wanted - values)
+    return int(moved.sum())

@@ -1,0 +1,48 @@
+"""The one place that switches modes: bones can be made and moved in edit mode only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+
+
+@contextmanager
+def edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterator[None]:
+    """Edit an armature, then put back what was active, selected and hidden.
+
+    The object may be hidden, or in a collection that the view layer leaves out: while it is edited it is linked to the
+    scene directly. An object that is in a mode of its own leaves it, since Blender edits one thing at a time.
+    """
+    view_layer = context.view_layer
+    before = view_layer.objects.active
+    if before is not None and before.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    was_hidden = armature.hide_viewport
+    armature.hide_viewport = False
+    is_guest = not armature.visible_get(view_layer=view_layer)
+    if is_guest and armature.name not in context.scene.collection.objects:
+        context.scene.collection.objects.link(armature)
+    else:
+        is_guest = False
+    was_selected = armature.select_get(view_layer=view_layer)
+    was_put_away = armature.hide_get(view_layer=view_layer)
+    if was_put_away:
+        armature.hide_set(False, view_layer=view_layer)
+    view_layer.objects.active = armature
+    try:
+        bpy.ops.object.mode_set(mode="EDIT")
+        yield
+    finally:
+        if armature.mode == "EDIT":
+            bpy.ops.object.mode_set(mode="OBJECT")
+        if not is_guest:
+            armature.select_set(was_selected, view_layer=view_layer)
+        if was_put_away:
+            armature.hide_set(True, view_layer=view_layer)
+        if is_guest:
+            context.scene.collection.objects.unlink(armature)
+        armature.hide_viewport = was_hidden
+        if before is None or before.name in view_layer.objects:
+            view_layer.objects.active = before
