@@ -1,0 +1,89 @@
+"""How a solved body stands: when a sole is planted, and which way the body points."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from sinew_take import skeleton as sk
+
+from .fit import State
+from .kinematics import pose
+from .model import Model
+
+SLOW, SLOW_SPREAD = 0.30, 0.08
+"""m/s: below this a sole counts as standing."""
+NEAR_M, NEAR_SPREAD_M = 0.07, 0.02
+ALONG_SIGHT = 0.3
+"""Share of the speed along the line of sight that is believed: one view sees depth badly."""
+WINDOW_S = 0.1
+
+
+def sole_speed(soles_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, eye_m: np.ndarray) -> np.ndarray:
+    """Speed of each sole point (T, 4), m/s, over about a tenth of a second.
+
+    Args:
+        soles_m: (T, 4, 3).
+        time_s: (T,)
+        joined: (T,) bool: frame continues the one before.
+        eye_m: (T, 3) the camera's place.
+    """
+    n = len(time_s)
+    out = np.full(soles_m.shape[:2], np.inf)
+    run = np.cumsum(~joined)
+    for t in range(n):
+        a = b = t
+        while a > 0 and run[a - 1] == run[t] and time_s[t] - time_s[a - 1] <= WINDOW_S / 2 + 1e-6:
+            a -= 1
+        while b < n - 1 and run[b + 1] == run[t] and time_s[b + 1] - time_s[t] <= WINDOW_S / 2 + 1e-6:
+            b += 1
+        if a == b:
+            a = a - 1 if a > 0 and joined[a] else a
+            b = b + 1 if b < n - 1 and joined[b + 1] else b
+        if a == b:
+            out[t] = 0.0  # a frame on its own: only the height can tell
+            continue
+        velocity = (soles_m[b] - soles_m[a]) / (time_s[b] - time_s[a])
+        sight = soles_m[t] - eye_m[t]
+        sight = sight / np.linalg.norm(sight, axis=-1, keepdims=True)
+        along = (velocity * sight).sum(-1, keepdims=True)
+        out[t] = np.linalg.norm(velocity - (1 - ALONG_SIGHT) * along * sight, axis=-1)
+    return out
+
+
+def standing(speed: np.ndarray) -> np.ndarray:
+    """Probability by speed alone."""
+    return expit((SLOW - speed) / SLOW_SPREAD)
+
+
+def planted(speed: np.ndarray, height_m: np.ndarray) -> np.ndarray:
+    """Probability that a sole stands on the floor."""
+    return standing(speed) * expit((NEAR_M - height_m) / NEAR_SPREAD_M)
+
+
+def events(chance: np.ndarray, soles_m: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places where soles stood still: one per unbroken time over one half, so that long stands do not outweigh steps.
+
+    Returns:
+        (M, 3) median places and (M,) weights: the mean probability, halved because heel and toe are one foot.
+    """
+    places, weights = [], []
+    run = np.cumsum(~joined)
+    for s in range(chance.shape[1]):
+        on = chance[:, s] > 0.5
+        start = np.nonzero(on & ~np.r_[False, on[:-1] & (run[1:] == run[:-1])])[0]
+        for a in start:
+            b = a
+            while b + 1 < len(on) and on[b + 1] and run[b + 1] == run[a]:
+                b += 1
+            places.append(np.median(soles_m[a:b + 1, s], axis=0))
+            weights.append(0.5 * chance[a:b + 1, s].mean())
+    return np.array(places).reshape(-1, 3), np.array(weights)
+
+
+def body_axes(model: Model, state: State) -> np.ndarray:
+    """(T, 3) unit vectors from the middle of the ankles to the middle of the shoulders."""
+    p = pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
+    i = sk.JOINT_INDEX
+    axis = (p.centre[:, [i["humerus_l"], i["humerus_r"]]].mean(1) - p.centre[:, [i["talus_l"], i["talus_r"]]].mean(1))
+    return axis / np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-6)

@@ -1,0 +1,532 @@
+"""The whole-take fit: a damped Gauss-Newton (Levenberg-Marquardt) method on all frames and one shape at once.
+
+Frames couple only with their neighbours, so the normal equations are a band with the shape as an arrowhead: time and
+memory are linear in the number of frames. Limits hold by construction: every step is taken on the coordinates that are
+not pressed against a limit and is then cut off at the limits (Bertsekas 1982, projected Newton methods for simple
+bounds), so nothing is bent away from a limit before it is reached.
+
+All terms are densities over time (a frame counts by the time it stands for), so the result does not depend on the rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
+
+from sinew_take import skeleton as sk
+
+from ..geometry import rotations as rot
+from .kinematics import N_COLUMNS, ROOT, Pose, pose
+from .model import HIPS, REST_Q, REST_SIGMA, ROOT_SIGMA, TURN_SIGMA, Model
+
+FRAME_S = 1 / 30
+"""A frame that stands for this time counts once."""
+_MARGIN = 1e-6
+LOW, HIGH = sk.LOW[3:] + _MARGIN, sk.HIGH[3:] - _MARGIN
+_BAND = 2 * N_COLUMNS + 2
+"""Lower band: two frames on, plus the pelvis' turn, whose three rows mix."""
+_NEAR_M = 0.2
+"""Points nearer to the camera's plane than this are not projected."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What was seen of one person in the frames of the fit."""
+
+    px: np.ndarray
+    """(T, K, 2) in the ideal picture; any number where the weight is 0."""
+    sigma_px: np.ndarray
+    """(T, K) spread; inf where unseen."""
+    depth_m: np.ndarray
+    """(T, K) along the camera's z, relative to the middle of the hips."""
+    depth_weight: np.ndarray
+    """(T, K) 0..1: trust in the depth."""
+    time_s: np.ndarray
+    """(T,)"""
+    joined: np.ndarray
+    """(T,) bool: the frame continues the one before it (never the first)."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The camera per frame."""
+
+    K: np.ndarray
+    """(T, 3, 3)"""
+    R_cw: np.ndarray
+    """(T, 3, 3)"""
+    t_cw: np.ndarray
+    """(T, 3)"""
+
+    def take(self, frames: np.ndarray) -> View:
+        return View(self.K[frames], self.R_cw[frames], self.t_cw[frames])
+
+
+@dataclass(frozen=True)
+class State:
+    """The unknowns."""
+
+    pelvis: np.ndarray
+    """(T, 3, 3) rest axes -> world."""
+    q: np.ndarray
+    """(T, 46) rad; the first three are not used."""
+    root_m: np.ndarray
+    """(T, 3)"""
+    shape: np.ndarray
+    """(B,)"""
+
+    def take(self, frames: np.ndarray) -> State:
+        return State(self.pelvis[frames], self.q[frames], self.root_m[frames], self.shape)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Planted feet on the floor z = 0."""
+
+    contact: np.ndarray
+    """(T, 4) 0..1"""
+    height_sigma_m: float = 0.015
+    speed_sigma: float = 0.05
+    """m/s"""
+    sink_sigma_m: float = 0.01
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Strength of the terms, as spreads."""
+
+    depth_sigma_m: float = 0.25
+    dead_zone_px: float = 0.5
+    robust_px: float = 3.0
+    """In spreads: beyond this a keypoint counts as an outlier, softly."""
+    robust_smooth: float = 3.0
+    rest: float = 1.0
+    smooth: float = 1.0
+    shape: float = 1.0
+    stature_m: float | None = None
+    stature_sigma_m: float = 0.01
+
+
+@dataclass
+class Outcome:
+    state: State
+    cost: float
+    terms: dict[str, float]
+    iterations: int
+    pixel_residual: np.ndarray
+    """(T, K) px, before weights; NaN where not projected."""
+    history: list[float] = field(default_factory=list)
+
+
+def _soft(s: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cauchy's loss of a length in spreads and its weight: quadratic below c, barely growing far above it."""
+    square = (s / c) ** 2
+    return c * c * np.log1p(square), 1 / (1 + square)
+
+
+def _softly(s: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
+    """Charbonnier's loss and weight: quadratic below c, linear above. Fast motion is dear but never impossible."""
+    root = np.sqrt(1 + (s / c) ** 2)
+    return 2 * c * c * (root - 1), 1 / root
+
+
+class Problem:
+    """The cost, its gradient and Gauss-Newton matrix for one person."""
+
+    def __init__(self, model: Model, seen: Observations, view: View, weights: Weights, ground: Ground | None = None,
+                 frozen: np.ndarray | None = None, solve_shape: bool = True):
+        self.model, self.seen, self.view, self.weights, self.ground = model, seen, view, weights, ground
+        n = len(seen.time_s)
+        self.n = n
+        self.frozen = np.zeros(n, dtype=bool) if frozen is None else frozen
+        self.solve_shape = solve_shape
+        step = np.diff(seen.time_s)
+        step = np.where(seen.joined[1:] & (step > 1e-6), step, np.nan)
+        around = np.stack([np.r_[np.nan, step], np.r_[step, np.nan]])
+        counted = np.isfinite(around).sum(0)
+        share = np.where(counted > 0, np.nansum(around, 0) / np.maximum(counted, 1), FRAME_S)
+        self.share = np.minimum(share, FRAME_S * 3) / FRAME_S
+        """(T,) how much each frame counts; seldom frames do not count without bound."""
+        # Second differences: acceleration = c0 x[t] + c1 x[t+1] + c2 x[t+2].
+        h1, h2 = step[:-1], step[1:]
+        ok = np.isfinite(h1) & np.isfinite(h2)
+        self.triple = np.nonzero(ok)[0]
+        h1, h2 = h1[ok], h2[ok]
+        self.h1, self.h2 = h1, h2
+        self.second = np.stack([2 / (h1 * (h1 + h2)), -2 / (h1 * h2), 2 / (h2 * (h1 + h2))])
+        self.triple_share = (h1 + h2) / 2 / FRAME_S
+        sigma = np.concatenate([TURN_SIGMA, np.full(3, ROOT_SIGMA)]) / np.sqrt(weights.smooth)
+        self.inverse_accel = 1 / sigma
+        self.inverse_rest = np.concatenate([np.zeros(3), 1 / REST_SIGMA[3:], np.zeros(3)]) * np.sqrt(weights.rest)
+        self.pair = np.nonzero(np.isfinite(step))[0]
+        self.pair_step = step[self.pair]
+        unseen = ~(np.isfinite(seen.sigma_px).any(1))
+        # Where nothing is seen the resting pose must not pull the filled pose away from its neighbours.
+        self.rest_share = self.share * np.where(unseen, 0.02, 1.0)
+
+    # -- residuals ---------------------------------------------------------------------------------------------------
+
+    def _pelvis_acceleration(self, pelvis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Angular acceleration (N, 3) of the pelvis over the triples, and the two turns it comes from."""
+        i = self.triple
+        first = rot.log(pelvis[i + 1] @ np.swapaxes(pelvis[i], 1, 2))
+        second = rot.log(pelvis[i + 2] @ np.swapaxes(pelvis[i + 1], 1, 2))
+        mean = ((self.h1 + self.h2) / 2)[:, None]
+        return (second / self.h2[:, None] - first / self.h1[:, None]) / mean, first, second
+
+    def _smooth_residual(self, s: State) -> tuple[np.ndarray, tuple]:
+        """(N, 49) accelerations in spreads."""
+        i, c = self.triple, self.second[:, :, None]
+        x = np.concatenate([s.q, s.root_m], 1)
+        out = c[0] * x[i] + c[1] * x[i + 1] + c[2] * x[i + 2]
+        out[:, :3], first, second = self._pelvis_acceleration(s.pelvis)
+        return out * self.inverse_accel, (first, second)
+
+    def _groups(self, r: np.ndarray) -> np.ndarray:
+        """Length of each group that the robust smoothness judges together: pelvis turn, each coordinate, root."""
+        out = np.abs(r)
+        out[:, :3] = np.linalg.norm(r[:, :3], axis=1, keepdims=True)
+        out[:, ROOT] = np.linalg.norm(r[:, ROOT], axis=1, keepdims=True)
+        return out
+
+    def _pixels(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        seen, view = self.seen, self.view
+        camera = x @ np.swapaxes(view.R_cw, 1, 2) + view.t_cw[:, None]
+        z = camera[..., 2]
+        ahead = z > _NEAR_M
+        depth = np.where(ahead, z, _NEAR_M)
+        fx, fy = view.K[:, 0, 0, None], view.K[:, 1, 1, None]
+        u = fx * camera[..., 0] / depth + view.K[:, 0, 2, None]
+        v = fy * camera[..., 1] / depth + view.K[:, 1, 2, None]
+        error = np.stack([u, v], -1) - seen.px
+        length = np.sqrt((error**2).sum(-1))
+        used = ahead & np.isfinite(seen.sigma_px)
+        error = np.where(used[..., None], error, 0.0)
+        length = np.where(used, length, 0.0)
+        inverse = np.where(used, 1 / seen.sigma_px, 0.0)
+        return camera, depth, error, length, inverse, used
+
+    def _pixel_loss(self, length, inverse):
+        w = self.weights
+        over = np.maximum(length - w.dead_zone_px, 0.0)
+        loss, weight = _soft(over * inverse, w.robust_px)
+        # Gradient of a length with a dead zone: only the part outside it pulls.
+        return loss, weight * inverse**2 * over / np.maximum(length, 1e-9)
+
+    def _depths(self, camera: np.ndarray) -> np.ndarray:
+        z = camera[..., 2]
+        return z - z[:, list(HIPS)].mean(1, keepdims=True) - self.seen.depth_m
+
+    def cost(self, s: State) -> tuple[float, dict[str, float], np.ndarray]:
+        """The robust cost, its terms, and the pixel residuals (T, K)."""
+        w, model = self.weights, self.model
+        p = pose(model.skeleton, s.shape, s.pelvis, s.q, s.root_m)
+        x = model.keypoints.positions(p, s.shape)
+        camera, _, _, length, inverse, used = self._pixels(x)
+        share = self.share[:, None]
+        loss, _ = self._pixel_loss(length, inverse)
+        terms = {"pixel": float((share * loss).sum())}
+        loss, _ = _softly(self._depths(camera) / w.depth_sigma_m, 2.0)
+        terms["depth"] = float((share * self.seen.depth_weight * loss).sum())
+        offset = np.concatenate([s.q - REST_Q, np.zeros((self.n, 3))], 1)
+        terms["rest"] = float((self.rest_share[:, None] * (offset * self.inverse_rest) ** 2).sum())
+        if len(self.triple):
+            r, _ = self._smooth_residual(s)
+            loss, _ = _softly(self._groups(r), w.robust_smooth)
+            loss[:, [1, 2, 47, 48]] = 0
+            terms["smooth"] = float((self.triple_share[:, None] * loss).sum())
+        if self.solve_shape:
+            terms["shape"] = float(w.shape * (s.shape**2).sum())
+            if w.stature_m is not None:
+                terms["stature"] = ((model.stature(s.shape) - w.stature_m) / w.stature_sigma_m) ** 2
+        if self.ground is not None:
+            terms["ground"] = self._ground(s, p, None)
+        return sum(terms.values()), terms, np.where(used, length, np.nan)
+
+    # -- normal equations --------------------------------------------------------------------------------------------
+
+    def normal(self, s: State) -> Normal:
+        """Gauss-Newton matrix and gradient at a state."""
+        w, model, seen, view = self.weights, self.model, self.seen, self.view
+        n, b = self.n, model.n_shape if self.solve_shape else 0
+        p = pose(model.skeleton, s.shape, s.pelvis, s.q, s.root_m)
+        x, jac = model.keypoints.jacobian(p, s.shape)
+        by_shape = model.keypoints.shape_jacobian(p, s.q) if b else None
+        camera, depth, error, length, inverse, _ = self._pixels(x)
+        share = self.share[:, None]
+        _, weight = self._pixel_loss(length, inverse)
+        weight = np.sqrt(weight * share)
+        # Rows of the projection: du = f/z (dX - X/z dZ).
+        scale_u = weight * view.K[:, 0, 0, None] / depth
+        scale_v = weight * view.K[:, 1, 1, None] / depth
+        R = view.R_cw[:, None]
+        rows_u = scale_u[..., None] * (R[..., 0, :] - (camera[..., 0] / depth)[..., None] * R[..., 2, :])
+        rows_v = scale_v[..., None] * (R[..., 1, :] - (camera[..., 1] / depth)[..., None] * R[..., 2, :])
+        off = self._depths(camera) / w.depth_sigma_m
+        _, depth_w = _softly(off, 2.0)
+        depth_w = np.sqrt(depth_w * seen.depth_weight * share)
+        rows_z = np.broadcast_to(R[..., 2, :], rows_u.shape)
+        rows = np.stack([rows_u, rows_v, rows_z], -2)
+        k = x.shape[1]
+
+        def chain(j):
+            out = rows @ j
+            z = out[:, :, 2]
+            out[:, :, 2] = (z - z[:, list(HIPS)].mean(1, keepdims=True)) * (depth_w / w.depth_sigma_m)[..., None]
+            return out.reshape(n, 3 * k, -1)
+
+        r = np.stack([weight * error[..., 0], weight * error[..., 1], depth_w * off], -1).reshape(n, 3 * k, 1)
+        j = chain(jac)
+        jt = np.swapaxes(j, 1, 2)
+        out = Normal.empty(n, b)
+        out.diagonal += jt @ j
+        out.gradient += (jt @ r)[..., 0]
+        if b:
+            js = chain(by_shape)
+            out.side += jt @ js
+            flat = js.reshape(-1, b)
+            out.corner += flat.T @ flat
+            out.corner_gradient += flat.T @ r.reshape(-1)
+        offset = np.concatenate([s.q - REST_Q, np.zeros((n, 3))], 1)
+        rest = self.rest_share[:, None] * self.inverse_rest**2
+        i = np.arange(N_COLUMNS)
+        out.diagonal[:, i, i] += rest
+        out.gradient += rest * offset
+        if len(self.triple):
+            self._add_smooth(s, out)
+        if b:
+            out.corner[np.arange(b), np.arange(b)] += w.shape
+            out.corner_gradient += w.shape * s.shape
+            if w.stature_m is not None:
+                d = model.stature_dirs / w.stature_sigma_m
+                out.corner += np.outer(d, d)
+                out.corner_gradient += d * (model.stature(s.shape) - w.stature_m) / w.stature_sigma_m
+        if self.ground is not None:
+            self._ground(s, p, out)
+        return out
+
+    def _add_smooth(self, s: State, out: Normal) -> None:
+        r, (first, second) = self._smooth_residual(s)
+        _, weight = _softly(self._groups(r), self.weights.robust_smooth)
+        weight = weight * self.triple_share[:, None]
+        i = self.triple
+        c = self.second[:, :, None] * self.inverse_accel  # (3, N, 49) derivative by frames t, t+1, t+2
+        columns = np.arange(3, N_COLUMNS)
+        for a in range(3):
+            np.add.at(out.gradient, i + a, np.where(np.arange(N_COLUMNS) >= 3, c[a] * weight * r, 0.0))
+            np.add.at(out.diagonal, (i[:, None] + a, columns, columns), (c[a] * weight * c[a])[:, 3:])
+            for later in range(a + 1, 3):
+                out.couple(i + a, later - a, (c[a] * weight * c[later])[:, 3:], columns)
+        # The pelvis' turn: log of the turn between frames, by small turns of either frame about the world's axes.
+        mean = ((self.h1 + self.h2) / 2)[:, None, None]
+        scale = self.inverse_accel[0]
+        left_1, left_2 = rot.left_jacobian_inverse(first), rot.left_jacobian_inverse(second)
+        right_1, right_2 = np.swapaxes(left_1, 1, 2), np.swapaxes(left_2, 1, 2)
+        h1, h2 = self.h1[:, None, None], self.h2[:, None, None]
+        d = [scale * right_1 / h1 / mean, -scale * (right_2 / h2 + left_1 / h1) / mean, scale * left_2 / h2 / mean]
+        wp = weight[:, 0, None, None]
+        rp = r[:, :3, None]
+        for a in range(3):
+            np.add.at(out.gradient[:, :3], i + a, (np.swapaxes(d[a], 1, 2) @ (wp * rp))[..., 0])
+            np.add.at(out.diagonal[:, :3, :3], i + a, np.swapaxes(d[a], 1, 2) @ (wp * d[a]))
+            for later in range(a + 1, 3):
+                out.couple_pelvis(i + a, later - a, np.swapaxes(d[later], 1, 2) @ (wp * d[a]))
+
+    def _ground(self, s: State, p: Pose, out: Normal | None) -> float:
+        """Planted feet stand still at the floor; no sole is under it. Adds to `out` where given; returns the cost."""
+        g = self.ground
+        contact = g.contact * self.share[:, None]
+        x, jac = (self.model.soles.jacobian(p, s.shape) if out is not None
+                  else (self.model.soles.positions(p, s.shape), None))
+        z = x[..., 2]
+        high, high_w = _softly(z / g.height_sigma_m, 2.0)
+        sunk = np.minimum(z, 0.0) / g.sink_sigma_m
+        i = self.pair
+        both = np.minimum(g.contact[i], g.contact[i + 1]) * (self.pair_step / FRAME_S)[:, None]
+        speed = (x[i + 1] - x[i]) / self.pair_step[:, None, None] / g.speed_sigma
+        slow, slow_w = _softly(np.linalg.norm(speed, axis=-1), 3.0)
+        cost = float((contact * high).sum() + (self.share[:, None] * sunk**2).sum() + (both * slow).sum())
+        if out is None:
+            return cost
+        weight = contact * high_w / g.height_sigma_m**2 + self.share[:, None] * (sunk < 0) / g.sink_sigma_m**2
+        pull = contact * high_w * z / g.height_sigma_m**2 + self.share[:, None] * sunk / g.sink_sigma_m
+        jz = jac[:, :, 2]
+        out.diagonal += np.swapaxes(jz, 1, 2) @ (weight[..., None] * jz)
+        out.gradient += (np.swapaxes(jz, 1, 2) @ pull[..., None])[..., 0]
+        if len(i):
+            hold = both * slow_w
+            active = hold.any(1)
+            i, hold, speed, step = i[active], hold[active], speed[active], self.pair_step[active]
+            m = len(i)
+            scale = np.sqrt(hold) / (step[:, None] * g.speed_sigma)
+            a = (-scale[..., None, None] * jac[i]).reshape(m, -1, N_COLUMNS)
+            c = (scale[..., None, None] * jac[i + 1]).reshape(m, -1, N_COLUMNS)
+            r = (np.sqrt(hold)[..., None] * speed).reshape(m, -1, 1)
+            at, ct = np.swapaxes(a, 1, 2), np.swapaxes(c, 1, 2)
+            np.add.at(out.diagonal, i, at @ a)
+            np.add.at(out.diagonal, i + 1, ct @ c)
+            np.add.at(out.gradient, i, (at @ r)[..., 0])
+            np.add.at(out.gradient, i + 1, (ct @ r)[..., 0])
+            out.next_block[i] += ct @ a
+        if self.solve_shape:
+            js = self.model.soles.shape_jacobian(p, s.q)[:, :, 2]
+            jzt = np.swapaxes(jz, 1, 2)
+            out.side += jzt @ (weight[..., None] * js)
+            out.corner += np.einsum("tkb,tk,tkc->bc", js, weight, js)
+            out.corner_gradient += np.einsum("tkb,tk->b", js, pull)
+        return cost
+
+
+@dataclass
+class Normal:
+    """Normal equations: band over the frames, arrowhead of the shape."""
+
+    diagonal: np.ndarray
+    """(T, 49, 49)"""
+    next_block: np.ndarray
+    """(T, 49, 49): rows of frame t + 1, columns of frame t."""
+    next_diagonal: np.ndarray
+    """(T, 49): its part that only couples equal coordinates."""
+    after_diagonal: np.ndarray
+    """(T, 49): the same for frame t + 2."""
+    next_pelvis: np.ndarray
+    after_pelvis: np.ndarray
+    """(T, 3, 3): rows of the later frame."""
+    gradient: np.ndarray
+    """(T, 49)"""
+    side: np.ndarray
+    """(T, 49, B)"""
+    corner: np.ndarray
+    """(B, B)"""
+    corner_gradient: np.ndarray
+    """(B,)"""
+
+    @staticmethod
+    def empty(n: int, b: int) -> Normal:
+        c = N_COLUMNS
+        return Normal(np.zeros((n, c, c)), np.zeros((n, c, c)), np.zeros((n, c)), np.zeros((n, c)),
+                      np.zeros((n, 3, 3)), np.zeros((n, 3, 3)), np.zeros((n, c)), np.zeros((n, c, b)),
+                      np.zeros((b, b)), np.zeros(b))
+
+    def couple(self, frames: np.ndarray, ahead: int, value: np.ndarray, columns: np.ndarray) -> None:
+        target = self.next_diagonal if ahead == 1 else self.after_diagonal
+        np.add.at(target, (frames[:, None], columns), value)
+
+    def couple_pelvis(self, frames: np.ndarray, ahead: int, value: np.ndarray) -> None:
+        np.add.at(self.next_pelvis if ahead == 1 else self.after_pelvis, frames, value)
+
+    def band(self, fixed: np.ndarray) -> np.ndarray:
+        """Lower band (103, T*49) for LAPACK, rows and columns of the fixed unknowns replaced by the identity."""
+        n, c = self.gradient.shape
+        free = (~fixed).astype(float)
+        out = np.zeros((n, c, _BAND + 1))  # [frame, column, row - column]
+        i, j = np.tril_indices(c)
+        block = self.diagonal * free[:, :, None] * free[:, None, :]
+        index = np.arange(c)
+        block[:, index, index] += fixed
+        out[:, j, i - j] = block[:, i, j]
+        ahead = self.next_block[:-1].copy()
+        ahead[:, index, index] += self.next_diagonal[:-1]
+        ahead[:, :3, :3] += self.next_pelvis[:-1]
+        ahead *= free[1:, :, None] * free[:-1, None, :]
+        i, j = (a.ravel() for a in np.indices((c, c)))
+        out[:-1, j, c + i - j] = ahead[:, i, j]
+        later = self.after_diagonal[:-2] * free[2:] * free[:-2]
+        out[:-2, index, 2 * c] = later
+        pelvis = self.after_pelvis[:-2] * free[2:, :3, None] * free[:-2, None, :3]
+        i, j = (a.ravel() for a in np.indices((3, 3)))
+        out[:-2, j, 2 * c + i - j] += pelvis[:, i, j]
+        return out.reshape(n * c, _BAND + 1).T
+
+    def solve(self, band: np.ndarray, fixed: np.ndarray, damping: float) -> tuple[np.ndarray, np.ndarray]:
+        """Step (T, 49) and (B,) of the damped equations. Raises LinAlgError where they are not positive definite."""
+        n, c = self.gradient.shape
+        b = len(self.corner_gradient)
+        damped = band.copy(order="F")
+        # Damping by a unit of curvature too, so that unknowns that nothing sees stay where they are.
+        damped[0] += damping * (band[0] + 1e-3) + 1e-9
+        factor = cholesky_banded(damped, lower=True, overwrite_ab=True, check_finite=False)
+        free = ~fixed
+        right = -(self.gradient * free).reshape(n * c, 1)
+        if b == 0:
+            step = cho_solve_banded((factor, True), right, check_finite=False)
+            return step.reshape(n, c), np.zeros(0)
+        side = (self.side * free[..., None]).reshape(n * c, b)
+        solved = cho_solve_banded((factor, True), np.concatenate([right, side], 1), check_finite=False)
+        step, spread = solved[:, 0], solved[:, 1:]
+        corner = self.corner + damping * np.diag(np.diag(self.corner)) - side.T @ spread
+        shape = np.linalg.solve(corner, -self.corner_gradient - side.T @ step)
+        return (step - spread @ shape).reshape(n, c), shape
+
+
+def _move(s: State, step: np.ndarray, shape_step: np.ndarray) -> State:
+    q = s.q.copy()
+    q[:, 3:] = np.clip(q[:, 3:] + step[:, 3:46], LOW, HIGH)
+    shape = s.shape + shape_step if len(shape_step) else s.shape
+    return State(rot.exp(step[:, :3]) @ s.pelvis, q, s.root_m + step[:, ROOT], shape)
+
+
+def _pressed(s: State, gradient: np.ndarray, frozen: np.ndarray) -> np.ndarray:
+    """(T, 49) bool: frozen frames, and coordinates at a limit whose gradient pushes them further out."""
+    out = np.zeros(gradient.shape, dtype=bool)
+    q, g = s.q[:, 3:], gradient[:, 3:46]
+    out[:, 3:46] = ((q <= LOW) & (g > 0)) | ((q >= HIGH) & (g < 0))
+    out[frozen] = True
+    return out
+
+
+_LONGEST_TURN = 0.6
+_LONGEST_MOVE = 0.5
+
+
+def minimise(problem: Problem, start: State, iterations: int, tolerance: float = 1e-4, tick=None) -> Outcome:
+    """Levenberg-Marquardt inside the limits. Never makes the cost worse, always ends.
+
+    Args:
+        problem: The cost.
+        start: Where to begin; its coordinates are moved inside their limits.
+        iterations: The most Gauss-Newton matrices to build.
+        tolerance: Stop once a step improves the cost by less than this share.
+        tick: Called with no argument after each iteration (progress, cancelling).
+    """
+    q = start.q.copy()
+    q[:, 3:] = np.clip(q[:, 3:], LOW, HIGH)
+    state = replace(start, q=q)
+    cost, terms, residual = problem.cost(state)
+    history = [cost]
+    damping, done = 1e-3, 0
+    while done < iterations:
+        normal = problem.normal(state)
+        done += 1
+        fixed = _pressed(state, normal.gradient, problem.frozen)
+        band = normal.band(fixed)
+        better = None
+        for _ in range(8):
+            try:
+                step, shape_step = normal.solve(band, fixed, damping)
+            except (LinAlgError, np.linalg.LinAlgError):
+                damping = max(damping * 10, 1e-6)
+                continue
+            # A turn or move beyond what the linear picture can foresee is shortened, frame by frame.
+            largest = np.maximum(np.abs(step[:, :46]).max(1) / _LONGEST_TURN,
+                                 np.abs(step[:, ROOT]).max(1) / _LONGEST_MOVE)
+            step = step / np.maximum(largest, 1.0)[:, None]
+            trial = _move(state, step, shape_step)
+            new_cost, new_terms, new_residual = problem.cost(trial)
+            if np.isfinite(new_cost) and new_cost < cost:
+                better = trial
+                break
+            damping *= 8
+        if tick is not None:
+            tick()
+        if better is None:
+            break
+        gain = (cost - new_cost) / max(cost, 1e-12)
+        state, cost, terms, residual = better, new_cost, new_terms, new_residual
+        history.append(cost)
+        damping = max(damping / 4, 1e-7)
+        if gain < tolerance:
+            break
+    return Outcome(state, cost, terms, done, residual, history)

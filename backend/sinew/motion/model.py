@@ -1,0 +1,98 @@
+"""What the fit knows beforehand: the body's keypoints, how well each is seen, how joints rest and how fast they turn.
+
+Every number is a physical first guess, in metres, radians and seconds; none was swept on a test clip. Rates of turning
+follow gait and sports literature to one figure (Winter, Biomechanics and Motor Control of Human Movement: knees and
+ankles reach 40 to 100 rad/s² in walking, the trunk under 10).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sinew_take import skeleton as sk
+
+from .kinematics import Mover, Points, Skeleton
+
+KEYPOINTS = sk.MEDIAPIPE_KEYPOINTS
+KEYPOINT = {name: i for i, name in enumerate(KEYPOINTS)}
+HIPS = (KEYPOINT["hip_l"], KEYPOINT["hip_r"])
+SHOULDERS = (KEYPOINT["shoulder_l"], KEYPOINT["shoulder_r"])
+CONTACT_KEYPOINTS = tuple(KEYPOINT[n] for n in ("heel_l", "foot_index_l", "heel_r", "foot_index_r"))
+"""Keypoints above the take's four contacts, in their order."""
+
+KEYPOINT_SIGMA_M = {"nose": .015, "eye": .015, "ear": .015, "mouth": .015, "shoulder": .015, "elbow": .012,
+                    "wrist": .012, "pinky": .025, "index": .025, "thumb": .025, "hip": .02, "knee": .012,
+                    "ankle": .012, "heel": .02, "foot": .02}
+"""How far the detector's keypoint lies from the body's, across the line of sight, at best confidence."""
+
+# Coordinate (without side): resting value, spread, spread of the angular acceleration (rad, rad, rad/s²).
+_REST = {
+    "pelvis_tilt": (0, np.inf, 12), "pelvis_list": (0, np.inf, 12), "pelvis_rotation": (0, np.inf, 12),
+    "hip_flexion": (.1, 1.2, 30), "hip_adduction": (0, .4, 25), "hip_rotation": (0, .3, 25),
+    "knee_angle": (.1, 3, 50), "ankle_angle": (0, .4, 40), "subtalar_angle": (0, .15, 20), "mtp_angle": (0, .2, 30),
+    "lumbar_bending": (0, .15, 10), "lumbar_extension": (0, .25, 10), "lumbar_twist": (0, .15, 10),
+    "thorax_bending": (0, .15, 10), "thorax_extension": (0, .2, 10), "thorax_twist": (0, .2, 10),
+    "head_bending": (0, .25, 20), "head_extension": (0, .3, 20), "head_twist": (0, .4, 20),
+    "scapula_abduction": (0, .15, 15), "scapula_elevation": (0, .15, 15), "scapula_upward_rot": (.05, .1, 15),
+    "shoulder_x": (-.6, 1.5, 40), "shoulder_y": (0, 1.2, 40), "shoulder_z": (.2, 1.5, 40),
+    "elbow_flexion": (.4, 2, 50), "pro_sup": (0, .5, 40), "wrist_flexion": (0, .3, 40), "wrist_deviation": (0, .2, 40),
+}
+
+
+def _plain(name: str) -> str:
+    if name.startswith("shoulder_"):
+        return "shoulder_" + name[-1]
+    return name[:-2] if name[-2:] in ("_r", "_l") else name
+
+
+def _rest_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows = []
+    for dof in sk.DOFS:
+        mean, sigma, turn = _REST[_plain(dof.name)]
+        left = dof.name.endswith("_l") or dof.name.startswith("shoulder_l")
+        rows.append((mean * (dof.mirror_sign if left else 1), sigma, turn))
+    return tuple(np.array(column, dtype=float) for column in zip(*rows, strict=True))
+
+
+REST_Q, REST_SIGMA, TURN_SIGMA = _rest_tables()
+"""Per coordinate: resting value and spread (rad), spread of the angular acceleration (rad/s²)."""
+ROOT_SIGMA = 3.0
+"""Spread of the pelvis' acceleration, m/s²: walking reaches 2 to 4, jumps are left to the robust loss."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A body made ready for the fit."""
+
+    skeleton: Skeleton
+    keypoints: Mover
+    soles: Mover
+    """Points under heels and toes, in the take's order of contacts: at z = 0 in the rest pose."""
+    sigma_m: np.ndarray
+    """(33,) of `KEYPOINT_SIGMA_M`."""
+    n_shape: int
+    stature_m: float
+    stature_dirs: np.ndarray
+    """(B,) change of the standing height per shape coefficient."""
+
+    def stature(self, shape: np.ndarray) -> float:
+        return float(self.stature_m + self.stature_dirs @ shape)
+
+
+def make_model(body) -> Model:
+    """Prepare a `sinew_take.free_body.FreeBody` (or any body with its fields)."""
+    skeleton = Skeleton(np.asarray(body.joints_m, dtype=float), np.asarray(body.joint_dirs, dtype=float),
+                        np.asarray(body.joint_frames, dtype=float))
+    points = Points.bind(body.keypoint_m, body.keypoint_dirs, body.keypoint_index, body.keypoint_weight)
+    flat = np.array([1.0, 1.0, 0.0])
+    which = list(CONTACT_KEYPOINTS)
+    soles = Points.bind(np.asarray(body.keypoint_m)[which] * flat, np.asarray(body.keypoint_dirs)[:, which] * flat,
+                        np.asarray(body.keypoint_index)[which], np.asarray(body.keypoint_weight)[which])
+    sigma = np.array([KEYPOINT_SIGMA_M[name.split("_")[0]] for name in KEYPOINTS])
+    template = np.asarray(body.template_m, dtype=float)
+    top, bottom = int(template[:, 2].argmax()), int(template[:, 2].argmin())
+    dirs = np.asarray(body.shape_dirs, dtype=float)
+    return Model(skeleton, Mover(skeleton, points), Mover(skeleton, soles), sigma, len(dirs),
+                 float(template[top, 2] - template[bottom, 2]), dirs[:, top, 2] - dirs[:, bottom, 2])

@@ -1,0 +1,366 @@
+"""The motion stage: every person's 46 coordinates over the whole take, in a world levelled by their feet.
+
+Per person: a start from the detector's landmarks, a fit that trusts their depth, a fit that hardly does. Then, over all
+people, planted feet and upright bodies level the world; and a last fit holds planted feet still on its floor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sinew_take import laws
+from sinew_take import skeleton as sk
+from sinew_take.errors import InputError
+
+from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
+from ..geometry import projection
+from ..geometry import rotations as rot
+from ..geometry.ground import LOOK_S, find_up, world_of
+from . import contact, fit
+from .contact import body_axes
+from .frames import LONGEST_GAP_S, Frames, solved_frames
+from .model import KEYPOINT, Model, make_model
+from .start import Start, finite_track, first_state, observations
+
+LANDMARK_DEPTH_M = 0.05
+CHUNK = 400
+"""Frames solved at once; longer takes are solved piece by piece, each piece held to the one before it."""
+AHEAD = 20
+"""Frames that a piece looks ahead, so that its end knows what follows."""
+SHAPE_WINDOWS, SHAPE_WINDOW = 8, 45
+"""Of a longer take, the shape is solved on so many stretches of so many frames."""
+ROUNDS = {"landmarks": 12, "free": 20, "ground": 12}
+_NO_FLOOR_M = 1e6
+OFF_FLOOR_M = 0.3
+"""Somebody whose feet stand this far from the others' floor stands on something else."""
+
+
+@dataclass
+class _Subject:
+    track: Track
+    frames: Frames
+    seen: fit.Observations
+    state: fit.State
+    stature_m: float | None
+    ground: fit.Ground | None = None
+    residual_px: np.ndarray | None = None
+    on_floor: bool = True
+
+
+def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Report = nothing,
+                 starts: list[Start | None] | None = None, height_m: float | None = None
+                 ) -> tuple[Camera, list[Motion]]:
+    """Solve everybody in a shot.
+
+    Args:
+        shot: One shot.
+        people: Its tracks.
+        camera: From the camera stage.
+        body: The free body.
+        report: Progress in iterations; may raise Stopped.
+        starts: From the camera stage: shapes to begin with.
+        height_m: The first person's height; default: kept from the start where the camera's scale is from a height.
+
+    Returns:
+        The camera in the levelled world, and one motion per usable track, in their order.
+
+    Raises:
+        InputError: No track can be used.
+    """
+    model = make_model(body)
+    starts = starts or [None] * len(people.tracks)
+    found = [(t, s, solved_frames(shot, t)) for t, s in zip(people.tracks, starts, strict=True)]
+    found = [(t, s, f) for t, s, f in found if len(f.index)]
+    if not found:
+        raise InputError("Nobody is seen clearly enough to be reconstructed; choose a range in which a person is seen "
+                         "whole and sharp.")
+    tick = _Ticker(report, sum(_planned(len(f.index)) for _, _, f in found))
+    subjects = []
+    for number, (track, start, frames) in enumerate(found):
+        shape = np.zeros(model.n_shape) if start is None else start.shape
+        stature = None
+        if number == 0 and track is people.tracks[0] and camera.scale_source == "height":
+            stature = height_m if height_m is not None else model.stature(shape)
+        subjects.append(_solve_free(shot, track, frames, camera, model, shape, stature, tick))
+    camera = _level(model, camera, subjects)
+    for subject in subjects:
+        _solve_grounded(model, camera, subject, tick)
+    camera = _settle(model, camera, subjects)
+    tick.finish()
+    return camera, [_motion(shot, model, camera, body, s) for s in subjects]
+
+
+class _Ticker:
+    """Turns iterations into progress."""
+
+    def __init__(self, report: Report, total: int):
+        self.report, self.total, self.done = report, total, 0
+        report(0, total)
+
+    def __call__(self) -> None:
+        self.done = min(self.done + 1, self.total - 1)
+        self.report(self.done, self.total)
+
+    def finish(self) -> None:
+        self.report(self.total, self.total)
+
+
+def _planned(n: int) -> int:
+    pieces = -(-n // CHUNK)
+    rounds = sum(ROUNDS.values())
+    return rounds * pieces + (0 if pieces == 1 else ROUNDS["landmarks"] + ROUNDS["free"]) + 1
+
+
+def _view(camera: Camera, frames: np.ndarray) -> fit.View:
+    T_wc = np.asarray(camera.T_wc, dtype=float)[frames]
+    R_cw = np.swapaxes(T_wc[:, :3, :3], 1, 2)
+    return fit.View(np.asarray(camera.K, dtype=float)[frames], R_cw, -(R_cw @ T_wc[:, :3, 3:])[..., 0])
+
+
+def _part(seen: fit.Observations, which: np.ndarray) -> fit.Observations:
+    joined = seen.joined[which].copy()
+    joined[0] = False
+    joined[1:] &= np.diff(which) == 1
+    return fit.Observations(seen.px[which], seen.sigma_px[which], seen.depth_m[which], seen.depth_weight[which],
+                            seen.time_s[which], joined)
+
+
+def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | None:
+    return None if ground is None else replace(ground, contact=ground.contact[which])
+
+
+def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
+              stages: list[tuple[fit.Weights, int]], ground: fit.Ground | None, tick: _Ticker,
+              ) -> tuple[fit.State, np.ndarray]:
+    """Run stages over a take of any length: at once with the shape, or piece by piece with the shape solved before."""
+    n = len(seen.time_s)
+    if n <= CHUNK + AHEAD:
+        for weights, rounds in stages:
+            outcome = fit.minimise(fit.Problem(model, seen, view, weights, ground), state, rounds, tick=tick)
+            state = outcome.state
+        return state, outcome.pixel_residual
+    if ground is None:
+        which = np.unique(np.concatenate([
+            np.arange(a, a + SHAPE_WINDOW) for a in np.linspace(0, n - SHAPE_WINDOW, SHAPE_WINDOWS).astype(int)]))
+        sample = state.take(which)
+        for weights, rounds in stages:
+            problem = fit.Problem(model, _part(seen, which), view.take(which), weights)
+            sample = fit.minimise(problem, sample, rounds, tick=tick).state
+        state = replace(state, shape=sample.shape)
+    pelvis, q, root = state.pelvis.copy(), state.q.copy(), state.root_m.copy()
+    residual = np.full(seen.px.shape[:2], np.nan)
+    for a in range(0, n, CHUNK):
+        held = 2 if a else 0
+        b = min(a + CHUNK, n)
+        which = np.arange(a - held, min(b + AHEAD, n))
+        frozen = np.arange(len(which)) < held
+        piece = fit.State(pelvis[which], q[which], root[which], state.shape)
+        own, own_view = _part(seen, which), view.take(which)
+        for weights, rounds in stages:
+            problem = fit.Problem(model, own, own_view, weights, _ground_part(ground, which), frozen, solve_shape=False)
+            outcome = fit.minimise(problem, piece, rounds, tick=tick)
+            piece = outcome.state
+        keep = slice(held, held + b - a)
+        pelvis[a:b], q[a:b], root[a:b] = piece.pelvis[keep], piece.q[keep], piece.root_m[keep]
+        residual[a:b] = outcome.pixel_residual[keep]
+    return fit.State(pelvis, q, root, state.shape), residual
+
+
+def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model: Model, shape: np.ndarray,
+                stature_m: float | None, tick: _Ticker) -> _Subject:
+    view = _view(camera, frames.index)
+    distortion = np.asarray(camera.distortion, dtype=float)[frames.index]
+    state = first_state(track, frames.index, view, model, shape, distortion)
+    distance = (state.root_m[:, None] @ np.swapaxes(view.R_cw, 1, 2))[:, 0, 2] + view.t_cw[:, 2]
+    seen = observations(shot, track, frames.index, view.K, distortion, model, distance, frames.joined)
+    free = fit.Weights(stature_m=stature_m)
+    stages = [(replace(free, depth_sigma_m=LANDMARK_DEPTH_M), ROUNDS["landmarks"]), (free, ROUNDS["free"])]
+    state, residual = _minimise(model, seen, view, state, stages, None, tick)
+    return _Subject(track, frames, seen, state, stature_m, residual_px=residual)
+
+
+def _soles(model: Model, state: fit.State) -> np.ndarray:
+    p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
+    return model.soles.positions(p, state.shape)
+
+
+def _speed(camera: Camera, s: _Subject, soles: np.ndarray) -> np.ndarray:
+    eye = np.asarray(camera.T_wc, dtype=float)[s.frames.index][:, :3, 3]
+    return contact.sole_speed(soles, s.seen.time_s, s.frames.joined, eye)
+
+
+def _level(model: Model, camera: Camera, subjects: list[_Subject]) -> Camera:
+    """Level the world by the first person's planted feet and everybody's upright bodies; the subjects move with it."""
+    T_cw = np.linalg.inv(np.asarray(camera.T_wc[0], dtype=float))
+    axes = np.concatenate([body_axes(model, s.state) for s in subjects]) @ T_cw[:3, :3].T
+    looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects)
+    first = subjects[0]
+    soles = _soles(model, first.state)
+    chance = contact.standing(_speed(camera, first, soles))
+    places, weights = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], first.frames.joined)
+    up, floor = find_up(axes, looks, places, weights)
+    if floor is None:
+        floor = float(np.percentile((soles @ T_cw[:3, :3].T + T_cw[:3, 3]) @ up, 5))
+    T_wc = world_of(up, floor, T_cw[:3, :3] @ first.state.root_m[0] + T_cw[:3, 3])
+    _transform(subjects, T_wc @ T_cw)
+    return replace(camera, T_wc=np.tile(T_wc, (len(camera.T_wc), 1, 1)))
+
+
+def _transform(subjects: list[_Subject], T: np.ndarray) -> None:
+    for s in subjects:
+        old = s.state
+        s.state = replace(old, pelvis=T[:3, :3] @ old.pelvis, root_m=old.root_m @ T[:3, :3].T + T[:3, 3])
+
+
+def _solve_grounded(model: Model, camera: Camera, s: _Subject, tick: _Ticker) -> None:
+    """The last fit of one person, planted feet held."""
+    soles = _soles(model, s.state)
+    speed = _speed(camera, s, soles)
+    still = contact.standing(speed)
+    low = soles[..., 2][still > 0.5]
+    s.on_floor = len(low) == 0 or abs(float(np.median(low))) < OFF_FLOOR_M
+    if s.on_floor:
+        s.ground = fit.Ground(contact.planted(speed, soles[..., 2]))
+    else:
+        s.ground = fit.Ground(still, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
+    view = _view(camera, s.frames.index)
+    stages = [(fit.Weights(stature_m=s.stature_m), ROUNDS["ground"])]
+    s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick)
+
+
+def _settle(model: Model, camera: Camera, subjects: list[_Subject]) -> Camera:
+    """Put the floor where planted soles ended up, and the origin under the first person's first pelvis."""
+    heights, weights = [], []
+    for s in subjects:
+        if s.on_floor:
+            heights.append(_soles(model, s.state)[..., 2].ravel())
+            weights.append(s.ground.contact.ravel())
+    shift = np.zeros(3)
+    shift[:2] = -subjects[0].state.root_m[0, :2]
+    if heights:
+        h, w = np.concatenate(heights), np.concatenate(weights)
+        if w.max() > 0.5:
+            shift[2] = -float(np.median(h[w > 0.5]))
+    T = np.eye(4)
+    T[:3, 3] = shift
+    _transform(subjects, T)
+    return replace(camera, T_wc=T @ np.asarray(camera.T_wc, dtype=float))
+
+
+_SEEN_BY = {
+    "pelvis": ("hip_l", "hip_r"), "femur": ("hip",), "tibia": ("knee",), "talus": ("ankle",), "calcn": ("heel",),
+    "toes": ("foot_index",), "lumbar_body": ("hip_l", "hip_r", "shoulder_l", "shoulder_r"),
+    "thorax": ("shoulder_l", "shoulder_r"), "head": ("nose", "ear_l", "ear_r"), "scapula": ("shoulder",),
+    "humerus": ("shoulder",), "ulna": ("elbow",), "radius": ("elbow", "wrist"), "hand": ("wrist",)}
+"""Keypoints that show a joint (without its side)."""
+
+
+def _joint_keypoints() -> np.ndarray:
+    """(24, 33): rows sum to 1."""
+    out = np.zeros((len(sk.JOINTS), len(KEYPOINT)))
+    for j, name in enumerate(sk.JOINT_NAMES):
+        side = name[-2:] if name[-2:] in ("_l", "_r") else ""
+        keys = _SEEN_BY[name[:-2] if side else name]
+        for key in keys:
+            out[j, KEYPOINT[key + side]] = 1 / len(keys)
+    return out
+
+
+SEEN_CONFIDENCE = 0.3
+"""A joint less sure than this was not seen."""
+
+
+def _motion(shot: Shot, model: Model, camera: Camera, body, s: _Subject) -> Motion:
+    """The take's arrays of one person."""
+    n, frames = shot.n_frames, s.frames
+    i = frames.index
+    frame0 = model.skeleton.frames[0]
+    q = s.state.q.copy()
+    q[:, :3] = rot.euler_zxy(frame0.T @ s.state.pelvis @ frame0)
+    shape = s.state.shape.astype(np.float32)
+    q32 = q.astype(np.float32)
+    low, high = _float32_limits()
+    q32 = np.clip(q32, low, high)
+    root32 = s.state.root_m.astype(np.float32)
+    rest = np.asarray(body.joints(shape), dtype=float)
+    T_wj = laws.forward_kinematics(q32.astype(float), root32.astype(float), rest,
+                                   np.asarray(body.joint_frames, dtype=float))
+    _, confidence, _ = finite_track(s.track)
+    confidence = confidence[i]
+    # A keypoint far from where the body can be was not really seen.
+    off = np.nan_to_num(s.residual_px / np.where(np.isfinite(s.seen.sigma_px), s.seen.sigma_px, np.inf))
+    sure = confidence / (1 + (off / fit.Weights().robust_px) ** 2)
+    joint_sure = np.where(frames.seen[:, None], sure @ _joint_keypoints().T, 0.0)
+    soles = _soles(model, s.state)
+    speed = _speed(camera, s, soles)
+    chance = contact.planted(speed, soles[..., 2]) if s.on_floor else contact.standing(speed)
+
+    def full(value, fill=np.nan, dtype=np.float32):
+        out = np.full((n, *value.shape[1:]), fill, dtype=dtype)
+        out[i] = value
+        return out
+
+    present = np.zeros(n, dtype=bool)
+    present[i] = True
+    keypoints = np.asarray(s.track.keypoints_px, dtype=np.float32).copy()
+    keypoints[~np.isfinite(keypoints).all(-1)] = np.nan
+    arrays = {
+        "present": present, "q": full(q32), "root_m": full(root32), "joints_m": full(T_wj[:, :, :3, 3]),
+        "T_wj": full(T_wj), "confidence": full(joint_sure),
+        "source": full(_sources(joint_sure, frames, s.seen.time_s), 2, np.uint8), "contact": full(chance),
+        "keypoints_px": keypoints}
+    return Motion(s.track, arrays, shape, _pixel_error(shot, model, camera, s), _notes(s, chance))
+
+
+def _float32_limits() -> tuple[np.ndarray, np.ndarray]:
+    """Limits as float32, rounded towards the inside."""
+    low, high = sk.LOW.astype(np.float32), sk.HIGH.astype(np.float32)
+    low = np.where(low < sk.LOW, np.nextafter(low, np.float32(np.inf)), low)
+    high = np.where(high > sk.HIGH, np.nextafter(high, np.float32(-np.inf)), high)
+    return low, high
+
+
+def _sources(sure: np.ndarray, frames: Frames, time_s: np.ndarray) -> np.ndarray:
+    """(N, 24): 0 seen; 1 between two times at which the joint was seen, near enough; 2 guessed."""
+    out = np.zeros(sure.shape, dtype=np.uint8)
+    seen = sure >= SEEN_CONFIDENCE
+    for j in range(sure.shape[1]):
+        known = np.nonzero(seen[:, j])[0]
+        for t in np.nonzero(~seen[:, j])[0]:
+            k = np.searchsorted(known, t)
+            between = 0 < k < len(known) and time_s[known[k]] - time_s[known[k - 1]] <= 2 * LONGEST_GAP_S
+            out[t, j] = 1 if between else 2
+    return out
+
+
+def _pixel_error(shot: Shot, model: Model, camera: Camera, s: _Subject) -> np.ndarray:
+    """(T,) mean distance of the confident keypoints from the body's, in the picture as filmed, px."""
+    i = s.frames.index
+    p = fit.pose(model.skeleton, s.state.shape, s.state.pelvis, s.state.q, s.state.root_m)
+    x = model.keypoints.positions(p, s.state.shape)
+    T_cw = np.linalg.inv(np.asarray(camera.T_wc, dtype=float)[i])
+    camera_m = x @ np.swapaxes(T_cw[:, :3, :3], 1, 2) + T_cw[:, None, :3, 3]
+    px, confidence, _ = finite_track(s.track)
+    K, distortion = np.asarray(camera.K, dtype=float)[i], np.asarray(camera.distortion, dtype=float)[i]
+    ahead = camera_m[..., 2] > 0.05
+    camera_m = np.where(ahead[..., None], camera_m, [0.0, 0.0, 1.0])
+    error = np.linalg.norm(projection.project(camera_m, K[:, None], distortion[:, None]) - px[i], axis=-1)
+    used = ahead & (confidence[i] >= 0.5) & s.frames.seen[:, None]
+    out = np.full(shot.n_frames, np.nan)
+    count = used.sum(1)
+    out[i] = np.where(count > 0, (error * used).sum(1) / np.maximum(count, 1), np.nan)
+    return out
+
+
+def _notes(s: _Subject, chance: np.ndarray) -> list[str]:
+    notes = []
+    filled = int((~s.frames.seen).sum())
+    if filled:
+        notes.append(f"{s.track.id}: {filled} frame(s) without a detection were filled from their neighbours.")
+    if not s.on_floor:
+        notes.append(f"{s.track.id} stands away from the others' floor; its distance from the camera is a guess.")
+    elif not (chance > 0.5).any():
+        notes.append(f"{s.track.id}: no planted foot was seen; its height over the floor is a guess.")
+    return notes

@@ -1,0 +1,163 @@
+"""Where the fit begins: observations of a track, and a first pose from the detector's 3D landmarks.
+
+The detector's landmarks are flattened in depth and carry no limits, but they tell which way the body faces and which
+limb is in front: a fit begun from them lands in the right one of the mirrored poses that one view cannot tell apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sinew_take import skeleton as sk
+
+from ..flow import Shot, Track
+from ..geometry import projection
+from ..geometry import rotations as rot
+from .fit import Observations, State, View
+from .model import HIPS, KEYPOINT, REST_Q, SHOULDERS, Model
+
+LEAST_CONFIDENCE = 0.05
+_TORSO = [KEYPOINT[n] for n in ("shoulder_l", "shoulder_r", "hip_l", "hip_r")]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the camera stage already knows of one person."""
+
+    shape: np.ndarray
+    """(B,)"""
+
+
+def finite_track(track: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keypoints (T,33,2), confidence (T,33) and landmarks (T,33,3) without a NaN; unseen ones have confidence 0."""
+    px = np.asarray(track.keypoints_px, dtype=float)
+    landmarks = np.asarray(track.landmarks_m, dtype=float)
+    confidence = px[..., 2]
+    ok = np.isfinite(px).all(-1) & np.asarray(track.present, dtype=bool)[:, None]
+    confidence = np.where(ok, np.clip(np.nan_to_num(confidence), 0, 1), 0.0)
+    confidence[confidence < LEAST_CONFIDENCE] = 0.0
+    return np.where(ok[..., None], px[..., :2], 0.0), confidence, np.where(np.isfinite(landmarks), landmarks, np.nan)
+
+
+def ray_turn(px: np.ndarray, confidence: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """(T, 3, 3): turns the landmarks' axes, whose z runs along the line of sight to the person, into the camera's.
+
+    The detector looks at a crop round the person as if the camera pointed at it.
+    """
+    weight = confidence + 1e-9
+    middle = (px * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
+    ray = np.stack([(middle[:, 0] - K[:, 0, 2]) / K[:, 0, 0], (middle[:, 1] - K[:, 1, 2]) / K[:, 1, 1],
+                    np.ones(len(px))], -1)
+    ray[confidence.sum(1) == 0] = (0, 0, 1)
+    return rot.between(np.broadcast_to([0.0, 0.0, 1.0], ray.shape), ray)
+
+
+def landmarks_in_camera(track: Track, K: np.ndarray) -> np.ndarray:
+    """The detector's landmarks about the middle of the hips, in camera axes, (T, 33, 3) m; NaN where there are none."""
+    px, confidence, landmarks = finite_track(track)
+    centred = landmarks - landmarks[:, list(HIPS)].mean(1, keepdims=True)
+    return centred @ np.swapaxes(ray_turn(px, confidence, K), 1, 2)
+
+
+def observations(shot: Shot, track: Track, frames: np.ndarray, K: np.ndarray, distortion: np.ndarray, model: Model,
+                 distance_m: np.ndarray, joined: np.ndarray) -> Observations:
+    """What the fit is given of a track.
+
+    Args:
+        shot: For the times.
+        track: One person.
+        frames: (N,) frames of the fit; those without a detection have no data and are filled by the neighbours.
+        K: (N, 3, 3).
+        distortion: (N, 5).
+        model: For the spread of each keypoint.
+        distance_m: (N,) of the person from the camera, which turns metres into pixels.
+        joined: (N,) bool.
+    """
+    px, confidence, _ = finite_track(track)
+    px, confidence = px[frames], confidence[frames]
+    px = projection.undistort_px(px, K[:, None], distortion[:, None])
+    depth = landmarks_in_camera(track, _for_track(track, frames, K))[frames][..., 2]
+    spread = np.nan_to_num(np.asarray(track.spread_px, dtype=float)[frames], nan=0.0, posinf=0.0)
+    sigma = np.hypot(model.sigma_m * (K[:, 0, 0] / np.maximum(distance_m, 0.3))[:, None], spread)
+    sigma = np.maximum(sigma, 1.0)
+    with np.errstate(divide="ignore"):
+        sigma = np.where(confidence > 0, sigma / confidence, np.inf)
+    usable = (confidence > 0) & np.isfinite(depth) & (confidence[:, list(HIPS)].min(1) > 0)[:, None]
+    return Observations(px, sigma, np.where(usable, depth, 0.0), np.where(usable, confidence, 0.0),
+                        np.asarray(shot.time_s, dtype=float)[frames], joined)
+
+
+def _for_track(track: Track, frames: np.ndarray, K: np.ndarray) -> np.ndarray:
+    out = np.broadcast_to(K[0], (len(track.present), 3, 3)).copy()
+    out[frames] = K
+    return out
+
+
+def first_state(track: Track, frames: np.ndarray, view: View, model: Model, shape: np.ndarray,
+                distortion: np.ndarray) -> State:
+    """A first pose per frame: the torso turned onto the landmarks, placed by the keypoints, limbs at rest.
+
+    Frames without a detection take their pose from between their neighbours.
+    """
+    px, confidence, _ = finite_track(track)
+    px, confidence = px[frames], confidence[frames]
+    px = projection.undistort_px(px, view.K[:, None], distortion[:, None])
+    landmarks = landmarks_in_camera(track, _for_track(track, frames, view.K))[frames]
+    good = np.isfinite(landmarks).all((1, 2)) & ((confidence > 0).sum(1) >= 4)
+    n = len(frames)
+    pelvis, root = np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 3))
+    rest = model.skeleton.rest(shape)
+    points = model.keypoints.points
+    body = np.zeros((points.n_points, 3))
+    np.add.at(body, points.point, points.weight[:, None] * (points.rest_m + np.tensordot(shape, points.rest_dirs, 1)))
+    if good.any():
+        target = landmarks[good]
+        source = np.broadcast_to(body[_TORSO], (good.sum(), 4, 3))
+        R, _, _ = rot.align(source, target[:, _TORSO])
+        size = np.linalg.norm(body[list(SHOULDERS)].mean(0) - body[list(HIPS)].mean(0))
+        own = np.linalg.norm(target[:, list(SHOULDERS)].mean(1), axis=1)
+        # One scale for the take: the longest torso that the detector saw often is the one least foreshortened.
+        scale = size / np.clip(np.percentile(own, 75), .2, 1.0)
+        hips = _place(px[good], confidence[good], target * scale, view.K[good])
+        to_root = rest[0] - body[list(HIPS)].mean(0)
+        pelvis[good] = np.swapaxes(view.R_cw[good], 1, 2) @ R
+        camera = hips + R @ to_root
+        root[good] = np.einsum("tji,tj->ti", view.R_cw[good], camera - view.t_cw[good])
+        _fill(pelvis, root, good)
+    q = np.tile(_neutral(), (n, 1))
+    return State(pelvis, q, root, np.asarray(shape, dtype=float))
+
+
+def _neutral() -> np.ndarray:
+    """Standing with the arms half lowered and elbows and knees slightly bent: near everything, at no limit."""
+    q = REST_Q.copy()
+    for name in ("knee_angle_r", "knee_angle_l", "elbow_flexion_r", "elbow_flexion_l"):
+        q[sk.DOF_INDEX[name]] = 0.3
+    return q
+
+
+def _place(px: np.ndarray, confidence: np.ndarray, offset: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """Where a cloud of known form stands: linear least squares for t in px ~ K (offset + t). Returns (T, 3)."""
+    x = (px[..., 0] - K[:, 0, 2, None]) / K[:, 0, 0, None]
+    y = (px[..., 1] - K[:, 1, 2, None]) / K[:, 1, 1, None]
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    rows = np.concatenate([np.stack([one, zero, -x], -1), np.stack([zero, one, -y], -1)], 1)
+    right = np.concatenate([x * offset[..., 2] - offset[..., 0], y * offset[..., 2] - offset[..., 1]], 1)
+    w = np.concatenate([confidence, confidence], 1)[..., None]
+    normal = np.swapaxes(rows * w, 1, 2) @ rows + 1e-9 * np.eye(3)
+    t = np.linalg.solve(normal, np.swapaxes(rows * w, 1, 2) @ right[..., None])[..., 0]
+    t[:, 2] = np.clip(t[:, 2], 0.5, 200.0)
+    return t
+
+
+def _fill(pelvis: np.ndarray, root: np.ndarray, good: np.ndarray) -> None:
+    """Frames that are not good take turn and place from between the good ones beside them."""
+    known = np.nonzero(good)[0]
+    for t in np.nonzero(~good)[0]:
+        after = np.searchsorted(known, t)
+        a, b = known[max(after - 1, 0)], known[min(after, len(known) - 1)]
+        u = 0.0 if a == b else (t - a) / (b - a)
+        pelvis[t] = rot.exp(u * rot.log(pelvis[b] @ pelvis[a].T)) @ pelvis[a]
+        root[t] = (1 - u) * root[a] + u * root[b]
