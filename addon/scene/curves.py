@@ -68,9 +68,9 @@ def _write_keys(curve: bpy.types.FCurve, plan: CurvePlan) -> None:
 
 
 def _slot(action: bpy.types.Action, armature: bpy.types.Object, ensure: bool) -> bpy.types.ActionSlot | None:
-    slot = next((s for s in action.slots if s.target_id_type in ("OBJECT", "UNSPECIFIED")), None)
+    slot = next((s for s in action.slots if s.target_id_type in (armature.id_type, "UNSPECIFIED")), None)
     if slot is None and ensure:
-        slot = action.slots.new("OBJECT", armature.name)
+        slot = action.slots.new(armature.id_type, armature.name)
     return slot
 
 
