@@ -143,12 +143,9 @@ class Cache:
         return self.folder / stage / f"{entry[:40]}.npz"
 
 
-def file_sha256(path: Path, report: Callable[[], None] = lambda: None) -> str:
-    """SHA-256 of a file, or of an image sequence's folder listing and contents."""
+def files_sha256(files: list[Path], report: Callable[[], None] = lambda: None) -> str:
+    """SHA-256 of a file, or of several files' names and contents."""
     digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.parent.glob(path.name) if p.is_file())
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.is_file())
     for file in files:
         if len(files) > 1:
             digest.update(file.name.encode())

@@ -33,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _main(arguments, out)
     finally:
         try:
+            out.flush()
+            os.dup2(out.fileno(), 1)
             out.close()
         except OSError:
             pass  # the reader is gone, and nobody is left to tell

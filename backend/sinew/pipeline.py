@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from sinew import avatar, body, camera, flow, motion, people, video
-from sinew.cache import Cache, file_sha256, key
+from sinew.cache import Cache, files_sha256, key
 from sinew.progress import Progress, StopRequest
+from sinew.video.series import find_series
 from sinew_take import events, free_body, skeleton
 from sinew_take import take as take_format
 from sinew_take.errors import InputError, RequestError
@@ -64,6 +65,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
         RequestError, InputError, Stopped: One sentence each; nothing stands at `out` then.
     """
     _check_request(request)
+    info = video.probe(request.video, request.rate)  # an unusable video is said before anything heavy is loaded
     device = _device(request.device)
     emit(events.Started(VERSION, list(events.STAGES)))
     progress = Progress(emit, stop)
@@ -75,7 +77,8 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
             progress.skipped(stage)
         return value
 
-    sha256 = file_sha256(request.video, stop.check)
+    files = list(find_series(request.video).files) if info.is_sequence else [request.video]
+    sha256 = files_sha256(files, stop.check)
     scan_key = key("video", sha256, str(request.video.resolve()), request.start_s, request.end_s, request.rate)
     scan = cached("video", scan_key, lambda report: video.find_shots(
         request.video, request.start_s, request.end_s, request.rate, report))

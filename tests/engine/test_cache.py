@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sinew import flow
-from sinew.cache import Cache, file_sha256, key
+from sinew.cache import Cache, files_sha256, key
 
 TYPES = {t.__name__: t for t in (flow.VideoInfo, flow.Shot, flow.People)}
 
@@ -68,4 +68,4 @@ def test_keys_depend_on_every_part():
 
 def test_file_hash(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert files_sha256([tmp_path / "a"]) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

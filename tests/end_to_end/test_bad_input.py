@@ -1,0 +1,163 @@
+"""Every bad input: one sentence on stderr, the right exit code, nothing written, nothing lost. The real command line."""
+
+import json
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from films import marked, write_film, write_pictures
+
+from sinew import cli
+
+BACKEND = Path(__file__).parents[2] / "backend"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SINEW_CACHE", str(tmp_path / "cache"))
+
+
+def _audio(path: Path) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        for packet in [*stream.encode(frame), *stream.encode()]:
+            out.mux(packet)
+    return path
+
+
+def _bytes(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def _cut(path: Path, share: float) -> Path:
+    whole = write_film(path.with_name("whole.mp4"), 40)
+    data = whole.read_bytes()
+    whole.unlink()
+    return _bytes(path, data[: int(len(data) * share)])
+
+
+def _existing(path: Path) -> Path:
+    (path.parent / "take").mkdir()
+    (path.parent / "take" / "mine.txt").write_text("precious")
+    return write_film(path, 10)
+
+
+CASES = {
+    "no file": (lambda d: d / "nope.mp4", [], 2, "There is no"),
+    "a folder without pictures": (lambda d: (d / "empty").mkdir() or d / "empty", ["--rate", "24"], 3, "picture"),
+    "an image sequence without its rate": (lambda d: write_pictures(d / "seq", range(5)), [], 2, "--rate"),
+    "a text file": (lambda d: _bytes(d / "notes.mp4", b"not a video at all\n" * 50), [], 3, "not a video"),
+    "random bytes": (lambda d: _bytes(d / "r.mp4", np.random.default_rng(0).bytes(5000)), [], 3, "not a video"),
+    "an empty file": (lambda d: _bytes(d / "zero.mp4", b""), [], 3, ""),
+    "audio only": (lambda d: _audio(d / "song.m4a"), [], 3, "picture"),
+    "truncated before its index": (lambda d: _cut(d / "cut.mp4", 0.5), [], 3, ""),
+    "a single frame": (lambda d: write_film(d / "one.mp4", 1), [], 3, "single frame"),
+    "nobody in it": (lambda d: write_film(d / "empty.mp4", 12), [], 3, "Nobody was found"),
+    "an odd pixel aspect, nobody in it": (
+        lambda d: write_film(d / "sar.mp4", 8, aspect=Fraction(64, 45)), [], 3, "Nobody was found"),
+    "a path with spaces, quotes and non-Latin letters": (
+        lambda d: write_film(d / "it's a \"clip\" – видео 映像.mp4", 8), [], 3, "видео"),
+    "a range outside the clip": (lambda d: write_film(d / "c.mp4", 10), ["--start", "50"], 2, ""),
+    "a range backwards": (lambda d: write_film(d / "c.mp4", 10), ["--start", "0.2", "--end", "0.1"], 2, ""),
+    "a range that is no number": (lambda d: write_film(d / "c.mp4", 10), ["--start", "nan"], 2, ""),
+    "a range that is text": (lambda d: write_film(d / "c.mp4", 10), ["--start", "soon"], 2, "--start"),
+    "something already at the output": (lambda d: _existing(d / "c.mp4"), [], 2, "already exists"),
+    "a person's height of 20 m": (lambda d: write_film(d / "c.mp4", 10), ["--height-m", "20"], 2, "not a person's height"),
+    "a focal length of 0": (lambda d: write_film(d / "c.mp4", 10), ["--focal-mm", "0"], 2, "35 mm equivalent"),
+    "a field of view of 400 degrees": (lambda d: write_film(d / "c.mp4", 10), ["--fov-deg", "400"], 2, "field of view"),
+    "two lenses": (lambda d: write_film(d / "c.mp4", 10), ["--fov-deg", "40", "--focal-mm", "35"], 2, "one of them"),
+    "no people wanted": (lambda d: write_film(d / "c.mp4", 10), ["--people", "0"], 2, "keeps nobody"),
+    "a body without its model files": (lambda d: write_film(d / "c.mp4", 10), ["--body", "skel"], 2, "--body default"),
+    "an unknown body": (lambda d: write_film(d / "c.mp4", 10), ["--body", "robot"], 2, "--body"),
+}
+
+
+def _run(capfd, *arguments) -> tuple[int, str]:
+    code = cli.main([str(a) for a in arguments])
+    return code, capfd.readouterr().err
+
+
+def _sentence(err: str) -> str:
+    said = [line for line in err.splitlines() if line.startswith("sinew: ")]
+    assert len(said) == 1, err
+    assert "Traceback" not in err
+    return said[0]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input(name, tmp_path, capfd, monkeypatch):
+    # In this process the heavy imports are paid once; how signals behave is tested with real children below.
+    monkeypatch.setattr("sinew.progress.StopRequest.watch", lambda self, parent: None)
+    make, options, code, words = CASES[name]
+    video = make(tmp_path)
+    got, err = _run(capfd, "reconstruct", video, "--out", tmp_path / "take", *options)
+    sentence = _sentence(err)
+    assert got == code, sentence
+    assert words in sentence
+    assert sentence.endswith((".", "!")), sentence
+    if name == "something already at the output":
+        assert (tmp_path / "take" / "mine.txt").read_text() == "precious"
+    else:
+        assert not (tmp_path / "take").exists()
+    assert not (tmp_path / "take.partial").exists()
+
+
+def test_unwritable_output(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("sinew.progress.StopRequest.watch", lambda self, parent: None)
+    (tmp_path / "file").write_text("")
+    got, err = _run(capfd, "reconstruct", write_film(tmp_path / "c.mp4", 10), "--out", tmp_path / "file" / "take")
+    assert got == 2
+    assert "Nothing can be written to" in _sentence(err)
+
+
+def test_full_disk(tmp_path, capfd):
+    if not os.path.exists("/dev/full") or os.name == "nt":
+        pytest.skip("needs a Unix with /dev/full")
+    done = subprocess.run([sys.executable, "-m", "sinew", "reconstruct", "x.mp4", "--out", "/dev/full/take"],
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(BACKEND)}, check=False)
+    assert done.returncode == 2
+    assert "Nothing can be written to" in _sentence(done.stderr)
+
+
+@pytest.mark.parametrize(("verb", "more"), [("info", []), ("export", ["--to", "x.csv"])])
+def test_not_a_take(tmp_path, capfd, verb, more):
+    got, err = _run(capfd, verb, tmp_path, *more)
+    assert got == 3
+    assert "is not a take" in _sentence(err)
+
+
+def test_export_refuses_unknown_formats_and_existing_files(tmp_path, capfd):
+    import takes
+
+    folder = takes.write_take(tmp_path / "take")
+    assert "no extension that Sinew can write" in _sentence(_run(capfd, "export", folder, "--to", tmp_path / "a.xyz")[1])
+    (tmp_path / "a.csv").write_text("mine")
+    got, err = _run(capfd, "export", folder, "--to", tmp_path / "a.csv")
+    assert got == 2 and "already exists" in _sentence(err)
+    assert (tmp_path / "a.csv").read_text() == "mine"
+    got, err = _run(capfd, "export", folder, "--to", tmp_path / "b.csv", "--subject", "s9")
+    assert got == 2 and "holds no subject 's9'; it has s1" in _sentence(err)
+
+
+def test_bench_names_what_exists(capfd):
+    got, err = _run(capfd, "bench", "nonsense")
+    assert got == 2 and "There is no benchmark 'nonsense'" in _sentence(err)
+
+
+def test_events_end_with_failed_and_stay_alone_on_stdout(tmp_path):
+    video = write_film(tmp_path / "empty.mp4", (marked(k, (320, 192)) for k in range(6)))
+    done = subprocess.run(
+        [sys.executable, "-m", "sinew", "reconstruct", str(video), "--out", str(tmp_path / "take"), "--events"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(BACKEND)}, check=False)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told[0]["event"] == "started"
+    assert told[-1]["event"] == "failed" and told[-1]["code"] == done.returncode == 3
+    assert "Nobody was found" in told[-1]["message"]
