@@ -18,6 +18,7 @@ from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
 from sinew_take import skeleton as sk
 
 from ..geometry import rotations as rot
+from ..geometry.ground import LOOK_S
 from .kinematics import N_COLUMNS, ROOT, Pose, pose
 from .model import HIPS, REST_Q, REST_SIGMA, ROOT_SIGMA, TURN_SIGMA, Model
 
@@ -25,6 +26,8 @@ FRAME_S = 1 / 30
 """A frame that stands for this time counts once."""
 _MARGIN = 1e-6
 LOW, HIGH = sk.LOW[3:] + _MARGIN, sk.HIGH[3:] - _MARGIN
+SHAPE_LIMIT = 4.0
+"""Spreads: no coefficient of the shape goes beyond."""
 _BAND = 2 * N_COLUMNS + 2
 """Lower band: two frames on, plus the pelvis' turn, whose three rows mix."""
 _NEAR_M = 0.2
@@ -104,7 +107,6 @@ class Weights:
     robust_smooth: float = 3.0
     rest: float = 1.0
     smooth: float = 1.0
-    shape: float = 1.0
     stature_m: float | None = None
     stature_sigma_m: float = 0.01
 
@@ -160,6 +162,9 @@ class Problem:
         sigma = np.concatenate([TURN_SIGMA, np.full(3, ROOT_SIGMA)]) / np.sqrt(weights.smooth)
         self.inverse_accel = 1 / sigma
         self.inverse_rest = np.concatenate([np.zeros(3), 1 / REST_SIGMA[3:], np.zeros(3)]) * np.sqrt(weights.rest)
+        # The detector errs the same way for a while: what it says about the shape counts by looks, not by frames.
+        looks = np.ptp(seen.time_s) / LOOK_S + 1 if n > 1 else 1.0
+        self.shape_weight = max(self.share.sum() / looks, 1.0)
         self.pair = np.nonzero(np.isfinite(step))[0]
         self.pair_step = step[self.pair]
         unseen = ~(np.isfinite(seen.sigma_px).any(1))
@@ -238,9 +243,10 @@ class Problem:
             loss[:, [1, 2, 47, 48]] = 0
             terms["smooth"] = float((self.triple_share[:, None] * loss).sum())
         if self.solve_shape:
-            terms["shape"] = float(w.shape * (s.shape**2).sum())
+            terms["shape"] = float(self.shape_weight * (s.shape**2).sum())
             if w.stature_m is not None:
-                terms["stature"] = ((model.stature(s.shape) - w.stature_m) / w.stature_sigma_m) ** 2
+                terms["stature"] = self.shape_weight * (
+                    (model.stature(s.shape) - w.stature_m) / w.stature_sigma_m) ** 2
         if self.ground is not None:
             terms["ground"] = self._ground(s, p, None)
         return sum(terms.values()), terms, np.where(used, length, np.nan)
@@ -297,12 +303,13 @@ class Problem:
         if len(self.triple):
             self._add_smooth(s, out)
         if b:
-            out.corner[np.arange(b), np.arange(b)] += w.shape
-            out.corner_gradient += w.shape * s.shape
+            out.corner[np.arange(b), np.arange(b)] += self.shape_weight
+            out.corner_gradient += self.shape_weight * s.shape
             if w.stature_m is not None:
-                d = model.stature_dirs / w.stature_sigma_m
+                d = model.stature_dirs / w.stature_sigma_m * np.sqrt(self.shape_weight)
                 out.corner += np.outer(d, d)
-                out.corner_gradient += d * (model.stature(s.shape) - w.stature_m) / w.stature_sigma_m
+                off = (model.stature(s.shape) - w.stature_m) / w.stature_sigma_m
+                out.corner_gradient += d * off * np.sqrt(self.shape_weight)
         if self.ground is not None:
             self._ground(s, p, out)
         return out
@@ -440,7 +447,8 @@ class Normal:
         out[:-2, j, 2 * c + i - j] += pelvis[:, i, j]
         return out.reshape(n * c, _BAND + 1).T
 
-    def solve(self, band: np.ndarray, fixed: np.ndarray, damping: float) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, band: np.ndarray, fixed: np.ndarray, fixed_shape: np.ndarray, damping: float
+              ) -> tuple[np.ndarray, np.ndarray]:
         """Step (T, 49) and (B,) of the damped equations. Raises LinAlgError where they are not positive definite."""
         n, c = self.gradient.shape
         b = len(self.corner_gradient)
@@ -457,14 +465,17 @@ class Normal:
         solved = cho_solve_banded((factor, True), np.concatenate([right, side], 1), check_finite=False)
         step, spread = solved[:, 0], solved[:, 1:]
         corner = self.corner + damping * np.diag(np.diag(self.corner)) - side.T @ spread
-        shape = np.linalg.solve(corner, -self.corner_gradient - side.T @ step)
+        right = -self.corner_gradient - side.T @ step
+        corner[fixed_shape], corner[:, fixed_shape], right[fixed_shape] = 0.0, 0.0, 0.0
+        corner[fixed_shape, fixed_shape] = 1.0
+        shape = np.linalg.solve(corner, right)
         return (step - spread @ shape).reshape(n, c), shape
 
 
 def _move(s: State, step: np.ndarray, shape_step: np.ndarray) -> State:
     q = s.q.copy()
     q[:, 3:] = np.clip(q[:, 3:] + step[:, 3:46], LOW, HIGH)
-    shape = s.shape + shape_step if len(shape_step) else s.shape
+    shape = np.clip(s.shape + shape_step, -SHAPE_LIMIT, SHAPE_LIMIT) if len(shape_step) else s.shape
     return State(rot.exp(step[:, :3]) @ s.pelvis, q, s.root_m + step[:, ROOT], shape)
 
 
@@ -502,10 +513,13 @@ def minimise(problem: Problem, start: State, iterations: int, tolerance: float =
         done += 1
         fixed = _pressed(state, normal.gradient, problem.frozen)
         band = normal.band(fixed)
+        push = normal.corner_gradient
+        at = state.shape[:len(push)]
+        fixed_shape = ((at <= -SHAPE_LIMIT) & (push > 0)) | ((at >= SHAPE_LIMIT) & (push < 0))
         better = None
         for _ in range(8):
             try:
-                step, shape_step = normal.solve(band, fixed, damping)
+                step, shape_step = normal.solve(band, fixed, fixed_shape, damping)
             except (LinAlgError, np.linalg.LinAlgError):
                 damping = max(damping * 10, 1e-6)
                 continue

@@ -127,7 +127,72 @@ def first_state(track: Track, frames: np.ndarray, view: View, model: Model, shap
         root[good] = np.einsum("tji,tj->ti", view.R_cw[good], camera - view.t_cw[good])
         _fill(pelvis, root, good)
     q = np.tile(_neutral(), (n, 1))
+    if good.any():
+        q[good] = _limbs(landmarks[good] @ view.R_cw[good], pelvis[good], rest, model.skeleton.frames)
+        if not good.all():
+            order = np.arange(n)
+            for d in range(3, q.shape[1]):
+                q[:, d] = np.interp(order, order[good], q[good, d])
     return State(pelvis, q, root, np.asarray(shape, dtype=float))
+
+
+_LIMBS = [(f"{ball}_{s}", f"{hinge}_{s}", f"{end}_{s}", tuple(f"{k}_{s}" for k in keys))
+          for s in ("r", "l")
+          for ball, hinge, end, keys in (("humerus", "ulna", "hand", ("shoulder", "elbow", "wrist")),
+                                         ("femur", "tibia", "talus", ("hip", "knee", "ankle")))]
+_TWIST_WEIGHT = 0.05
+"""A limb that is nearly straight does not show its turn about itself: the shortest turn from rest counts this little."""
+
+
+def _limbs(landmarks: np.ndarray, pelvis: np.ndarray, rest: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Coordinates (T, 46) whose upper and lower limbs point as the landmarks (world axes) do, inside the limits.
+
+    A ball joint carries the two segments of its limb, the hinge between them takes the angle between them; of the two
+    sets of angles for one attitude, the one nearer the limits' inside is taken.
+    """
+    q = np.tile(_neutral(), (len(landmarks), 1))
+    for ball, hinge, end, keys in _LIMBS:
+        j, h, e = (sk.JOINT_INDEX[name] for name in (ball, hinge, end))
+        top, middle, bottom = (landmarks[:, KEYPOINT[k]] for k in keys)
+        upper = _unit(np.einsum("tji,tj->ti", pelvis, middle - top))
+        lower = _unit(np.einsum("tji,tj->ti", pelvis, bottom - middle))
+        bend = sk.DOFS[sk.JOINTS[h].dofs[0]]
+        angle = np.clip(np.arccos(np.clip((upper * lower).sum(-1), -1, 1)), bend.low, bend.high)
+        rest_upper, rest_lower = _unit(rest[h] - rest[j]), _unit(rest[e] - rest[h])
+        bent = (rot.exp(angle[:, None] * frames[h][:, bend.axis]) @ rest_lower)
+        plain = rot.between(np.broadcast_to(rest_upper, upper.shape), upper)
+        side = frames[h][:, bend.axis]
+        source = np.stack([np.broadcast_to(rest_upper, bent.shape), bent, np.broadcast_to(side, bent.shape)], 1)
+        target = np.stack([upper, lower, plain @ side], 1)
+        weight = np.array([1.0, 1.0, _TWIST_WEIGHT])
+        # Directions, not points: adding their opposites takes the shift out of the alignment.
+        turn, _, _ = rot.align(np.concatenate([source, -source], 1), np.concatenate([target, -target], 1),
+                               np.tile(np.r_[weight, weight], (len(upper), 1)))
+        dofs = sk.JOINTS[j].dofs
+        q[:, dofs] = _ball_angles(frames[j].T @ turn @ frames[j], sk.JOINTS[j])
+        q[:, bend.index] = angle
+    return q
+
+
+def _unit(v: np.ndarray) -> np.ndarray:
+    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+
+
+def _ball_angles(R: np.ndarray, joint: sk.Joint) -> np.ndarray:
+    """Angles of a three-axis joint for rotations (T, 3, 3) in its frame: of the two sets, the one nearer its limits."""
+    a, b, c = ("XYZ".index(letter) for letter in joint.order)
+    # R = R_c R_b R_a; `sign` is +1 where a, b, c follow each other cyclically.
+    sign = 1.0 if (b - a) % 3 == 1 else -1.0
+    middle = np.arcsin(np.clip(-sign * R[:, c, a], -1, 1))
+    first = np.arctan2(sign * R[:, c, b], R[:, c, c])
+    last = np.arctan2(sign * R[:, b, a], R[:, a, a])
+    low, high = sk.LOW[list(joint.dofs)], sk.HIGH[list(joint.dofs)]
+    options = np.stack([np.stack([first, middle, last], -1),
+                        np.stack([first + np.pi, np.pi - middle, last + np.pi], -1)])
+    options = (options + np.pi) % (2 * np.pi) - np.pi
+    outside = np.maximum(np.maximum(low - options, options - high), 0).sum(-1)
+    best = options[np.argmin(outside, axis=0), np.arange(len(R))]
+    return np.clip(best, low, high)
 
 
 def _neutral() -> np.ndarray:
