@@ -174,7 +174,7 @@ def build_action(armature: bpy.types.Object, plans: Sequence[CurvePlan], owner: 
         if data.action is None:
             layer = bpy.data.actions.new(f"{name} tweak")
             tags.mark(layer, LAYER_ROLE, owner)
-            _assign(data, layer, armature)
+            assign(data, layer, armature)
             data.action_blend_type = "COMBINE"
     else:
         for track in data.nla_tracks:
@@ -213,7 +213,13 @@ def _set_strip(strip: bpy.types.NlaStrip, first: float, last: float, moved: floa
     strip.scale, strip.repeat = 1.0, 1.0
 
 
-def _assign(data: bpy.types.AnimData, action: bpy.types.Action, armature: bpy.types.Object) -> None:
+def remove_curve(action: bpy.types.Action, armature: bpy.types.Object, curve: bpy.types.FCurve) -> None:
+    """Take one of `curves_of` out of its action."""
+    _holder(action, armature, True).fcurves.remove(curve)
+
+
+def assign(data: bpy.types.AnimData, action: bpy.types.Action, armature: bpy.types.Object) -> None:
+    """Make an action the one that is played and edited, with its slot for this datablock."""
     data.action = action
     if HAS_SLOTS:
         _holder(action, armature, True)

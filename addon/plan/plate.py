@@ -1,0 +1,71 @@
+"""Which picture of the plate stands on which frame of the scene. NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...backend.sinew_take.take import PLATE_PATTERN, Take
+from .camera import picture_size
+from .retime import Timing
+
+
+@dataclass(frozen=True)
+class PlatePlan:
+    """The plate of a take on a scene's timeline.
+
+    Attributes:
+        take_id: Of the take.
+        take_folder: Of the take.
+        index: (S,) int32, take frame that each scene frame shows, from scene frame `first` on.
+        first: Scene frame of the first picture.
+        is_direct: The take's own pictures stand one on each scene frame; no conformed copy is needed.
+        conformed_name: Name of the folder for a conformed sequence; the same for the same rate and pictures.
+        size_px: Width and height.
+    """
+
+    take_id: str
+    take_folder: Path
+    index: np.ndarray
+    first: int
+    is_direct: bool
+    conformed_name: str
+    size_px: tuple[int, int]
+
+    def picture(self, index: int) -> Path:
+        """File of one of the take's pictures."""
+        return self.take_folder / PLATE_PATTERN.format(index)
+
+
+def nearest_pictures(frames: np.ndarray, first: int, last: int) -> np.ndarray:
+    """The picture nearest in time to each scene frame.
+
+    Args:
+        frames: (T,) scene frame of each picture, increasing, fractional where rates differ.
+        first: First whole scene frame wanted.
+        last: Last one.
+
+    Returns:
+        (last - first + 1,) int32; of two equally near ones the earlier.
+    """
+    wanted = np.arange(first, last + 1, dtype=float)
+    after = np.clip(np.searchsorted(frames, wanted), 0, len(frames) - 1)
+    before = np.maximum(after - 1, 0)
+    # A thousandth of a frame of tolerance, so that rounding in the file's times does not decide.
+    is_later_nearer = np.abs(frames[after] - wanted) < np.abs(frames[before] - wanted) - 1e-3
+    return np.where(is_later_nearer, after, before).astype(np.int32)
+
+
+def plan_plate(take: Take, timing: Timing) -> PlatePlan | None:
+    """Plan the plate of a take; None where the take has none. The people's offset does not move it."""
+    if not take.meta.get("plate") or take.path is None:
+        return None
+    frames = timing.frames - timing.offset_frames
+    first, last = timing.range
+    index = nearest_pictures(frames, first, last)
+    is_direct = len(index) == take.n_frames and bool((index == np.arange(take.n_frames)).all())
+    rate = timing.rate
+    name = f"plate_{rate.numerator}" + ("" if rate.denominator == 1 else f"-{rate.denominator}")
+    return PlatePlan(take.id, Path(take.path).absolute(), index, first, is_direct, name, picture_size(take))
