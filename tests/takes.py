@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+
 from sinew_take import laws, take
 from sinew_take import skeleton as sk
 from sinew_take.version import LAWS, TAKE_VERSION, VERSION

@@ -72,7 +72,8 @@ def scene_plan(take: Take, scene_rate: Fraction, *, first_frame: int = 1, offset
         is_resampled: Keys on whole scene frames instead of at the true times.
         with_splats: Plan the Gaussians too, where the take has them.
     """
-    timing = retime.time_frames(take.shot["time_s"], scene_rate, first_frame, offset_frames)
+    source = retime.source_rate(take.meta)
+    timing = retime.time_frames(take.shot["time_s"], scene_rate, source, first_frame, offset_frames)
     subjects = tuple(_plan_subject(s, timing, is_resampled, with_splats) for s in take.subjects)
     return ScenePlan(take, take.id, take.shot_id, Path(str(take.meta["source"].get("name") or "take")).stem,
-                     retime.source_rate(take.meta), timing, subjects)
+                     source, timing, subjects)

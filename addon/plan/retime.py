@@ -70,21 +70,23 @@ class Timing:
         return min(max(index, 0), len(self.frames) - 1)
 
 
-def time_frames(time_s: np.ndarray, rate: Fraction, first: int = 1, offset_frames: float = 0.0) -> Timing:
+def time_frames(time_s: np.ndarray, rate: Fraction, source: Fraction, first: int = 1, offset_frames: float = 0.0
+                ) -> Timing:
     """Place a take's frames on a scene's timeline.
 
     Args:
         time_s: Exact presentation times, (T,), s, increasing.
         rate: Of the scene, frames per second.
+        source: Of the clip.
         first: Scene frame at which the take begins.
         offset_frames: Shift of the people against the plate, scene frames.
 
     Returns:
-        The timing; a take frame within `SNAP_FRAMES` of a whole scene frame stands on it.
+        The timing. Where both rates agree, a take frame within `SNAP_FRAMES` of a whole scene frame stands on it.
     """
     bare = (np.asarray(time_s, float) - float(time_s[0])) * float(rate)
     whole = np.round(bare)
-    snapped = np.where(np.abs(bare - whole) < SNAP_FRAMES, whole, bare)
+    snapped = np.where(np.abs(bare - whole) < (1e-4 if differs(source, rate) else SNAP_FRAMES), whole, bare)
     # Two frames of a fast clip may not fall on one.
     if len(snapped) > 1 and (np.diff(snapped) <= 0).any():
         snapped = bare

@@ -130,7 +130,8 @@ def _material(region: str, owner: tags.Owner) -> bpy.types.Material:
     material[REGION] = region
     color = (*PLAIN_COLORS.get(region, NEUTRAL_COLOR), 1.0)
     material.diffuse_color = color
-    material.use_nodes = True
+    if material.node_tree is None:
+        material.use_nodes = True
     shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
     shader.inputs["Base Color"].default_value = color
     shader.inputs["Roughness"].default_value = 0.6

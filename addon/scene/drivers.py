@@ -29,6 +29,11 @@ def drive(block: bpy.types.ID, path: str, index: int, variables: dict[str, tuple
             own.expression = expression
         return curve
     curve = block.driver_add(path) if index < 0 else block.driver_add(path, index)
+    # Blender 5 lays two keys under a new driver, and what it evaluates within 1e-4 of a key becomes that key: 0.1 mm of
+    # a joint's way. Bare curves pass the value on.
+    curve.keyframe_points.clear()
+    for modifier in list(curve.modifiers):
+        curve.modifiers.remove(modifier)
     driver = curve.driver
     for name, (source, source_path) in variables.items():
         variable = driver.variables.new()
