@@ -1,0 +1,126 @@
+"""Square crops around a person: turned upright, mirrored, and what was found in them put back into the picture.
+
+Pixels have their origin at the outer corner of the first pixel, in the picture and in crops alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from sinew_take.skeleton import MEDIAPIPE_KEYPOINTS
+
+INPUT_PX = 256
+"""Side of the landmark model's input."""
+
+MARGIN = 1.25
+"""A crop's side over the diameter of the circle that the landmark model puts around a person; what it was trained with."""
+
+
+def _other(name: str) -> str:
+    return name[:-1] + {"l": "r", "r": "l"}[name[-1]] if name[-2:] in ("_l", "_r") else name
+
+
+SWAP = np.array([MEDIAPIPE_KEYPOINTS.index(_other(name)) for name in MEDIAPIPE_KEYPOINTS])
+"""Index of each keypoint's partner on the other side."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of the picture: centre and side in px, `turn` in rad, clockwise as seen, of its upright direction."""
+
+    x_px: float
+    y_px: float
+    side_px: float
+    turn: float
+
+    def scaled(self, factor: float, turned: float = 0.0) -> Crop:
+        return Crop(self.x_px, self.y_px, self.side_px * factor, self.turn + turned)
+
+    def moved(self, x_px: float, y_px: float, scale: float = 1.0) -> Crop:
+        """As seen in a picture that is `scale` times larger, of which this one shows a part at x_px, y_px."""
+        return Crop(self.x_px * scale + x_px, self.y_px * scale + y_px, self.side_px * scale, self.turn)
+
+
+def crop_to_picture(crop: Crop, mirrored: bool, size_px: int = INPUT_PX) -> np.ndarray:
+    """(2, 3) affine map from pixels of the crop, resampled to size_px, to pixels of the picture."""
+    step = crop.side_px / size_px
+    c, s = np.cos(crop.turn) * step, np.sin(crop.turn) * step
+    linear = np.array([[c, -s], [s, c]])
+    if mirrored:
+        linear = linear * [-1.0, 1.0]
+    middle = np.array([crop.x_px, crop.y_px]) - linear @ np.full(2, size_px / 2)
+    return np.column_stack([linear, middle])
+
+
+def _centres(affine: np.ndarray) -> np.ndarray:
+    """The same map for OpenCV, whose pixel coordinates are zero at a pixel's centre."""
+    out = affine.copy()
+    out[:, 2] += affine[:, :2].sum(1) * 0.5 - 0.5
+    return out
+
+
+def cut(picture: np.ndarray, crop: Crop, mirrored: bool, size_px: int = INPUT_PX) -> np.ndarray:
+    """The crop's pixels, (size_px, size_px, 3), black outside the picture.
+
+    Bilinear without shrinking first, as MediaPipe does: a smoothed crop was tried and gave no better landmarks.
+    """
+    return cv2.warpAffine(picture, _centres(crop_to_picture(crop, mirrored, size_px)), (size_px, size_px),
+                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT)
+
+
+def paste(mask: np.ndarray, crop: Crop, mirrored: bool, step_px: float,
+          grid_px: tuple[int, int]) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """A crop's soft mask on a coarser grid over the picture.
+
+    Args:
+        mask: (S, S) float32 of the crop.
+        step_px: Side of a grid cell in the picture's pixels.
+        grid_px: Width and height of the grid.
+
+    Returns:
+        The box x0, y0, x1, y1 in cells, inside the grid, and the mask (y1 - y0, x1 - x0) in it.
+    """
+    affine = crop_to_picture(crop, mirrored, mask.shape[0]) / step_px
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * mask.shape[0] @ affine[:, :2].T + affine[:, 2]
+    x0, y0 = (int(max(v, 0)) for v in np.floor(corners.min(0)))
+    x1, y1 = (int(min(v, n)) for v, n in zip(np.ceil(corners.max(0)), grid_px))
+    if x1 <= x0 or y1 <= y0:
+        return (0, 0, 0, 0), np.zeros((0, 0), np.float32)
+    affine[:, 2] -= (x0, y0)
+    return (x0, y0, x1, y1), cv2.warpAffine(mask, _centres(affine), (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR,
+                                            borderMode=cv2.BORDER_CONSTANT)
+
+
+def to_picture(points_px: np.ndarray, crop: Crop, mirrored: bool, swap: bool = True) -> np.ndarray:
+    """Points of a crop in the picture. points_px: (N, 2). Keypoints of a mirrored crop change sides (`swap`)."""
+    affine = crop_to_picture(crop, mirrored)
+    out = points_px @ affine[:, :2].T + affine[:, 2]
+    return out[SWAP] if mirrored and swap else out
+
+
+def to_camera(landmarks_m: np.ndarray, crop: Crop, mirrored: bool) -> np.ndarray:
+    """Landmarks of a crop, (33, 3), in the picture's camera axes: mirrored back, sides changed, turned back."""
+    out = (landmarks_m * [-1.0, 1.0, 1.0])[SWAP] if mirrored else landmarks_m
+    c, s = np.cos(crop.turn), np.sin(crop.turn)
+    return out @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def crop_of(frame_px: np.ndarray) -> Crop:
+    """The crop that suits a person. frame_px: (2, 2), the hips' middle and the point that tells size and turn."""
+    out = frame_px[1] - frame_px[0]
+    return Crop(float(frame_px[0, 0]), float(frame_px[0, 1]), float(2 * MARGIN * np.hypot(*out)),
+                float(np.arctan2(out[0], -out[1])))
+
+
+def tiles(width: int, height: int, side: float, overlap: float = 0.4) -> list[tuple[int, int, int, int]]:
+    """Square windows x0, y0, x1, y1 that cover a picture with at least `overlap` of their side in common."""
+    spans = []
+    for length in (width, height):
+        part = min(side, length)
+        count = 1 if part >= length else int(np.ceil((length - part) / (part * (1 - overlap)))) + 1
+        starts = np.linspace(0, length - part, count)
+        spans.append([(int(round(a)), int(round(a + part))) for a in starts])
+    return [(x0, y0, x1, y1) for y0, y1 in spans[1] for x0, x1 in spans[0]]

@@ -1,0 +1,147 @@
+"""Everybody in a shot: the whole people stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from sinew_take import masks
+
+from .. import video
+from ..flow import People, Report, Shot, Track, nothing
+from .combine import Combined, combine
+from .crops import MARGIN
+from .link import linked
+from .looks import Eyes
+from .tracker import Tracker, Tracklet, follow
+
+MOST_PX = 2560
+"""Long side of the picture that is looked at; larger ones are shrunk. A person 1/15 as tall still fills 170 px."""
+GRID_PX = 640
+"""Long side of the masks' grid."""
+LEAST_FRAMES, LEAST_S = 8, 0.3
+LEAST_SURENESS = 0.35
+"""Median confidence of a track's trunk and limbs."""
+MOST_SPREAD = 0.06
+"""Median disagreement of a track's crops, in the person's sizes, above which it is no person."""
+LEAST_HEIGHT_PX = 40.0
+LIMBS = np.arange(11, 33)
+
+
+def find_people(shot: Shot, most: int | None = None, report: Report = nothing, device: str = "cpu") -> People:
+    """Find and follow everybody in a shot.
+
+    Args:
+        shot: One continuous piece of a video.
+        most: The most people to keep, the largest and longest seen; None keeps all.
+        report: Told of every frame looked at; raises `Stopped` when the user has cancelled.
+        device: Not used: the models run on the processor, on as many threads as it has (four at most).
+
+    Returns:
+        Tracks, the largest and longest first, and notes on what was left out. Without anybody: no tracks, and a note.
+
+    Raises:
+        SinewError: mediapipe or its models are missing or broken.
+    """
+    del device
+    size = shot.info.size_px
+    scale = max(1.0, max(size) / MOST_PX)
+    looked_px = (round(size[0] / scale), round(size[1] / scale))
+    step = max(1.0, max(looked_px) / GRID_PX)
+    grid = (int(np.ceil(looked_px[0] / step)), int(np.ceil(looked_px[1] / step)))
+
+    def pictures() -> Iterator[tuple[int, np.ndarray]]:
+        for index, picture in video.frames(shot):
+            if scale > 1.0:
+                picture = cv2.resize(picture, looked_px, interpolation=cv2.INTER_AREA)
+            yield index, picture
+
+    with Eyes(step, grid) as eyes:
+        pieces = follow(pictures(), Tracker(eyes, looked_px, shot.time_s), report, shot.n_frames)
+    people = linked(pieces, shot.time_s)
+    return _chosen(people, shot, most, looked_px, grid)
+
+
+def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tuple[int, int],
+            grid: tuple[int, int]) -> People:
+    """Leave out what is no person or too short, order the rest."""
+    kept, notes, brief = [], [], []
+    for person in people:
+        first, last = shot.time_s[person.frames[0]], shot.time_s[person.frames[-1]]
+        if len(person.frames) < LEAST_FRAMES or last - first < LEAST_S:
+            brief.append((len(person.frames), first))
+            continue
+        found = combine(person.sightings, shot.time_s[person.frames], looked_px)
+        reason = _no_person(person, found)
+        if reason:
+            notes.append(f"Somebody or something seen from {first:.2f} s to {last:.2f} s was left out: {reason}.")
+        else:
+            kept.append((_weight(person), person, found))
+    if brief:
+        longest = max(n for n, _ in brief)
+        notes.append(f"{len(brief)} glimpse{'s' * (len(brief) > 1)} of at most {longest} frames "
+                     f"({', '.join(f'at {t:.2f} s' for _, t in brief[:4])}{', …' * (len(brief) > 4)}) "
+                     f"{'were' if len(brief) > 1 else 'was'} left out: shorter than {LEAST_FRAMES} frames or {LEAST_S} s.")
+    kept.sort(key=lambda k: -k[0])
+    if most is not None and len(kept) > most:
+        notes.append(f"{len(kept) - most} more {'people were' if len(kept) - most > 1 else 'person was'} found and left "
+                     f"out, because at most {most} were asked for; the largest and longest seen were kept.")
+        kept = kept[:most]
+    if not kept:
+        notes.append("Nobody was found.")
+    tracks = [_track(f"person_{i + 1}", person, found, shot, looked_px, grid)
+              for i, (_, person, found) in enumerate(kept)]
+    for track, (_, _, found) in zip(tracks, kept):
+        turned = found.exchanged.any(1).mean()
+        if turned > 0.05:
+            notes.append(f"{track.id}: left and right were exchanged in {100 * turned:.0f} % of the frames and put right.")
+    return People(tracks, notes)
+
+
+def _weight(person: Tracklet) -> float:
+    return float(sum(s.crop.side_px for s in person.sightings))
+
+
+def _no_person(person: Tracklet, found: Combined) -> str | None:
+    """Why a track is no person, or None."""
+    size = np.array([s.crop.side_px / MARGIN for s in person.sightings])
+    if np.median(size) < LEAST_HEIGHT_PX:
+        return f"about {np.median(size):.0f} px tall, too small to read a pose from"
+    sure = float(np.median(found.keypoints_px[:, LIMBS, 2]))
+    if sure < LEAST_SURENESS:
+        return f"the detector is {100 * sure:.0f} % sure of its limbs, so it is probably no person or hardly in view"
+    spread = float(np.median(found.spread_px[:, LIMBS] / size[:, None]))
+    if spread > MOST_SPREAD:
+        return (f"several looks at it disagree about its limbs by {100 * spread:.0f} % of its size, "
+                "so it is probably no person")
+    return None
+
+
+def _track(name: str, person: Tracklet, found: Combined, shot: Shot, looked_px: tuple[int, int],
+           grid: tuple[int, int]) -> Track:
+    n, rows = shot.n_frames, np.array(person.frames)
+    size = np.array(shot.info.size_px, np.float64)
+    scale = size / looked_px
+    keypoints = np.full((n, 33, 3), np.nan, np.float32)
+    spread = np.full((n, 33), np.nan, np.float32)
+    landmarks = np.full((n, 33, 3), np.nan, np.float32)
+    box = np.full((n, 4), np.nan, np.float32)
+    present = np.zeros(n, bool)
+    present[rows] = True
+    keypoints[rows] = found.keypoints_px * [*scale, 1.0]
+    spread[rows] = found.spread_px * scale.mean()
+    landmarks[rows] = found.landmarks_m
+    box[rows] = _boxes(found.keypoints_px[..., :2] * scale, size)
+    packed: list = [None] * n
+    for frame, sighting in zip(person.frames, person.sightings):
+        packed[frame] = sighting.mask
+    return Track(name, present, keypoints, spread, landmarks, box, masks.pack(packed, grid))
+
+
+def _boxes(points_px: np.ndarray, size_px: np.ndarray) -> np.ndarray:
+    """(N, 4) boxes around the keypoints with a margin for head and flesh, inside the picture."""
+    low, high = points_px.min(1), points_px.max(1)
+    margin = 0.08 * np.maximum(high - low, 1.0).max(1, keepdims=True)
+    return np.concatenate([np.clip(low - margin, 0, size_px), np.clip(high + margin, 0, size_px)], -1)

@@ -1,0 +1,317 @@
+"""Following people through a shot in one streaming pass, into tracklets: stretches in which somebody is seen for sure.
+
+Each person is followed by the landmark model itself, on the crop that the last frames predict; the detector looks at the
+whole picture and at tiles of it in turn, for people who are not followed yet. Whoever it finds is also followed
+backwards through the last pictures, so that looking at tiles only now and then costs nobody their first frames.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .crops import MARGIN, Crop, tiles
+from .likeness import SAME, colour_distance, keypoint_likeness, overlap
+from .looks import REFINEMENTS, Eyes, Sighting, joined
+
+LEAST_PRESENCE = 0.5
+LEAST_SURENESS = 0.3
+"""Mean confidence of the trunk and limbs in the picture."""
+LOST_S = 0.25
+"""A tracklet ends when its person has not been seen on the predicted crop for so long; linking bridges longer gaps."""
+MEMORY_BYTES = 160e6
+MOST_MEMORY = 24
+"""Pictures kept for following somebody backwards."""
+TILE_SHARES = (0.5, 0.28)
+"""Sides of the tiles over the picture's long side. People down to about a quarter of a tile are found."""
+LIMBS = np.arange(11, 33)
+
+
+@dataclass(eq=False)
+class Tracklet:
+    """One person over a stretch of frames with hardly a gap."""
+
+    frames: list[int]
+    sightings: list[Sighting]
+    motion: Motion
+    colour: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def at(self, frame: int) -> Sighting | None:
+        """The sighting of a frame; looks from the end, where it mostly is."""
+        for k in range(len(self.frames) - 1, -1, -1):
+            if self.frames[k] <= frame:
+                return self.sightings[k] if self.frames[k] == frame else None
+        return None
+
+
+class Motion:
+    """Constant-velocity Kalman filter of a crop's place and size: (x, y, log side), each on its own.
+
+    Place is measured in sides, so that one set of noises serves near and far people. Source: Kalman 1960; the usual
+    piecewise-white acceleration model.
+    """
+
+    ACCELERATION = 6.0
+    """Standard deviation, sides per s²: a jump or a sprint's start."""
+    NOISE = 0.02
+    """Of a measurement, sides."""
+
+    def __init__(self, crop: Crop, time_s: float) -> None:
+        self.state = np.array([[crop.x_px, 0.0], [crop.y_px, 0.0], [np.log(crop.side_px), 0.0]])
+        self.covariance = np.diag([self.NOISE**2, 1.0])
+        self.turn = crop.turn
+        self.time_s = time_s
+
+    def _moved(self, time_s: float) -> tuple[np.ndarray, np.ndarray]:
+        dt = time_s - self.time_s
+        step = np.array([[1.0, dt], [0.0, 1.0]])
+        push = np.array([dt * dt / 2, dt])
+        return self.state @ step.T, step @ self.covariance @ step.T + np.outer(push, push) * self.ACCELERATION**2
+
+    def predict(self, time_s: float) -> Crop:
+        state, _ = self._moved(time_s)
+        # Size is not extrapolated: a person who bends would shrink to nothing.
+        return Crop(state[0, 0], state[1, 0], float(np.exp(self.state[2, 0])), self.turn)
+
+    def see(self, crop: Crop, time_s: float) -> None:
+        state, covariance = self._moved(time_s)
+        gain = covariance[:, 0] / (covariance[0, 0] + self.NOISE**2)
+        seen = np.array([crop.x_px, crop.y_px, np.log(crop.side_px)])
+        self.state = state + (seen - state[:, 0])[:, None] * gain
+        self.covariance = covariance - np.outer(gain, covariance[0])
+        self.turn = crop.turn
+        self.time_s = time_s
+
+
+def believable(sighting: Sighting | None, expected: Crop, size_px: tuple[int, int]) -> bool:
+    """Whether somebody was really seen where the crop was, and not somebody or something else beside it."""
+    if sighting is None or sighting.presence[0] < LEAST_PRESENCE:
+        return False
+    found = sighting.crop
+    if not 0.5 < found.side_px / expected.side_px < 2.0:
+        return False
+    if np.hypot(found.x_px - expected.x_px, found.y_px - expected.y_px) > 0.35 * expected.side_px:
+        return False
+    points = sighting.middle_px[LIMBS]
+    inside = ((points >= 0) & (points < size_px)).all(1)
+    return inside.sum() >= 6 and sighting.sureness[LIMBS][inside].mean() > LEAST_SURENESS
+
+
+def alike(a: Sighting, b: Sighting) -> float:
+    """Keypoint likeness of two sightings of one frame."""
+    size = min(a.crop.side_px, b.crop.side_px) / MARGIN
+    return keypoint_likeness(a.middle_px, b.middle_px, size, np.sqrt(a.sureness * b.sureness) + 0.05)
+
+
+class Tracker:
+    """The streaming pass. Feed it frames in order with `step`, then take `tracklets`.
+
+    Args:
+        eyes: Threads that look.
+        size_px: Width and height of the pictures.
+        time_s: (T,) times of all frames.
+    """
+
+    def __init__(self, eyes: Eyes, size_px: tuple[int, int], time_s: np.ndarray) -> None:
+        self.eyes, self.size_px, self.time_s = eyes, size_px, time_s
+        self.done: list[Tracklet] = []
+        self.active: list[Tracklet] = []
+        self._rejected: deque[tuple[int, Crop]] = deque(maxlen=24)
+        bytes_each = 3 * size_px[0] * size_px[1]
+        self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=int(np.clip(MEMORY_BYTES / bytes_each, 2, MOST_MEMORY)))
+        width, height = size_px
+        self._whole = (0, 0, width, height)
+        self._tiles = [tiles(width, height, share * max(size_px)) for share in TILE_SHARES]
+        self._tile_turn = [0] * len(self._tiles)
+
+    @property
+    def tracklets(self) -> list[Tracklet]:
+        return [*self.done, *self.active]
+
+    def _windows(self, frame: int) -> list[tuple[int, int, int, int]]:
+        """Where the detector looks in this frame: everywhere at first, then the whole picture and single tiles in turn."""
+        if frame == 0:
+            return [self._whole, *(t for level in self._tiles for t in level)]
+        somebody_lost = any(t.frames[-1] < frame - 1 for t in self.active) or not self.active
+        out = [self._whole] if somebody_lost or frame % 2 == 0 else []
+        if frame % 2:
+            level = (frame // 2) % len(self._tiles)
+            turn = self._tile_turn[level]
+            out.append(self._tiles[level][turn % len(self._tiles[level])])
+            self._tile_turn[level] += 1
+        return out
+
+    def _kinds(self, frame: int, n_people: int) -> tuple[tuple[float, float, bool], ...]:
+        """Crops besides the first: all four for one person; two each, alternating, for more, to bound the cost."""
+        return REFINEMENTS if n_people <= 1 else REFINEMENTS[:2] if frame % 2 else REFINEMENTS[2:]
+
+    def step(self, frame: int, picture: np.ndarray) -> None:
+        """Look at the next frame. picture: (H, W, 3) uint8 RGB."""
+        now = float(self.time_s[frame])
+        expected = [t.motion.predict(now) for t in self.active]
+        looks = [self.eyes.look(picture, c, masked=True, coloured=True) for c in expected]
+        detections = [self.eyes.detect(picture, w) for w in self._windows(frame)]
+        seen: list[tuple[Tracklet, Crop, Sighting]] = []
+        for tracklet, crop, look in zip(list(self.active), expected, looks):
+            sighting = look.result()
+            if believable(sighting, crop, self.size_px):
+                seen.append((tracklet, crop, sighting))
+        seen = self._without_doubles(seen)
+        kinds = self._kinds(frame, len(seen))
+        refining = [self.eyes.refine(picture, s.crop, kinds) for _, _, s in seen]
+        found = [c for d in detections for c in d.result()]
+        strangers = self._strangers(frame, found, [s.crop for _, _, s in seen])
+        checking = [self.eyes.look(picture, c) for c in strangers]
+        now_seen = []
+        for (tracklet, _, sighting), more in zip(seen, refining):
+            sighting = joined(sighting, [m.result() for m in more])
+            self._append(tracklet, frame, sighting)
+            now_seen.append(sighting)
+        for crop, check in zip(strangers, checking):
+            self._meet(frame, picture, crop, check.result(), now_seen)
+        self._tell_apart(now_seen)
+        for tracklet in list(self.active):
+            if now - self.time_s[tracklet.frames[-1]] > LOST_S:
+                self.active.remove(tracklet)
+                self.done.append(tracklet)
+        self._past.append((frame, picture))
+
+    def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting) -> None:
+        tracklet.frames.append(frame)
+        tracklet.sightings.append(sighting)
+        tracklet.motion.see(sighting.crop, float(self.time_s[frame]))
+        tracklet.colour = sighting.colour if not tracklet.colour.size else 0.9 * tracklet.colour + 0.1 * sighting.colour
+
+    def _without_doubles(self, seen: list[tuple[Tracklet, Crop, Sighting]]) -> list[tuple[Tracklet, Crop, Sighting]]:
+        """Of two tracklets that have come to one person, only the one whose own person that is."""
+        kept = list(seen)
+        for i, a in enumerate(seen):
+            for b in seen[i + 1:]:
+                if a in kept and b in kept and alike(a[2], b[2]) > SAME:
+                    kept.remove(max(a, b, key=self._strangeness))
+        return kept
+
+    @staticmethod
+    def _strangeness(item: tuple[Tracklet, Crop, Sighting]) -> float:
+        tracklet, expected, sighting = item
+        last = tracklet.sightings[-1]
+        moved = np.array([expected.x_px - last.crop.x_px, expected.y_px - last.crop.y_px])
+        size = last.crop.side_px / MARGIN
+        place = 1.0 - keypoint_likeness(last.middle_px + moved, sighting.middle_px, size, last.sureness + 0.05)
+        # A short tracklet is the likelier impostor.
+        return place + 2.0 * colour_distance(tracklet.colour, sighting.colour) + 1.0 / len(tracklet.frames)
+
+    def _strangers(self, frame: int, found: list[Crop], known: list[Crop]) -> list[Crop]:
+        """Detections that are nobody followed, each person once."""
+        out: list[Crop] = []
+        if found and known:
+            likeness = np.array([[overlap(f, k) for k in known] for f in found])
+            rows, columns = linear_sum_assignment(-likeness)
+            taken = {r for r, c in zip(rows, columns) if likeness[r, c] > 0.4}
+            # The same person again in a tile: almost the same square as somebody followed.
+            taken |= {r for r in range(len(found)) if likeness[r].max() > 0.7}
+            found = [f for r, f in enumerate(found) if r not in taken]
+        recent = [c for k, c in self._rejected if frame - k <= 12]
+        for crop in found:
+            if all(overlap(crop, c) < 0.6 for c in out) and all(overlap(crop, c) < 0.7 for c in recent):
+                out.append(crop)
+        return out
+
+    def _meet(self, frame: int, picture: np.ndarray, crop: Crop, first: Sighting | None, others: list[Sighting]) -> None:
+        """Somebody may be new in this frame: look twice, and follow them backwards."""
+        second = None
+        if first is not None and first.presence[0] >= LEAST_PRESENCE:
+            second = self.eyes.look(picture, first.crop, masked=True, coloured=True).result()
+        if second is None or not believable(second, first.crop, self.size_px):
+            self._rejected.append((frame, crop))
+            return
+        if any(alike(second, o) > SAME for o in others):
+            return
+        sighting = joined(second, [r.result() for r in self.eyes.refine(picture, second.crop, self._kinds(frame, 2))])
+        tracklet = Tracklet([], [], Motion(sighting.crop, float(self.time_s[frame])))
+        self._append(tracklet, frame, sighting)
+        others.append(sighting)
+        waiting = [t for t in self.active if t.frames[-1] < frame and self._continues(t, tracklet, frame)]
+        if waiting:
+            # Not new: somebody who left the predicted crop a moment ago.
+            self._append(waiting[0], frame, sighting)
+            return
+        self._follow_back(tracklet)
+        self.active.append(tracklet)
+
+    def _continues(self, old: Tracklet, new: Tracklet, frame: int) -> bool:
+        expected = old.motion.predict(float(self.time_s[frame]))
+        crop = new.sightings[0].crop
+        return bool(np.hypot(crop.x_px - expected.x_px, crop.y_px - expected.y_px) < 0.4 * expected.side_px
+                    and 0.6 < crop.side_px / expected.side_px < 1.7
+                    and colour_distance(old.colour, new.colour) < 0.45)
+
+    def _follow_back(self, tracklet: Tracklet) -> None:
+        backwards = Motion(tracklet.sightings[0].crop, 0.0)
+        start_s = float(self.time_s[tracklet.frames[0]])
+        for frame, picture in reversed(self._past):
+            ago = start_s - float(self.time_s[frame])
+            crop = backwards.predict(ago)
+            sighting = self.eyes.look(picture, crop, masked=True, coloured=True).result()
+            if not believable(sighting, crop, self.size_px):
+                return
+            others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
+            if any(alike(sighting, o) > SAME for o in others):
+                return
+            more = self.eyes.refine(picture, sighting.crop, self._kinds(frame, 2))
+            sighting = joined(sighting, [m.result() for m in more])
+            self._tell_apart([sighting])
+            backwards.see(sighting.crop, ago)
+            tracklet.frames.insert(0, frame)
+            tracklet.sightings.insert(0, sighting)
+
+    def _tell_apart(self, sightings: list[Sighting]) -> None:
+        """Turn soft masks into bits: each cell goes to the person whose mask is strongest there."""
+        fields = []
+        for sighting in sightings:
+            boxes = [b for b, _ in sighting.soft if b[2] > b[0]]
+            if not boxes:
+                sighting.mask, sighting.soft = None, []
+                fields.append(None)
+                continue
+            x0, y0 = (min(b[i] for b in boxes) for i in (0, 1))
+            x1, y1 = (max(b[i] for b in boxes) for i in (2, 3))
+            total = np.zeros((y1 - y0, x1 - x0), np.float32)
+            for (a0, b0, a1, b1), soft in sighting.soft:
+                total[b0 - y0:b1 - y0, a0 - x0:a1 - x0] += soft / len(sighting.soft)
+            fields.append(((x0, y0, x1, y1), total))
+        for i, (sighting, own) in enumerate(zip(sightings, fields)):
+            if own is None:
+                continue
+            (x0, y0, x1, y1), total = own
+            bits = total > 0.5
+            for j, other in enumerate(fields):
+                if other is None or j == i:
+                    continue
+                (a0, b0, a1, b1), theirs = other
+                u0, v0, u1, v1 = max(x0, a0), max(y0, b0), min(x1, a1), min(y1, b1)
+                if u1 > u0 and v1 > v0:
+                    mine = total[v0 - y0:v1 - y0, u0 - x0:u1 - x0]
+                    rival = theirs[v0 - b0:v1 - b0, u0 - a0:u1 - a0]
+                    bits[v0 - y0:v1 - y0, u0 - x0:u1 - x0] &= (mine > rival) | ((mine == rival) & (i < j))
+            sighting.mask, sighting.soft = _tight((x0, y0, x1, y1), bits), []
+
+
+def _tight(box: tuple[int, int, int, int], bits: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
+    rows, columns = np.flatnonzero(bits.any(1)), np.flatnonzero(bits.any(0))
+    if not len(rows):
+        return None
+    y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    return ((box[0] + int(x0), box[1] + int(y0), box[0] + int(x1), box[1] + int(y1)), bits[y0:y1, x0:x1].copy())
+
+
+def follow(pictures: Iterable[tuple[int, np.ndarray]], tracker: Tracker, report, total: int) -> list[Tracklet]:
+    """Run the tracker over a stream of pictures; memory does not grow with its length but for keypoints and masks."""
+    for frame, picture in pictures:
+        tracker.step(frame, picture)
+        report(frame + 1, total)
+    return tracker.tracklets
