@@ -114,6 +114,19 @@ class SINEW_PG_state(bpy.types.PropertyGroup):
     takes_folder: bpy.props.StringProperty(subtype="DIR_PATH")
 
 
+def person(item: bpy.types.Object | None) -> bpy.types.Object | None:
+    """The armature of the person that an object belongs to: itself, or what its body or splats hang on; or None."""
+    while item is not None and item.get("sinew_role") != "armature":
+        item = item.parent
+    return item
+
+
+def selected_people(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """Armatures of the people among the selected objects, the active one first."""
+    chosen = [context.object, *context.selected_objects]
+    return list(dict.fromkeys(found for item in chosen if (found := person(item)) is not None))
+
+
 CLASSES = (SINEW_PG_settings, SINEW_PG_text, SINEW_PG_take, SINEW_PG_facts, SINEW_PG_state)
 
 

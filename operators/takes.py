@@ -1,6 +1,5 @@
 """Import, list and remove takes."""
 
-from fractions import Fraction
 from pathlib import Path
 
 import bpy
@@ -34,15 +33,18 @@ class SINEW_OT_import_take(bpy.types.Operator):
         return True
 
     def invoke(self, context, event):
+        from ..addon import scene
+        from ..addon.plan import retime
+
         try:
-            rate = Fraction(*take_format.read_meta(self.directory)["source"]["rate"])
-        except (SinewError, KeyError, TypeError, ValueError, ZeroDivisionError):
-            return self.execute(context)  # it says what is wrong
-        render = context.scene.render
-        own = Fraction(render.fps) / Fraction(render.fps_base).limit_denominator(1001)
-        if own == rate:
+            meta = take_format.read_meta(self.directory)
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if not scene.asks_for_rate(context.scene, meta):
             return self.execute(context)
-        self.question = (f"The video runs at {float(rate):.6g} frames a second", f"and the scene at {float(own):.6g}.")
+        self.question = (f"The video runs at {float(retime.source_rate(meta)):.6g} frames a second",
+                         f"and the scene at {float(scene.rate_of(context.scene)):.6g}.")
         return context.window_manager.invoke_props_dialog(self, width=340, confirm_text="Import")
 
     def draw(self, context):
@@ -52,15 +54,20 @@ class SINEW_OT_import_take(bpy.types.Operator):
         self.layout.prop(self, "scene_rate", expand=True)
 
     def execute(self, context):
-        from ..addon import scene  # numpy-heavy: loaded with the first import, not with the extension
+        from ..addon import scene  # loaded with the first import, not with the extension
 
+        options = scene.BuildOptions(set_scene_rate=self.scene_rate == "TAKE")
         try:
-            report = scene.build_take(context, Path(self.directory), scene.Options(scene_rate=self.scene_rate))
+            result = scene.build_take(context, self.directory, options)
         except SinewError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         monitor.note_import(self.directory)
-        self.report({"INFO"}, str(report))
+        for note in result.notes:
+            self.report({"WARNING"}, note)
+        n_people = len(result.armatures)
+        self.report({"INFO"}, f"{'Updated' if result.is_update else 'Imported'} {n_people} "
+                              f"{'person' if n_people == 1 else 'people'}.")
         return {"FINISHED"}
 
 

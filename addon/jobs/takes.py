@@ -69,8 +69,6 @@ class TakeRow:
     """Seconds since the epoch."""
     size: int
     """Bytes."""
-    rate: tuple[int, int]
-    """Frames per second as a fraction; (0, 1) where unknown."""
     people: int
     error: str
     """Why it cannot be imported, or empty."""
@@ -125,17 +123,12 @@ def list_takes(root: Path) -> list[TakeRow]:
 
 def describe(folder: Path) -> TakeRow:
     """What the list shows of one take. Never raises: what is wrong stands in the row."""
-    error, name, people, rate = "", "", 0, (0, 1)
+    error, name, people = "", "", 0
     try:
         meta = take_format.read_meta(folder)
-        source = meta["source"]
-        name, people = str(source.get("name") or ""), len(meta["subjects"])
-        numerator, denominator = (int(part) for part in source["rate"])
-        rate = (numerator, denominator) if numerator > 0 and denominator > 0 else rate
+        name, people = str(meta["source"].get("name") or ""), len(meta["subjects"])
     except TakeError as problem:
         error = str(problem)
-    except (KeyError, TypeError, ValueError):
-        error = f"The take is damaged: take.json in {folder} has no rate; reconstruct the clip again."
     try:
         modified = (folder / "take.json").stat().st_mtime if not error else folder.stat().st_mtime
         size = take_format.folder_size(folder)
@@ -143,7 +136,7 @@ def describe(folder: Path) -> TakeRow:
         modified, size = 0.0, 0
     suffix = folder.name.removeprefix(TAKE + "-")
     number = f", shot {suffix}" if suffix.isdecimal() else ""
-    return TakeRow(folder, (name or folder.name) + number, folder.parent.name, modified, size, rate, people, error)
+    return TakeRow(folder, (name or folder.name) + number, folder.parent.name, modified, size, people, error)
 
 
 def remove_take(folder: Path, root: Path) -> None:
