@@ -1,0 +1,306 @@
+"""A clip put together: who moves how, where the camera is, and the truth of it. Pure NumPy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from sinew_take import laws
+from sinew_take import skeleton as sk
+
+from . import cameras, feet, gait, looks, recorded
+
+PATHS = ("loop", "line")
+SETS = ("room", "street", "studio")
+CYCLIC = ("walk", "jog", "run")
+"""Recordings that go on in rounds."""
+_LEAD_S = 0.8  # walks begin earlier than the clip, so that its first frame is in full stride
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of a clip."""
+
+    motion: str = "walk"
+    """"walk" (published curves) or the path of a recorded motion."""
+    path: str = "loop"
+    """Of a walk: "loop" (to the camera, round and away: front, side and back are seen) or "line"."""
+    heading_deg: float = 35.0
+    """Direction at the start: 0 towards the camera, 90 to the picture's right."""
+    x_m: float = 0.0
+    y_m: float = 0.0
+    """Where the middle of the way lies, to the right of and behind the middle of the set."""
+    body: int = 1
+    """Seed of the shape; 0 is the mean body."""
+    shape: tuple[float, ...] | None = None
+    """Shape coefficients instead of a seed."""
+    outfit: int = 1
+    start_s: float = 0.0
+    """Of a recording: where to begin."""
+    pace: float = 1.0
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The camera of a clip. `distance_m` None puts the first person at `fill` of the picture's height."""
+
+    kind: str = "static"
+    focal_mm: float = 35.0
+    height_m: float = 1.45
+    distance_m: float | None = None
+    fill: float = 0.75
+    amount: float = 1.0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that decides a clip."""
+
+    people: tuple[Person, ...] = (Person(),)
+    lens: Lens = Lens()
+    set_name: str = "room"
+    rate: Fraction = Fraction(24)
+    seconds: float = 5.0
+    size_px: tuple[int, int] = (640, 360)
+    samples: int = 24
+    seed: int = 1
+
+
+@dataclass
+class Actor:
+    """One person, moved. Everything in the set's frame."""
+
+    spec: Person
+    shape: np.ndarray
+    planted: feet.Planted
+    vertices_m: np.ndarray
+    """(T, V, 3) float32, clothed skin."""
+    keypoints_m: np.ndarray
+    """(T, 33, 3)"""
+    rest_vertices_m: np.ndarray
+    """(V, 3) clothed, rest pose."""
+    rest_keypoints_m: np.ndarray
+    outfit: looks.Outfit
+
+
+@dataclass
+class Clip:
+    """A clip ready to render. `T_ws` maps the set into the take's world."""
+
+    spec: Spec
+    time_s: np.ndarray
+    actors: list[Actor]
+    T_sc: np.ndarray
+    """(T, 4, 4) camera to set."""
+    K: np.ndarray
+    T_ws: np.ndarray
+    notes: list[str] = field(default_factory=list)
+
+
+def shape_of(body, person: Person) -> np.ndarray:
+    """Shape coefficients (B,) of a person: theirs, or drawn by seed within about one and a half standard deviations."""
+    n = len(body.shape_names)
+    if person.shape is not None:
+        if len(person.shape) > n:
+            raise ValueError(f"the body has {n} shape coefficients and {len(person.shape)} were given")
+        return np.pad(np.asarray(person.shape, float), (0, n - len(person.shape)))
+    if person.body == 0:
+        return np.zeros(n)
+    return np.clip(0.7 * np.random.default_rng(person.body).standard_normal(n), -1.5, 1.5)
+
+
+def way(kind: str, heading_deg: float, length_m: float) -> np.ndarray:
+    """(P, 2) a way on the floor, its bounding box centred on the origin; densely sampled."""
+    if kind not in PATHS:
+        raise ValueError(f"nobody walks along a {kind!r}; choose one of {', '.join(PATHS)}")
+    step = 0.02
+    n = max(int(length_m / step), 2)
+    s = np.arange(n) * step
+    turn = np.zeros(n)
+    if kind == "loop":
+        straight, radius = 0.28 * length_m, 0.85
+        bend = np.clip((s - straight) / 0.4, 0, 1) * np.clip((straight + 0.4 + radius * np.radians(205) - s) / 0.4, 0, 1)
+        turn = bend / radius
+    heading = np.radians(heading_deg) + np.cumsum(turn) * step
+    points = np.cumsum(np.stack([np.sin(heading), -np.cos(heading)], -1) * step, 0)
+    return points - (points.min(0) + points.max(0)) / 2
+
+
+_THICK_M = {"top": 0.011, "trousers": 0.011, "shoes": 0.006, "hair": 0.009}
+_SMOOTHING = {"top": 12, "trousers": 12, "shoes": 25, "hair": 4}
+
+
+def dress(body, vertices_m: np.ndarray, outfit: looks.Outfit, seed: int) -> np.ndarray:
+    """Rest vertices with clothes: covered skin is smoothed (cloth bridges hollows, shoes hide toes) and moved outwards.
+
+    Returns:
+        (V, 3) m. Soles stay where they are.
+    """
+    faces, n = body.faces, len(vertices_m)
+    cloth = [outfit.cloth(str(name)) for name in body.region_names]
+    count = np.bincount(faces.ravel(), minlength=n)
+
+    def share(name):
+        own = np.array([c == name for c in cloth])[body.region]
+        return np.bincount(faces[own].ravel(), minlength=n) / np.maximum(count, 1)
+
+    out = np.asarray(vertices_m, float).copy()
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    degree = np.maximum(np.bincount(edges[:, 0], minlength=n), 1)[:, None]
+    off = np.zeros(n)
+    for name, thick in _THICK_M.items():
+        own = share(name)
+        inside = (own > 0.99)[:, None]
+        for _ in range(_SMOOTHING[name]):
+            mean = np.stack([np.bincount(edges[:, 0], out[edges[:, 1], k], n) for k in range(3)], -1) / degree
+            out = np.where(inside, 0.5 * out + 0.5 * mean, out)
+        off += thick * own
+    normal = np.zeros_like(out)
+    flat = np.cross(out[faces[:, 1]] - out[faces[:, 0]], out[faces[:, 2]] - out[faces[:, 0]])
+    for k in range(3):
+        normal += np.stack([np.bincount(faces[:, k], flat[:, i], n) for i in range(3)], -1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
+    rng = np.random.default_rng(500 + seed)
+    wave = sum(np.sin(out @ rng.normal(0, f, 3) + rng.uniform(0, 6.28)) for f in (12, 25, 40)) / 3
+    out += normal * (off * (1 + 0.35 * wave))[:, None]
+    low = vertices_m[:, 2] < 0.03
+    out[:, 2] = np.where(low, np.maximum(out[:, 2], 0.0), out[:, 2])
+    return out
+
+
+def actor(body, person: Person, time_s: np.ndarray, seed: int) -> Actor:
+    """Move one person. body: `sinew_take.free_body.FreeBody`."""
+    step = float(time_s[1] - time_s[0])
+    shape = shape_of(body, person)
+    vertices, joints = body.vertices(shape), body.joints(shape)
+    fig = feet.figure(joints, vertices, body.skin_index, body.skin_weight)
+    heading = np.radians(person.heading_deg)
+    if person.motion == "walk":
+        lead = round(_LEAD_S / step)
+        times = (np.arange(len(time_s) + 2 * lead) - lead) * step
+        style = gait.Style(cycle_s=gait.CYCLE_S / person.pace, phase=float(np.random.default_rng(seed).uniform()))
+        forward, sway = feet.stride(fig, style)
+        pace = forward[-1] / style.cycle_s
+        path = way(person.path, person.heading_deg, pace * time_s[-1])
+        start = np.array([np.sin(heading), -np.cos(heading)])
+        before = path[0] - start * np.linspace(pace * lead * step, 0.02, 40)[:, None]
+        raw = gait.walk(times, np.concatenate([before, path]), None, style, forward, sway)
+        planted = feet.plant(raw, fig, step)
+        keep = slice(lead, lead + len(time_s))
+        planted = feet.Planted(planted.q[keep], planted.root_m[keep], planted.T_wj[keep], planted.contact[keep],
+                               planted.miss_m, planted.clamped_deg)
+        shift = np.zeros(2)
+    else:
+        recording = recorded.read(person.motion)
+        need = person.start_s + time_s[-1] * person.pace
+        if Path(person.motion).stem in CYCLIC:
+            recording = recorded.repeat(recording, int(np.ceil(need / recording.time_s[-1])) + 1)
+        moved = recorded.at_times(recording, person.start_s + time_s * person.pace)
+        raw = recorded.retarget(moved, fig, step, heading)
+        planted = feet.plant(raw, fig, step)
+        shift = -(planted.root_m[:, :2].min(0) + planted.root_m[:, :2].max(0)) / 2
+    planted = _shifted(planted, shift + [person.x_m, person.y_m])
+    outfit = looks.outfit(person.outfit)
+    worn = dress(body, vertices, outfit, person.outfit)
+    move = laws.skin_transforms(planted.T_wj, joints, sk.REST_FRAMES)
+    skinned = np.stack([laws.skin(worn, body.skin_index, body.skin_weight, m) for m in move]).astype(np.float32)
+    points = body.keypoints(shape)
+    keypoints = np.stack([laws.skin(points, body.keypoint_index, body.keypoint_weight, m) for m in move])
+    return Actor(person, shape, planted, skinned, keypoints, worn, points, outfit)
+
+
+def _shifted(planted: feet.Planted, move_m: np.ndarray) -> feet.Planted:
+    root, T = planted.root_m.copy(), planted.T_wj.copy()
+    root[:, :2] += move_m
+    T[:, :, :2, 3] += move_m
+    return feet.Planted(planted.q, root, T, planted.contact, planted.miss_m, planted.clamped_deg)
+
+
+def make(spec: Spec, body) -> Clip:
+    """Motions, camera and the take's world of a clip. body: `sinew_take.free_body.FreeBody`."""
+    n = max(round(float(spec.seconds * spec.rate)), 2)
+    time_s = np.arange(n) * float(1 / spec.rate)
+    actors = [actor(body, p, time_s, spec.seed + 7 * i) for i, p in enumerate(spec.people)]
+    K = cameras.intrinsics(spec.size_px, spec.lens.focal_mm)
+    everybody = np.concatenate([a.keypoints_m for a in actors], 1)
+    pelvis = np.concatenate([a.planted.root_m for a in actors])
+    middle = (pelvis[:, :2].min(0) + pelvis[:, :2].max(0)) / 2
+    first = actors[0]
+    tall = float(np.ptp(first.rest_vertices_m[:, 2]))
+    target = np.array([*middle, 0.5 * tall])
+    notes = []
+    distance = spec.lens.distance_m
+    asked = distance if distance is not None else K[0, 0] * tall / (spec.lens.fill * spec.size_px[1])
+    T_sc = _camera(spec, time_s, target, asked)
+    if distance is None:
+        while not _inside(everybody, T_sc, K, spec.size_px) and asked < 30:
+            asked *= 1.02
+            T_sc = _camera(spec, time_s, target, asked)
+    if not _inside(everybody, T_sc, K, spec.size_px):
+        notes.append("somebody leaves the picture")
+    ahead = T_sc[0, :3, 2]
+    spin = np.arctan2(ahead[0], ahead[1])  # to bring the first look onto +Y
+    T_ws = np.eye(4)
+    c, s = np.cos(spin), np.sin(spin)
+    T_ws[:2, :2] = [[c, -s], [s, c]]
+    T_ws[:3, 3] = -T_ws[:3, :3] @ (first.planted.root_m[0] * [1, 1, 0])
+    return Clip(spec, time_s, actors, T_sc, K, T_ws, notes)
+
+
+def _camera(spec: Spec, time_s: np.ndarray, target_m: np.ndarray, distance_m: float) -> np.ndarray:
+    eye = target_m + [0.0, -distance_m, 0.0]
+    eye[2] = spec.lens.height_m
+    return cameras.path(spec.lens.kind, time_s, eye, target_m, spec.lens.amount, spec.seed)
+
+
+def _inside(points_m: np.ndarray, T_wc: np.ndarray, K: np.ndarray, size_px: tuple[int, int]) -> bool:
+    px = cameras.project(points_m, T_wc, K)
+    edge = 0.035 * size_px[1]
+    top = edge + 0.04 * size_px[1]  # keypoints end at the eyes: leave room for the head
+    return bool((px[..., 0] > edge).all() and (px[..., 0] < size_px[0] - edge).all()
+                and (px[..., 1] > top).all() and (px[..., 1] < size_px[1] - edge).all())
+
+
+def truth(clip: Clip) -> dict[str, np.ndarray]:
+    """Arrays that are kept beside the mp4, in the take's world (see docs/sample/README.md).
+
+    The first person's arrays have plain names; those of the second and further people end in `_2`, `_3`, ….
+    """
+    g = clip.T_ws
+    spin = np.arctan2(g[1, 0], g[0, 0])
+    T_wc = g @ clip.T_sc
+    n = len(clip.time_s)
+    out = {"time_s": clip.time_s, "K": np.broadcast_to(clip.K, (n, 3, 3)), "T_wc": T_wc, "distortion": np.zeros((n, 5)),
+           "size_px": np.array(clip.spec.size_px, np.int32), "people": np.array(len(clip.actors), np.int32)}
+    for i, a in enumerate(clip.actors):
+        end = "" if i == 0 else f"_{i + 1}"
+        q = a.planted.q.copy()
+        # The heading is the outermost of the pelvis' turns, about the vertical, so the world's spin adds to it.
+        q[:, sk.DOF_INDEX["pelvis_rotation"]] += spin
+        T_wj = g @ a.planted.T_wj
+        points = a.keypoints_m @ g[:3, :3].T + g[:3, 3]
+        own = {"q": q, "root_m": a.planted.root_m @ g[:3, :3].T + g[:3, 3], "T_wj": T_wj, "joints_m": T_wj[..., :3, 3],
+               "contact": a.planted.contact, "shape": a.shape, "keypoints_m": points,
+               "keypoints_px": cameras.project(points, T_wc, clip.K)}
+        out |= {name + end: value for name, value in own.items()}
+    return {k: np.asarray(v, np.float32) if np.asarray(v).dtype == np.float64 and k != "time_s" else np.asarray(v)
+            for k, v in out.items()}
+
+
+def job(clip: Clip, body) -> dict[str, np.ndarray]:
+    """What Blender needs to render a clip, in the set's frame: arrays only, text as JSON in `spec`."""
+    spec = clip.spec
+    info = {"set": spec.set_name, "seed": spec.seed, "samples": spec.samples, "size_px": list(spec.size_px),
+            "focal_mm": spec.lens.focal_mm, "regions": [str(r) for r in body.region_names], "keypoint_names": list(sk.MEDIAPIPE_KEYPOINTS),
+            "outfits": [a.outfit.plain() for a in clip.actors],
+            "cloth": [[a.outfit.cloth(str(r)) for r in body.region_names] for a in clip.actors]}
+    out = {"spec": np.array(json.dumps(info)), "T_sc": clip.T_sc, "faces": body.faces, "region": body.region}
+    for i, a in enumerate(clip.actors):
+        out |= {f"vertices_{i}": a.vertices_m, f"rest_{i}": a.rest_vertices_m.astype(np.float32),
+                f"keypoints_{i}": a.rest_keypoints_m.astype(np.float32)}
+    return out
