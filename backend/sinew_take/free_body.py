@@ -1,7 +1,7 @@
 """The free body: a human surface on the skeleton's 24 joints, linear in a compact shape vector. NumPy only.
 
-The asset beside this file is made by `backend/tools/build_free_body.py` from CC0 data and read by both halves. Its right
-half is stored as the mirror of the left one, so that bodies are exactly symmetric.
+The asset beside this file is made by `backend/tools/build_free_body.py` from CC0 data and read by both halves. Its
+right half is stored as the mirror of the left one, so that bodies are exactly symmetric.
 """
 
 from __future__ import annotations

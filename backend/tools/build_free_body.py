@@ -169,7 +169,7 @@ def canonical_pose(vertices: np.ndarray, heads: np.ndarray, tables: dict) -> tup
         set_turn(["lowerleg01", "lowerleg02"], _between(ankle - knee, down))
         forward = h("toe2-1") - ankle
         yaw = _between(forward * [1, 1, 0], np.array([0, -1.0, 0]))
-        set_turn([b[:-2] for b in bone if b.endswith(f".{side}") and (b.startswith("toe") or b.startswith("foot"))], yaw)
+        set_turn([b[:-2] for b in bone if b.endswith(f".{side}") and b.startswith(("toe", "foot"))], yaw)
 
         shoulder, elbow, wrist = h("upperarm01"), h("lowerarm01"), h("wrist")
         # The elbow's hinge becomes vertical, its pit faces forward: bending moves the forearm towards -Y.
@@ -528,7 +528,7 @@ def length_field(name: str, points: np.ndarray, joints: np.ndarray, head_share: 
 # ---------------------------------------------------------------- assembly
 
 class Samples:
-    """Canonical, symmetric, arm-corrected bodies of one group: vertices (N,V,3), joints (N,24,3), keypoints (N,33,3)."""
+    """Canonical, symmetric, arm-corrected bodies of one group: vertices (N,V,3), joints (N,24,3), keypoints."""
 
     def __init__(self, vertices, joints, keypoints):
         self.vertices, self.joints, self.keypoints = vertices, joints, keypoints
@@ -556,7 +556,7 @@ def canonical_samples(raw: dict, tables: dict, plan: dict) -> dict[str, Samples]
             if name.endswith(".R"):
                 places[:, b] = places[:, tables["bones"].index(name[:-2] + ".L")] * sk.MIRROR
         regressed = dict(zip(tables["landmark_names"],
-                             np.einsum("kv,nvd->knd", tables["landmark_weights"], posed)))
+                             np.einsum("kv,nvd->knd", tables["landmark_weights"], posed), strict=True))
         joints = joint_centres(places, regressed, tables)
         if "spots" not in plan:
             kept = tables["faces"][~tables["inner"]]
@@ -578,7 +578,7 @@ def canonical_samples(raw: dict, tables: dict, plan: dict) -> dict[str, Samples]
         for i in range(len(samples.vertices)):
             for name, rate in plan["rates"].items():
                 moves = fields(name, samples.vertices[i], samples.joints[i], samples.keypoints[i], plan["head_share"])
-                for array, move in zip((samples.vertices, samples.joints, samples.keypoints), moves):
+                for array, move in zip((samples.vertices, samples.joints, samples.keypoints), moves, strict=True):
                     array[i] += rate * move
     return out
 
