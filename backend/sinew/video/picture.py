@@ -61,10 +61,23 @@ def orientation(matrix: np.ndarray | None) -> Orientation:
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """The (9,) int32 display matrix that the decoder attached, or None."""
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return np.frombuffer(data, np.int32)[:9]
+    try:
+        for data in frame.side_data:
+            if data.type.name == "DISPLAYMATRIX":
+                return np.frombuffer(data, np.int32)[:9]
+    except ValueError:
+        # PyAV 18 cannot list side data that holds a kind it does not know (Exif is one); the angle alone it still tells.
+        turn = np.radians(-frame.rotation)
+        cos, sin = np.cos(turn), np.sin(turn)
+        return np.rint(np.array([cos, sin, 0, -sin, cos, 0, 0, 0, 16384]) * 65536).astype(np.int32)
     return None
+
+
+def orientation_of_exif(value: int) -> Orientation:
+    """Exif's orientation 1 to 8 (CIPA DC-008): which edge of the picture its first row and column are."""
+    turn_deg, mirrored = {2: (0, True), 3: (180, False), 4: (180, True), 5: (270, True), 6: (90, False), 7: (90, True),
+                          8: (270, False)}.get(value, (0, False))
+    return Orientation(turn_deg, mirrored)
 
 
 def pixel_aspect(value: Fraction | None) -> tuple[Fraction, bool]:

@@ -65,9 +65,9 @@ def _match(source: Source, shot: Shot, wanted: list[int], seeks: bool) -> Iterat
     decoded = source.decode(targets[0][1] - margin if seeks else None)
     try:
         for index, target in targets:
-            tick, picture = next((found for found in decoded if found[0] >= target), (None, None))
-            if tick != target:
+            found = next((found for found in decoded if found.ticks >= target), None)
+            if found is None or found.ticks != target:
                 return
-            yield index, upright(picture, source.orientation(picture))
+            yield index, upright(found.frame, found.turn)
     finally:
         decoded.close()

@@ -63,7 +63,8 @@ def _info_of_header(source: Source) -> VideoInfo:
 
 def _rate(source: Source, ticks: np.ndarray) -> tuple[Fraction, bool]:
     rate, is_variable = fit_rate(ticks, source.time_base, source.declared)
-    return rate or Fraction(25), is_variable
+    # A sequence's clock is the rate that was given, however many of its pictures are missing.
+    return (source.declared[0] if source.is_sequence else rate) or Fraction(25), is_variable
 
 
 def _info(source: Source, rate: Fraction, is_variable: bool, n_frames: int, duration_s: float) -> VideoInfo:
@@ -143,7 +144,7 @@ def _pass(
     sizes = set()
     report(0, total)
     with closing(decoded):
-        for tick, frame in decoded:
+        for tick, frame, _ in decoded:
             time_s = source.seconds(tick)
             if number is not None:
                 number += 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -20,8 +21,14 @@ from . import exif, picture
 from .series import Series, find_series, is_pattern
 from .times import parse_rate
 
-Decoded = tuple[int, av.VideoFrame]
-"""Presentation time in the source's ticks, and the picture."""
+
+class Decoded(NamedTuple):
+    """A picture, its presentation time in the source's ticks, and how it becomes upright."""
+
+    ticks: int
+    frame: av.VideoFrame
+    turn: picture.Orientation
+
 
 _NOT_VIDEO = frozenset({"tty", "bin", "xbin", "adf", "idf", "lavfi"})
 """Demuxers that make pictures out of text, or out of nothing."""
@@ -98,10 +105,6 @@ class Source:
         """Presentation ticks known without decoding, (n,) int64 increasing, and whether they are all of them."""
         raise NotImplementedError
 
-    def orientation(self, frame: av.VideoFrame) -> picture.Orientation:
-        """How this picture becomes upright."""
-        return self.turn
-
     def seconds(self, ticks: int) -> float:
         """Time since the first picture, correctly rounded."""
         return float((ticks - self.first_ticks) * self.time_base)
@@ -118,8 +121,8 @@ class Source:
     def size_px(self) -> tuple[int, int]:
         return picture.upright_size(self.coded_px, self.aspect, self.turn.turn_deg)
 
-    def _read_first(self, aspect: Fraction | None) -> None:
-        self.turn = picture.orientation(picture.display_matrix(self.first))
+    def _read_first(self, aspect: Fraction | None, turn: picture.Orientation) -> None:
+        self.turn = turn
         self.aspect, is_usable = picture.pixel_aspect(aspect)
         if not is_usable:
             self.notes.append(f"The file's pixel aspect of {aspect} is not believable; square pixels were assumed.")
@@ -248,7 +251,7 @@ class Clip(Source):
         self.can_seek = not self._counts
         self.first_ticks = 0 if self._counts else int(self.first.pts)
         self.focal_35mm = exif.focal_of_metadata(stream.metadata, self._container.metadata)
-        self._read_first(stream.sample_aspect_ratio)
+        self._read_first(stream.sample_aspect_ratio, picture.orientation(picture.display_matrix(self.first)))
 
     def decode(self, from_ticks: int | None = None) -> Iterator[Decoded]:
         frames = self._frames
@@ -258,7 +261,7 @@ class Clip(Source):
             frames = self._decode_all()
         else:
             last = self.first_ticks
-            yield last, self.first
+            yield Decoded(last, self.first, self.turn)
         for frame in frames:
             if self._counts:
                 ticks = (last or 0) + 1
@@ -269,7 +272,7 @@ class Clip(Source):
             else:
                 ticks = int(frame.pts)
             last = ticks
-            yield ticks, frame
+            yield Decoded(ticks, frame, self.turn)
 
     def _decode_all(self) -> Iterator[av.VideoFrame]:
         """Frames in order of presentation; what cannot be decoded is counted and passed over."""
@@ -363,16 +366,13 @@ class Pictures(Source):
             self._lead += 1
         else:
             raise InputError(f"None of the {len(series.files)} pictures of {path} can be decoded; export them again.")
-        self.first, aspect = found
+        self.first = found.frame
         self.first_ticks = series.number[self._lead]
-        self.focal_35mm = exif.focal_of_jpeg(_head(file))
-        self._read_first(aspect)
+        self.focal_35mm = found.focal_35mm
+        self._read_first(found.aspect, found.turn)
 
     def close(self) -> None:
         pass
-
-    def orientation(self, frame: av.VideoFrame) -> picture.Orientation:
-        return picture.orientation(picture.display_matrix(frame))
 
     def decode(self, from_ticks: int | None = None) -> Iterator[Decoded]:
         start = self._lead
@@ -394,15 +394,14 @@ class Pictures(Source):
                     if found is None:
                         self.n_failed += 1
                         continue
-                    frame, _ = found
-                    self._check_size(self._series.files[k], frame)
-                    yield self._series.number[k], frame
+                    self._check_size(self._series.files[k], found)
+                    yield Decoded(self._series.number[k], found.frame, found.turn)
             finally:
                 for _, job in ahead:
                     job.cancel()
 
-    def _check_size(self, file: Path, frame: av.VideoFrame) -> None:
-        size = picture.upright_size((frame.width, frame.height), self.aspect, self.orientation(frame).turn_deg)
+    def _check_size(self, file: Path, found: _Still) -> None:
+        size = picture.upright_size((found.frame.width, found.frame.height), self.aspect, found.turn.turn_deg)
         if size != self.size_px:
             raise InputError(f"The pictures differ in size: {file.name} is {size[0]}x{size[1]} and the first one is "
                              f"{self.size_px[0]}x{self.size_px[1]}; bring them to one size.")
@@ -455,26 +454,33 @@ def _open(path: Path) -> av.container.InputContainer:
                          "name a video file or a folder with one picture per frame.") from None
 
 
-def _picture(file: Path) -> tuple[av.VideoFrame, Fraction | None] | None:
-    """The only picture of an image file with its pixel aspect, or None where it cannot be decoded."""
-    try:
-        with open(file, "rb") as data, av.open(data, metadata_errors="replace") as container:
-            if not container.streams.video:
-                return None
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1
-            frame = next((frame for frame in container.decode(stream) if not frame.is_corrupt), None)
-            # Other formats use this field for print density, and often wrongly.
-            aspect = stream.sample_aspect_ratio if file.suffix.lower() == ".exr" else None
-            return None if frame is None else (frame, aspect)
-    except (av.error.FFmpegError, OSError, ValueError):
-        return None
+class _Still(NamedTuple):
+    frame: av.VideoFrame
+    aspect: Fraction | None
+    turn: picture.Orientation
+    focal_35mm: float | None
 
 
-def _head(file: Path) -> bytes:
+def _picture(file: Path) -> _Still | None:
+    """The only picture of an image file, or None where it cannot be decoded."""
     try:
         with open(file, "rb") as data:
-            return data.read(131072)
-    except OSError:
-        return b""
-
+            facts = exif.read_jpeg(data.read(131072))
+            data.seek(0)
+            with av.open(data, metadata_errors="replace") as container:
+                if not container.streams.video:
+                    return None
+                stream = container.streams.video[0]
+                stream.codec_context.thread_count = 1
+                frame = next((frame for frame in container.decode(stream) if not frame.is_corrupt), None)
+                if frame is None:
+                    return None
+                # Other formats use this field for print density, and often wrongly.
+                aspect = stream.sample_aspect_ratio if file.suffix.lower() == ".exr" else None
+    except (av.error.FFmpegError, OSError, ValueError):
+        return None
+    if facts.orientation is not None:
+        turn = picture.orientation_of_exif(facts.orientation)
+    else:
+        turn = picture.orientation(picture.display_matrix(frame))
+    return _Still(frame, aspect, turn, facts.focal_35mm)
