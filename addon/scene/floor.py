@@ -74,7 +74,8 @@ def _material(owner: tags.Owner) -> bpy.types.Material:
     """Matt in Cycles, where the floor catches shadows, and nothing in EEVEE, where it would hide the plate."""
     material = bpy.data.materials.new("Floor")
     tags.mark(material, MATERIAL_ROLE, owner)
-    material.use_nodes = True
+    if material.node_tree is None:
+        material.use_nodes = True
     material.surface_render_method = "DITHERED"
     material.node_tree.nodes.clear()
     w = Writer(material.node_tree)

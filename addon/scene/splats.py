@@ -243,7 +243,8 @@ def splat_material(owner: tags.Owner) -> bpy.types.Material:
         return found
     material = bpy.data.materials.new("Splats")
     tags.mark(material, MATERIAL_ROLE, shot)
-    material.use_nodes = True
+    if material.node_tree is None:
+        material.use_nodes = True
     material.surface_render_method = "DITHERED"
     material.use_transparent_shadow = False
     material.use_backface_culling = False
