@@ -175,7 +175,7 @@ def walk_q(n_frames: int, rng: np.random.Generator, rate: float = 30.0) -> np.nd
         put(f"hip_flexion_{side}", 0.1 + 0.4 * np.sin(swing))
         put(f"knee_angle_{side}", 0.55 + 0.45 * np.sin(swing - 1.3))
         put(f"ankle_angle_{side}", 0.15 * np.sin(swing + 0.5))
-        put(f"shoulder_{side}_x", sign * (-1.25))
+        put(f"shoulder_{side}_x", sign * 1.25)
         put(f"shoulder_{side}_z", -0.35 * np.sin(swing))
         put(f"elbow_flexion_{side}", 0.4 - 0.2 * np.sin(swing))
     put("pelvis_tilt", 0.03 * np.sin(2 * phase))

@@ -9,9 +9,9 @@ import numpy as np
 from . import bones
 
 PLAIN_COLORS = {
-    "skin": (0.56, 0.35, 0.26), "hair": (0.05, 0.035, 0.03), "brows": (0.05, 0.035, 0.03), "eyes": (0.75, 0.74, 0.72),
-    "top": (0.18, 0.27, 0.38), "shirt": (0.18, 0.27, 0.38), "trousers": (0.10, 0.105, 0.12),
-    "shoes": (0.06, 0.055, 0.05)}
+    "skin": (0.56, 0.35, 0.26), "lips": (0.45, 0.20, 0.17), "hair": (0.05, 0.035, 0.03), "eyes": (0.75, 0.74, 0.72),
+    "top": (0.18, 0.27, 0.38), "sleeves": (0.18, 0.27, 0.38), "trousers": (0.10, 0.105, 0.12),
+    "shins": (0.10, 0.105, 0.12), "shoes": (0.06, 0.055, 0.05)}
 """Linear colours of known regions; the others are a neutral grey."""
 NEUTRAL_COLOR = (0.35, 0.35, 0.35)
 

@@ -15,8 +15,16 @@ from .armature import build_armature
 from .body import build_body
 from .curves import build_action
 from .presence import drive_visibility, show_always
-from .roots import RIGS_COLLECTION, SHAPES_COLLECTION, TAKE_COLLECTION, ensure_collections, ensure_root
+from .roots import (
+    RIGS_COLLECTION,
+    SHAPES_COLLECTION,
+    SHOT_COLLECTION,
+    TAKE_COLLECTION,
+    ensure_collections,
+    ensure_root,
+)
 from .shapes import ensure_shapes
+from .shot import build_shot
 from .splats import build_avatar
 
 
@@ -32,6 +40,8 @@ class BuildOptions:
         set_frame_range: Let the scene's frame range cover the take.
         is_resampled: Keys on whole scene frames instead of at the true times between them.
         with_splats: Import the Gaussians.
+        set_picture_size: Let renders have the picture's size, on the shot's first import.
+        plate_folder: Where a plate conformed to the scene's rate is written; None: in the take's folder.
     """
 
     first_frame: int | None = None
@@ -40,6 +50,8 @@ class BuildOptions:
     set_frame_range: bool = True
     is_resampled: bool = False
     with_splats: bool = True
+    set_picture_size: bool = True
+    plate_folder: str | os.PathLike | None = None
 
 
 @dataclass
@@ -53,6 +65,8 @@ class BuildResult:
         armatures: One per person, in the take's order.
         bodies: The same.
         avatars: The same, None where a person has no Gaussians.
+        camera: The shot's.
+        floor: The shot's.
         notes: Sentences for the user.
     """
 
@@ -62,6 +76,8 @@ class BuildResult:
     armatures: list[bpy.types.Object] = field(default_factory=list)
     bodies: list[bpy.types.Object] = field(default_factory=list)
     avatars: list[bpy.types.Object | None] = field(default_factory=list)
+    camera: bpy.types.Object | None = None
+    floor: bpy.types.Object | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -119,6 +135,11 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
     for subject in plan.subjects:
         own = tags.Owner(owner.take_id, owner.shot_id, subject.id)
         _build_subject(context, subject, own, collections[RIGS_COLLECTION], root, shape_objects, result)
+    shot = build_shot(plan.take, plan.timing, owner, scene, root, collections[SHOT_COLLECTION], plan.name,
+                      is_resampled=options.is_resampled, set_picture_size=options.set_picture_size and is_new,
+                      beside=options.plate_folder)
+    result.camera, result.floor = shot.camera, shot.floor
+    result.notes.extend(shot.notes)
     if options.set_frame_range:
         first, last = plan.timing.range
         if is_new:

@@ -50,14 +50,14 @@ def _ground() -> tuple[list, list]:
 
 _SHAPES = {"bone": _octahedron, "trunk": lambda: _joined(_ring(0.55, 0.0), _ring(0.55, 0.5), _octahedron()),
            "head": lambda: _joined(_ring(0.36, 0.25), _ring(0.42, 0.6), _octahedron()),
-           "small": lambda: _box(0.12), "root": _ground}
+           "small": lambda: _box(0.12), "twist": lambda: _ring(0.16, 0.6), "root": _ground}
 
 
 def shape_of(joint: str) -> str:
     """Which shape a joint's bone has; `joint` as in `skeleton.JOINT_NAMES`."""
     stem = joint.removesuffix("_l").removesuffix("_r")
     return {"pelvis": "trunk", "lumbar_body": "trunk", "thorax": "trunk", "head": "head", "talus": "small",
-            "radius": "small"}.get(stem, "bone")
+            "radius": "twist"}.get(stem, "bone")
 
 
 def ensure_shapes(collection: bpy.types.Collection, owner: tags.Owner) -> dict[str, bpy.types.Object]:
