@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 CANDIDATES = 4
 """Candidates tried per splat."""
-RADIUS = 0.81
+RADIUS = 0.71
 """Least distance of two splats over the side of the square that each one has to itself; gives about the wanted number."""
 INFLUENCES = 4
 
