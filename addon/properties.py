@@ -121,6 +121,13 @@ def person(item: bpy.types.Object | None) -> bpy.types.Object | None:
     return item
 
 
+def take_root(item: bpy.types.Object | None) -> bpy.types.Object | None:
+    """The root of the take that an object belongs to, or None."""
+    while item is not None and item.get("sinew_role") != "root":
+        item = item.parent
+    return item
+
+
 def selected_people(context: bpy.types.Context) -> list[bpy.types.Object]:
     """Armatures of the people among the selected objects, the active one first."""
     chosen = [context.object, *context.selected_objects]

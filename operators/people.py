@@ -52,25 +52,19 @@ class SINEW_OT_clamp_keys(_OnPeople, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SINEW_OT_offset_people(_OnPeople, bpy.types.Operator):
-    """Move the selected people in time against the plate"""
+class SINEW_OT_splat_settings(bpy.types.Operator):
+    """Set what the scene needs so that splats render as they look: Cycles' transparent layers, colours, alpha"""
 
-    bl_idname = "sinew.offset_people"
-    bl_label = "Offset in Time"
-
-    frames: bpy.props.FloatProperty(
-        name="Frames", description="Scene frames from where the take was keyed; positive is later", precision=2,
-        options={"SKIP_SAVE"})
-
-    def invoke(self, context, event):
-        return context.window_manager.invoke_props_popup(self, event)
+    bl_idname = "sinew.splat_settings"
+    bl_label = "Render Settings for Splats"
+    bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context):
-        from ..addon.scene import curves
+        from ..addon.scene import render_settings
 
-        for armature in selected_people(context):
-            curves.offset_strip(armature, self.frames)
+        for changed in render_settings.apply(context.scene):
+            self.report({"INFO"}, changed)
         return {"FINISHED"}
 
 
-CLASSES = (SINEW_OT_set_limits, SINEW_OT_clamp_keys, SINEW_OT_offset_people)
+CLASSES = (SINEW_OT_set_limits, SINEW_OT_clamp_keys, SINEW_OT_splat_settings)

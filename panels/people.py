@@ -1,31 +1,41 @@
-"""The selected person: limits, keys, timing, render settings."""
+"""What is selected of a take: a person's limits and keys, the plate's offset, the render settings."""
 
 import bpy
 
-from ..addon.properties import person
+from ..addon.properties import person, take_root
 from .backend import _Sidebar
 
 
-class SINEW_PT_person(_Sidebar, bpy.types.Panel):
-    bl_label = "Person"
+class SINEW_PT_selected(_Sidebar, bpy.types.Panel):
+    bl_label = "Person and Shot"
     bl_order = 2
 
     @classmethod
     def poll(cls, context):
-        return person(context.object) is not None
+        return take_root(context.object) is not None
 
     def draw(self, context):
-        layout, armature = self.layout, person(context.object)
-        layout.label(text=armature.name, icon="ARMATURE_DATA")
-        is_limited = bool(armature.get("sinew_limits"))
+        layout, armature, root = self.layout, person(context.object), take_root(context.object)
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        if armature is not None:
+            self._person(layout, armature)
+        column = layout.column()
+        if "sinew_plate_offset" in root:
+            column.prop(root, '["sinew_plate_offset"]', text="Plate Later by")
+        column.operator("sinew.splat_settings", icon="SCENE")
+
+    def _person(self, layout, armature):
+        layout.label(text=armature.name, icon="OUTLINER_OB_ARMATURE")
         row = layout.row(align=True)
-        row.operator("sinew.set_limits", text="Limits On" if is_limited else "Limits Off", depress=is_limited,
-                     icon="CON_ROTLIMIT").is_on = not is_limited
+        row.use_property_split = False
+        row.prop(armature, '["sinew_limits"]', text="Limits", toggle=1)
         row.operator("sinew.clamp_keys", text="Clamp Keys")
         data = armature.animation_data
         if data is not None and data.action is not None:
-            layout.label(text=f"Keys go to {data.action.name}", icon="NLA")
-        layout.operator("sinew.offset_people", text="Offset in Time…", icon="TIME")
+            row = layout.row()
+            row.active = False
+            row.label(text=f"Keys go to {data.action.name}", icon="NLA")
 
 
-CLASSES = (SINEW_PT_person,)
+CLASSES = (SINEW_PT_selected,)

@@ -1,0 +1,210 @@
+"""Runs in a Blender of its own, with a user folder of its own: installs the zip as a user does, then one scenario.
+
+    python as_user.py ZIP SCENARIO [ARGUMENT …]        prints one JSON object as its last line
+
+A session can import bpy only once, and its user folder is fixed by then: hence a process for each scenario.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import bpy
+
+PACKAGE = "bl_ext.user_default.sinew"
+
+
+def install(path: str) -> None:
+    bpy.ops.extensions.package_install_files(repo="user_default", filepath=path, enable_on_install=True)
+
+
+def modules():
+    import importlib
+
+    return importlib.import_module(f"{PACKAGE}.addon.monitor"), importlib.import_module(f"{PACKAGE}.addon.preferences")
+
+
+def preferences():
+    return bpy.context.preferences.addons[PACKAGE].preferences
+
+
+def traces() -> dict:
+    """Everything of ours that Blender holds."""
+    handlers = [f"{name}: {handler.__module__}" for name in dir(bpy.app.handlers)
+                if isinstance(getattr(bpy.app.handlers, name), list)
+                for handler in getattr(bpy.app.handlers, name) if "sinew" in getattr(handler, "__module__", "")]
+    owners = (bpy.types.Scene, bpy.types.WindowManager, bpy.types.Object)
+    # Looking operators up by name would make empty entries: classes tell what is registered.
+    return {
+        "classes": sorted({cls.__name__ for base in (bpy.types.Operator, bpy.types.Panel, bpy.types.PropertyGroup,
+                                                     bpy.types.UIList, bpy.types.AddonPreferences)
+                           for cls in base.__subclasses__() if getattr(cls, "is_registered", False)
+                           and cls.__name__.startswith("SINEW")}),
+        "properties": sorted(name for owner in owners for name in dir(owner) if "sinew" in name.lower()),
+        "handlers": handlers,
+        "threads": sorted(thread.name for thread in threading.enumerate() if "sinew" in thread.name),
+    }
+
+
+def timers(monitor) -> list[str]:
+    return [timer.__name__ for timer in (monitor.tick, monitor._first_look) if bpy.app.timers.is_registered(timer)]
+
+
+def enable_twice() -> dict:
+    """Disable and enable twice; what is left each time."""
+    import addon_utils
+
+    on, off = [traces()], []
+    for _ in range(2):
+        monitor, _ = modules()
+        monitor.watch()
+        addon_utils.disable(PACKAGE)
+        off.append({**traces(), "timers": timers(monitor)})
+        addon_utils.enable(PACKAGE)
+        on.append(traces())
+    addon_utils.disable(PACKAGE)
+    return {"on": on, "off": off, "last": traces()}
+
+
+def import_take(folder: str, blend: str) -> dict:
+    """Import by the operator, save, load, look; and import what is no take."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    install_again = PACKAGE not in bpy.context.preferences.addons
+    if install_again:  # factory settings disable add-ons
+        bpy.ops.preferences.addon_enable(module=PACKAGE)
+    out = {"imported": sorted(bpy.ops.sinew.import_take(directory=folder, scene_rate="TAKE"))}
+    out["rate"] = [bpy.context.scene.render.fps, round(bpy.context.scene.render.fps_base, 6)]
+    names = [o.name for o in bpy.data.objects if o.get("sinew_role") == "armature"]
+    out["people"] = len(names)
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    try:
+        bpy.ops.sinew.import_take(directory=str(Path(folder).parent))
+        out["refusal"] = ""
+    except RuntimeError as error:
+        out["refusal"] = str(error)
+    bpy.ops.wm.open_mainfile(filepath=blend)
+    out["people after load"] = len([o for o in bpy.data.objects if o.get("sinew_role") == "armature"])
+    armature = next(o for o in bpy.data.objects if o.get("sinew_role") == "armature")
+    bpy.context.view_layer.objects.active = armature
+    out["clamped"] = sorted(bpy.ops.sinew.clamp_keys())
+    bpy.ops.sinew.set_limits(is_on=False)
+    out["limits"] = bool(armature["sinew_limits"])
+    bpy.ops.sinew.splat_settings()
+    if hasattr(bpy.context.scene, "cycles"):
+        out["bounces"] = bpy.context.scene.cycles.transparent_max_bounces
+    return out
+
+
+def take_list(folder: str, blend: str) -> dict:
+    """The list, removal refused while the open file shows the take's plate, then done."""
+    monitor, _ = modules()
+    preferences().takes_folder = folder
+    state = bpy.context.window_manager.sinew
+    out = {"listed": [[row.run, row.people, bool(row.error)] for row in state.takes]}
+    take = next(row.folder for row in state.takes if not row.error)
+    image = bpy.data.images.new("Plate", 4, 4)
+    image.source, image.filepath = "FILE", str(Path(take) / "plate" / "000000.jpg")
+    try:
+        bpy.ops.sinew.remove_take(directory=take)
+        out["refusal"] = ""
+    except RuntimeError as error:
+        out["refusal"] = str(error)
+    out["still there"] = Path(take).exists()
+    bpy.data.images.remove(image)
+    out["removed"] = sorted(bpy.ops.sinew.remove_take(directory=take))
+    out["gone"] = not Path(take).exists()
+    out["left"] = [row.run for row in state.takes]
+    return out
+
+
+def no_backend() -> dict:
+    """What is said where nothing is set up and Blender is offline."""
+    monitor, _ = modules()
+    monitor.refresh(bpy.context.window_manager)
+    out = {"state": bpy.context.window_manager.sinew.backend, "poll": bpy.ops.sinew.reconstruct.poll()}
+    try:
+        bpy.ops.sinew.set_up_backend()
+        out["refusal"] = ""
+    except RuntimeError as error:
+        out["refusal"] = str(error)
+    return out
+
+
+def run_backend(python: str, text_file: str, clip: str, takes_folder: str) -> dict:
+    """The real backend under the operators: a refusal, a run over a loaded file, a second press, cancel, disable."""
+    monitor, _ = modules()
+    chosen = preferences()
+    chosen.backend_python, chosen.takes_folder = python, takes_folder
+    wm, out = bpy.context.window_manager, {}
+    out["state"] = wm.sinew.backend
+    bpy.context.scene.sinew.video = text_file
+    try:
+        bpy.ops.sinew.reconstruct()
+        out["refusal"] = ""
+    except RuntimeError as error:
+        out["refusal"] = str(error)
+    out["status"] = wm.sinew.status
+    out["run"] = sorted(path.name for path in (Path(takes_folder) / "0001").iterdir())
+
+    bpy.context.scene.sinew.video = clip
+    bpy.ops.sinew.reconstruct(wait=False)
+    job = monitor.runner().job
+    while not job.state.stage and job.state.is_alive:
+        monitor.tick()
+        time.sleep(0.05)
+    out["second"] = bpy.ops.sinew.reconstruct.poll()
+    bpy.ops.wm.read_homefile(use_empty=True)
+    monitor.tick()
+    out["after load"] = [bpy.context.window_manager.sinew.is_alive, bpy.context.window_manager.sinew.status]
+    out["alive"] = job.state.is_alive
+    begin = time.monotonic()
+    bpy.ops.sinew.cancel_job()
+    while job.state.is_alive:
+        monitor.tick()
+        time.sleep(0.02)
+    out["cancel_s"] = time.monotonic() - begin
+    out["cancelled"] = bpy.context.window_manager.sinew.status
+    out["gone"] = not exists(job.pid)
+
+    bpy.context.scene.sinew.video = clip
+    bpy.ops.sinew.reconstruct(wait=False)
+    job = monitor.runner().job
+    import addon_utils
+
+    begin = time.monotonic()
+    addon_utils.disable(PACKAGE)
+    out["disable_s"] = time.monotonic() - begin
+    out["gone after disable"] = not exists(job.pid)
+    return out
+
+
+def die_with_blender(python: str, clip: str, takes_folder: str) -> None:
+    """Start a run and end without a word, as a crashed Blender does. Prints the run's process id before."""
+    monitor, _ = modules()
+    chosen = preferences()
+    chosen.backend_python, chosen.takes_folder = python, takes_folder
+    bpy.context.scene.sinew.video = clip
+    bpy.ops.sinew.reconstruct(wait=False)
+    job = monitor.runner().job
+    time.sleep(1.0)  # the backend is still loading its libraries then
+    monitor.tick()
+    print(json.dumps({"pid": job.pid, "alive": job.state.is_alive}), flush=True)
+    os._exit(1)
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+if __name__ == "__main__":
+    install(sys.argv[1])
+    result = globals()[sys.argv[2]](*sys.argv[3:])
+    sys.stdout.flush()
+    print("\n" + json.dumps(result), flush=True)

@@ -1,0 +1,142 @@
+"""The extension as a user has it: the zip validated, built, installed, enabled, used and disabled again."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("as_user.py")
+BACKEND = os.environ.get("SINEW_BACKEND_PYTHON", "")
+CLIP = next((p for p in (ROOT / "docs/sample/walk.mp4", ROOT.parent / "shared/clips/tai_chi.mp4") if p.exists()),
+            ROOT / "docs/sample/walk.mp4")
+needs_backend = pytest.mark.skipif(not BACKEND, reason="SINEW_BACKEND_PYTHON names no backend environment")
+needs_clip = pytest.mark.skipif(not CLIP.exists(), reason="the sample clip is not here")
+
+
+def tool(*arguments: str) -> subprocess.CompletedProcess:
+    """Blender's own extension tool."""
+    path = Path(bpy.utils.resource_path("LOCAL")) / "scripts/addons_core/bl_pkg/cli/blender_ext.py"
+    return subprocess.run([sys.executable, str(path), *arguments], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("zip") / "sinew.zip"
+    done = tool("build", "--source-dir", str(ROOT), "--output-filepath", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return path
+
+
+@pytest.fixture
+def user(package, tmp_path):
+    """Run a scenario of as_user.py in a fresh user folder; returns what it found."""
+
+    def run(scenario: str, *arguments: object, env: dict | None = None) -> dict:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_", "PYTHONPATH"))}
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), str(package), scenario, *(str(a) for a in arguments)], text=True,
+            capture_output=True, env={**clean, "BLENDER_USER_RESOURCES": str(tmp_path / "user"), **(env or {})},
+            timeout=300)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        assert lines, done.stdout[-3000:] + done.stderr[-3000:]
+        return json.loads(lines[-1])
+
+    return run
+
+
+def test_source_and_zip_are_valid(package):
+    for path in (ROOT, package):
+        done = tool("validate", str(path))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_zip_holds_what_runs_and_nothing_else(package):
+    names = zipfile.ZipFile(package).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert tops <= {"blender_manifest.toml", "__init__.py", "addon", "operators", "panels", "backend", "LICENSE",
+                    "README.md", "CHANGELOG.md"}
+    for needed in ("addon/registration.py", "backend/sinew/cli.py", "backend/sinew_take/take.py",
+                   "backend/sinew_take/free_body.npz", "backend/requirements.txt",
+                   "backend/requirements-torch.txt"):
+        assert needed in names
+    assert not [name for name in names if "__pycache__" in name or name.startswith(("backend/tools", "tests", "docs"))]
+    assert package.stat().st_size < 6_000_000
+
+
+def test_disabling_leaves_nothing_behind(user):
+    found = user("enable_twice")
+    for on in found["on"]:
+        assert on == found["on"][0]
+        assert {"SINEW_OT_reconstruct", "SINEW_PT_takes", "SINEW_PG_state", "SINEW_UL_takes",
+                "SINEW_AP_preferences"} <= set(on["classes"])
+        assert on["handlers"] and on["properties"]
+    for off in (*found["off"], found["last"]):
+        assert not any(off.values()), off
+
+
+def test_take_is_imported_saved_and_loaded(user, golden, tmp_path):
+    take = golden(n_frames=6, n_subjects=2, seed=3)
+    found = user("import_take", take, tmp_path / "it's “saved” 名前.blend")
+    assert found["imported"] == ["FINISHED"] and found["rate"] == [30, 1.001]
+    assert found["people"] == found["people after load"] == 2
+    assert "is not a take" in found["refusal"] and "choose a folder that Sinew wrote" in found["refusal"]
+    assert found["clamped"] == ["FINISHED"] and found["limits"] is False
+    assert found.get("bounces", 128) >= 128
+
+
+def test_takes_are_listed_and_removed(user, golden, tmp_path):
+    import shutil
+
+    root = tmp_path / "takes"
+    for run in ("0001", "0002"):
+        shutil.copytree(golden(n_frames=6, n_subjects=2, seed=3), root / run / "take")
+    (root / "0003" / "take").mkdir(parents=True)
+    found = user("take_list", root, tmp_path / "file.blend")
+    assert sorted(found["listed"]) == [["0001", 2, False], ["0002", 2, False], ["0003", 0, True]]
+    assert "still shows media of the take (Plate)" in found["refusal"] and found["still there"]
+    assert found["removed"] == ["FINISHED"] and found["gone"] and len(found["left"]) == 2
+
+
+def test_nothing_is_downloaded_offline(user):
+    found = user("no_backend")
+    assert (found["state"], found["poll"]) == ("MISSING", False)
+    assert "set to work offline" in found["refusal"]
+
+
+@needs_backend
+@needs_clip
+def test_runs_are_refused_survive_a_load_and_end_with_cancel_and_disable(user, tmp_path):
+    text = tmp_path / "no video.mp4"
+    text.write_text("This is no video.")
+    found = user("run_backend", BACKEND, text, CLIP, tmp_path / "takes")
+    assert found["state"] == "READY"
+    assert "no video.mp4" in found["refusal"] and found["refusal"].count(";") >= 1
+    assert found["status"] == "FAILED" and found["run"] == ["log.txt", "request.json"]
+    assert found["second"] is False
+    assert found["after load"] == [True, "RUNNING"] and found["alive"]
+    assert found["cancelled"] == "CANCELLED" and found["cancel_s"] < 2.0 and found["gone"]
+    assert found["gone after disable"] and found["disable_s"] < 2.5
+
+
+@needs_backend
+@needs_clip
+def test_run_ends_when_blender_dies(user, tmp_path):
+    found = user("die_with_blender", BACKEND, CLIP, tmp_path / "takes")
+    assert found["alive"]
+    end = time.monotonic() + 4.0
+    while Path(f"/proc/{found['pid']}").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    try:
+        os.kill(found["pid"], 0)
+        state = Path(f"/proc/{found['pid']}/stat").read_text().rpartition(")")[2].split()[0]
+        assert state == "Z", "the run outlived Blender"
+    except ProcessLookupError:
+        pass
