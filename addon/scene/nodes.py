@@ -68,7 +68,10 @@ class Writer:
     def arrange(self) -> None:
         """Put nodes in columns by their distance from the inputs, so that the tree can be read."""
         depth: dict[str, int] = {}
-        waiting = {n.name: {link.from_node.name for s in n.inputs for link in s.links} for n in self.tree.nodes}
+        # A socket's own `links` would walk through all of the tree's each time.
+        waiting: dict[str, set[str]] = {n.name: set() for n in self.tree.nodes}
+        for link in self.tree.links:
+            waiting[link.to_node.name].add(link.from_node.name)
         while waiting:
             ready = [name for name, before in waiting.items() if not before & waiting.keys()]
             for name in ready or list(waiting):

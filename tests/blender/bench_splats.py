@@ -12,7 +12,7 @@ import bpy  # first: Blender makes `bl_ext` itself, and the tests' loader goes i
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "backend"), str(ROOT / "tests"), str(ROOT / "tests" / "blender")]
+sys.path[:0] = [str(ROOT / "tests" / "blender"), str(ROOT / "backend"), str(ROOT / "tests")]
 
 import takes  # noqa: E402
 from conftest import load  # noqa: E402

@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import takes
 from test_camera import put
 
-import takes
 from sinew_take import take as take_format
 
 bpy = pytest.importorskip("bpy")

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 import takes
+
 from sinew_take import laws
 from sinew_take import skeleton as sk
 from sinew_take import take as take_format
