@@ -16,13 +16,19 @@ import numpy as np
 SNAP_FRAMES = 0.02
 """Containers that store milliseconds miss the true time by up to 0.5 ms: 0.015 of a frame at 30 per second."""
 
+_SINGLE = 1.2e-7
+"""Relative spacing of single-precision numbers."""
 _SAME_RATE = 1e-5
 """Relative; 29.97 and 30 differ by 1e-3, Blender's single-precision `fps_base` by 1e-7."""
 
 
 def scene_rate(fps: int, fps_base: float) -> Fraction:
     """The exact rate of a scene, frames per second; undoes the single precision of Blender's `fps_base`."""
-    return Fraction(fps) / Fraction(fps_base).limit_denominator(100_000)
+    for largest in (1, 10, 100, 1001, 10_000, 100_000):
+        base = Fraction(fps_base).limit_denominator(largest)
+        if abs(base / Fraction(fps_base) - 1) < _SINGLE:
+            break
+    return Fraction(fps) / base
 
 
 def blender_rate(rate: Fraction) -> tuple[int, float]:

@@ -49,18 +49,9 @@ def _write_keys(curve: bpy.types.FCurve, plan: CurvePlan) -> None:
     co = np.empty((n, 2), np.float32)
     co[:, 0], co[:, 1] = plan.frames, plan.values
     points.foreach_set("co", co.ravel())
-    # A third of the way along the line to each neighbour, as Blender would place them for straight curves.
-    left, right = co.copy(), co.copy()
-    if n > 1:
-        third = np.diff(co, axis=0) / 3
-        right[:-1] += third
-        left[1:] -= third
-        left[0] -= third[0]
-        right[-1] += third[-1]
-    points.foreach_set("handle_left", left.ravel())
-    points.foreach_set("handle_right", right.ravel())
     points.foreach_set("interpolation", np.where(plan.is_held, _INTERPOLATION["CONSTANT"],
                                                  _INTERPOLATION["LINEAR"]).astype(np.int32))
+    # New keys have the handles of the user's preferences; of this kind, `update` places them (others stay at 0, 0).
     kind = np.full(n, _HANDLE_AUTO_CLAMPED, np.int32)
     points.foreach_set("handle_left_type", kind)
     points.foreach_set("handle_right_type", kind)
