@@ -87,7 +87,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
                      "know it.")
     axes = np.concatenate([body_axes(model, s.state) for s in samples.values()])
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
-    up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0))
+    up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
     first = samples[usable[0]]
     floor = _lowest(model, first.state, up)
     if options.height_m is None:

@@ -33,8 +33,12 @@ SHAPE_WINDOWS, SHAPE_WINDOW = 8, 45
 """Of a longer take, the shape is solved on so many stretches of so many frames."""
 ROUNDS = {"landmarks": 12, "free": 20, "ground": 12}
 _NO_FLOOR_M = 1e6
-OFF_FLOOR_M = 0.3
-"""Somebody whose feet stand this far from the others' floor stands on something else."""
+_LEAST_EYE_HEIGHT_M = 0.3
+_SAME_LEVEL_M = 0.1
+_SIZES = (0.6, 1.25)
+"""How much smaller or larger than first solved a person may be made to stand on the others' floor."""
+WORST_FIT = 0.06
+"""Median pixel error over the height of the person's box, above which no body was found to fit."""
 
 
 @dataclass
@@ -88,8 +92,21 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
     for subject in subjects:
         _solve_grounded(model, camera, subject, tick)
     camera = _settle(model, camera, subjects)
+    motions = [_motion(shot, model, camera, body, s) for s in subjects]
+    good = [m for m in motions if _fits(m)]
+    if not good:
+        raise InputError("No body could be fitted to what was detected; choose a range in which a person is seen whole "
+                         "and sharp.")
+    left_out = [f"{m.track.id} was left out: no body fits what was detected of it." for m in motions if not _fits(m)]
     tick.finish()
-    return camera, [_motion(shot, model, camera, body, s) for s in subjects]
+    return replace(camera, notes=camera.notes + left_out), good
+
+
+def _fits(motion: Motion) -> bool:
+    box = np.asarray(motion.track.box_px, dtype=float)
+    size = np.nanmedian(np.maximum(box[:, 3] - box[:, 1], box[:, 2] - box[:, 0])[motion.track.present])
+    error = motion.pixel_error[np.isfinite(motion.pixel_error)]
+    return len(error) > 0 and float(np.median(error)) < WORST_FIT * size
 
 
 class _Ticker:
@@ -192,20 +209,56 @@ def _speed(camera: Camera, s: _Subject, soles: np.ndarray) -> np.ndarray:
 
 
 def _level(model: Model, camera: Camera, subjects: list[_Subject]) -> Camera:
-    """Level the world by the first person's planted feet and everybody's upright bodies; the subjects move with it."""
+    """Level the world by everybody's planted feet and upright bodies; the subjects move with it.
+
+    The floor is the level of the first person whose feet are under the camera: somebody on a wall above it shows none.
+    """
     T_cw = np.linalg.inv(np.asarray(camera.T_wc[0], dtype=float))
     axes = np.concatenate([body_axes(model, s.state) for s in subjects]) @ T_cw[:3, :3].T
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects)
-    first = subjects[0]
-    soles = _soles(model, first.state)
-    chance = contact.standing(_speed(camera, first, soles))
-    places, weights = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], first.frames.joined)
-    up, floor = find_up(axes, looks, places, weights)
-    if floor is None:
-        floor = float(np.percentile((soles @ T_cw[:3, :3].T + T_cw[:3, 3]) @ up, 5))
-    T_wc = world_of(up, floor, T_cw[:3, :3] @ first.state.root_m[0] + T_cw[:3, 3])
+    places, weights, owners = [], [], []
+    for number, s in enumerate(subjects):
+        soles = _soles(model, s.state)
+        chance = contact.standing(_speed(camera, s, soles))
+        place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)
+        # However often the same feet are put down, one look shows little more than two of them.
+        most = 2.0 * (np.ptp(s.seen.time_s) / LOOK_S + 1)
+        weights.append(weight * min(1.0, most / max(weight.sum(), 1e-9)))
+        places.append(place)
+        owners.append(np.full(len(place), number))
+    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners))
+    levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
+    under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
+    standing = np.nonzero(np.isfinite(levels))[0]
+    reference = int(under[0] if len(under) else standing[0] if len(standing) else 0)
+    floor = float(levels[reference])
+    if not np.isfinite(floor):
+        soles = _soles(model, subjects[reference].state) @ T_cw[:3, :3].T + T_cw[:3, 3]
+        floor = float(np.percentile(soles @ up, 5))
+    first = subjects[0].state
+    T_wc = world_of(up, floor, T_cw[:3, :3] @ first.root_m[0] + T_cw[:3, 3])
     _transform(subjects, T_wc @ T_cw)
+    for s, level in zip(subjects, levels, strict=True):
+        _onto_floor(model, s, T_wc[:3, 3], 0.0 if np.isnan(level) else level - floor)
     return replace(camera, T_wc=np.tile(T_wc, (len(camera.T_wc), 1, 1)))
+
+
+def _onto_floor(model: Model, s: _Subject, eye: np.ndarray, level: float) -> None:
+    """Decide whether somebody stands on the floor; if so, and it takes another size to reach it, begin from that size.
+
+    Seen from one place, a child near by and an adult farther off and lower are the same picture.
+    """
+    s.on_floor = True
+    if abs(level) < _SAME_LEVEL_M:
+        return
+    size = eye[2] / (eye[2] - level) if eye[2] > _LEAST_EYE_HEIGHT_M and level < eye[2] - 0.1 else np.inf
+    if not _SIZES[0] <= size <= _SIZES[1] or s.stature_m is not None:
+        s.on_floor = False
+        return
+    old = s.state
+    dirs = model.stature_dirs
+    grown = old.shape + dirs * (size - 1) * model.stature(old.shape) / (dirs @ dirs)
+    s.state = replace(old, root_m=eye + size * (old.root_m - eye), shape=np.clip(grown, -fit.SHAPE_LIMIT, fit.SHAPE_LIMIT))
 
 
 def _transform(subjects: list[_Subject], T: np.ndarray) -> None:
@@ -219,8 +272,6 @@ def _solve_grounded(model: Model, camera: Camera, s: _Subject, tick: _Ticker) ->
     soles = _soles(model, s.state)
     speed = _speed(camera, s, soles)
     still = contact.standing(speed)
-    low = soles[..., 2][still > 0.5]
-    s.on_floor = len(low) == 0 or abs(float(np.median(low))) < OFF_FLOOR_M
     if s.on_floor:
         s.ground = fit.Ground(contact.planted(speed, soles[..., 2]))
     else:

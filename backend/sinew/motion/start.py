@@ -141,7 +141,7 @@ _LIMBS = [(f"{ball}_{s}", f"{hinge}_{s}", f"{end}_{s}", tuple(f"{k}_{s}" for k i
           for ball, hinge, end, keys in (("humerus", "ulna", "hand", ("shoulder", "elbow", "wrist")),
                                          ("femur", "tibia", "talus", ("hip", "knee", "ankle")))]
 _TWIST_WEIGHT = 0.05
-"""A limb that is nearly straight does not show its turn about itself: the shortest turn from rest counts this little."""
+"""A limb nearly straight does not show its turn about itself: the shortest turn from rest counts this little."""
 
 
 def _limbs(landmarks: np.ndarray, pelvis: np.ndarray, rest: np.ndarray, frames: np.ndarray) -> np.ndarray:
