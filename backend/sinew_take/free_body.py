@@ -7,6 +7,8 @@ right half is stored as the mirror of the left one, so that bodies are exactly s
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -104,7 +106,7 @@ def load() -> FreeBody:
         with np.load(ASSET, allow_pickle=False) as file:
             raw = {name: file[name] for name in file.files}
         return _unpack(raw)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RequestError(f"The body file {ASSET.name} is missing or damaged; install Sinew again.") from error
 
 

@@ -257,12 +257,22 @@ def joint_centres(heads: np.ndarray, regressed: dict[str, np.ndarray], tables: d
     hips = hip * [0, 1, 1]
     pelvis = hips + 0.30 * (lumbar - hips)
     scapula = shoulder * [0.65, 0, 1] + thorax * [0, 1, 0] + (shoulder[:, :1] * [0.0, 0.2, 0.03])
-    axis = sk.REST_FRAMES[sk.JOINT_INDEX["radius_l"]][:, sk.DOFS[sk.DOF_INDEX["pro_sup_l"]].axis]
-    along = 0.95 * (wrist - elbow)[:, :1] / axis[0]
-    return mirror_joints({
+    return place_radius(mirror_joints({
         "pelvis": pelvis, "femur_l": hip, "tibia_l": knee, "talus_l": ankle, "calcn_l": calcn, "toes_l": toes,
         "lumbar_body": lumbar, "thorax": thorax, "head": h("head"), "scapula_l": scapula, "humerus_l": shoulder,
-        "ulna_l": elbow, "radius_l": wrist - along * axis, "hand_l": wrist})
+        "ulna_l": elbow, "radius_l": elbow, "hand_l": wrist}))
+
+
+def place_radius(joints: np.ndarray) -> np.ndarray:
+    """Put the radius of joints (..., 24, 3) on the pro-supination axis through the wrist, just beyond the elbow; linear,
+    so that it serves for directions too."""
+    out = joints.copy()
+    for side in ("_r", "_l"):
+        axis = sk.REST_FRAMES[sk.JOINT_INDEX["radius" + side]][:, sk.DOFS[sk.DOF_INDEX["pro_sup" + side]].axis]
+        elbow, wrist = out[..., sk.JOINT_INDEX["ulna" + side], :], out[..., sk.JOINT_INDEX["hand" + side], :]
+        along = 0.95 * (wrist - elbow)[..., :1] / axis[0]
+        out[..., sk.JOINT_INDEX["radius" + side], :] = wrist - along * axis
+    return out
 
 
 def keypoint_places(vertices: np.ndarray, heads: np.ndarray, joints: np.ndarray, regressed: dict[str, np.ndarray],
@@ -580,6 +590,7 @@ def canonical_samples(raw: dict, tables: dict, plan: dict) -> dict[str, Samples]
                 moves = fields(name, samples.vertices[i], samples.joints[i], samples.keypoints[i], plan["head_share"])
                 for array, move in zip((samples.vertices, samples.joints, samples.keypoints), moves, strict=True):
                     array[i] += rate * move
+        samples.joints = place_radius(samples.joints)
     return out
 
 
@@ -676,7 +687,7 @@ def build() -> dict[str, np.ndarray]:
     stretch = [fields(name, template, joints, keypoints, plan["head_share"]) for name in LENGTHS]
     sd = np.array([LENGTH_SD[name] for name in LENGTHS])[:, None, None]
     dirs = np.concatenate([dirs, sd * np.stack([f[0] for f in stretch])])
-    joint_dirs = np.concatenate([joint_dirs, sd * np.stack([f[1] for f in stretch])])
+    joint_dirs = place_radius(np.concatenate([joint_dirs, sd * np.stack([f[1] for f in stretch])]))
     keypoint_dirs = np.concatenate([keypoint_dirs, sd * np.stack([f[2] for f in stretch])])
     fit["all"] = reconstruction(held_out, template, dirs, areas, joints, joint_dirs)
 
