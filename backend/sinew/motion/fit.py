@@ -360,29 +360,38 @@ class Problem:
         weight = contact * high_w / g.height_sigma_m**2 + self.share[:, None] * (sunk < 0) / g.sink_sigma_m**2
         pull = contact * high_w * z / g.height_sigma_m**2 + self.share[:, None] * sunk / g.sink_sigma_m
         jz = jac[:, :, 2]
-        out.diagonal += np.swapaxes(jz, 1, 2) @ (weight[..., None] * jz)
-        out.gradient += (np.swapaxes(jz, 1, 2) @ pull[..., None])[..., 0]
-        if len(i):
-            hold = both * slow_w
-            active = hold.any(1)
-            i, hold, speed, step = i[active], hold[active], speed[active], self.pair_step[active]
-            m = len(i)
-            scale = np.sqrt(hold) / (step[:, None] * g.speed_sigma)
-            a = (-scale[..., None, None] * jac[i]).reshape(m, -1, N_COLUMNS)
-            c = (scale[..., None, None] * jac[i + 1]).reshape(m, -1, N_COLUMNS)
-            r = (np.sqrt(hold)[..., None] * speed).reshape(m, -1, 1)
-            at, ct = np.swapaxes(a, 1, 2), np.swapaxes(c, 1, 2)
-            np.add.at(out.diagonal, i, at @ a)
-            np.add.at(out.diagonal, i + 1, ct @ c)
-            np.add.at(out.gradient, i, (at @ r)[..., 0])
-            np.add.at(out.gradient, i + 1, (ct @ r)[..., 0])
-            out.next_block[i] += ct @ a
-        if self.solve_shape:
-            js = self.model.soles.shape_jacobian(p, s.q)[:, :, 2]
-            jzt = np.swapaxes(jz, 1, 2)
+        jzt = np.swapaxes(jz, 1, 2)
+        out.diagonal += jzt @ (weight[..., None] * jz)
+        out.gradient += (jzt @ pull[..., None])[..., 0]
+        by_shape = self.model.soles.shape_jacobian(p, s.q) if self.solve_shape else None
+        if by_shape is not None:
+            js = by_shape[:, :, 2]
             out.side += jzt @ (weight[..., None] * js)
             out.corner += np.einsum("tkb,tk,tkc->bc", js, weight, js)
             out.corner_gradient += np.einsum("tkb,tk->b", js, pull)
+        hold = both * slow_w
+        active = hold.any(1)
+        i, hold, speed, step = i[active], hold[active], speed[active], self.pair_step[active]
+        m = len(i)
+        if m == 0:
+            return cost
+        scale = (np.sqrt(hold) / (step[:, None] * g.speed_sigma))[..., None, None]
+        before = (-scale * jac[i]).reshape(m, -1, N_COLUMNS)
+        after = (scale * jac[i + 1]).reshape(m, -1, N_COLUMNS)
+        r = (np.sqrt(hold)[..., None] * speed).reshape(m, -1, 1)
+        before_t, after_t = np.swapaxes(before, 1, 2), np.swapaxes(after, 1, 2)
+        np.add.at(out.diagonal, i, before_t @ before)
+        np.add.at(out.diagonal, i + 1, after_t @ after)
+        np.add.at(out.gradient, i, (before_t @ r)[..., 0])
+        np.add.at(out.gradient, i + 1, (after_t @ r)[..., 0])
+        out.next_block[i] += after_t @ before
+        if by_shape is not None:
+            js = (scale * (by_shape[i + 1] - by_shape[i])).reshape(m, -1, self.model.n_shape)
+            np.add.at(out.side, i, before_t @ js)
+            np.add.at(out.side, i + 1, after_t @ js)
+            flat = js.reshape(-1, self.model.n_shape)
+            out.corner += flat.T @ flat
+            out.corner_gradient += flat.T @ r.reshape(-1)
         return cost
 
 

@@ -83,8 +83,9 @@ class Model:
 
 def make_model(body) -> Model:
     """Prepare a `sinew_take.free_body.FreeBody` (or any body with its fields)."""
-    skeleton = Skeleton(np.asarray(body.joints_m, dtype=float), np.asarray(body.joint_dirs, dtype=float),
-                        np.asarray(body.joint_frames, dtype=float))
+    # Frames come as float32: made orthonormal to float64 again, so that rest poses are exact.
+    u, _, vt = np.linalg.svd(np.asarray(body.joint_frames, dtype=float))
+    skeleton = Skeleton(np.asarray(body.joints_m, dtype=float), np.asarray(body.joint_dirs, dtype=float), u @ vt)
     points = Points.bind(body.keypoint_m, body.keypoint_dirs, body.keypoint_index, body.keypoint_weight)
     flat = np.array([1.0, 1.0, 0.0])
     which = list(CONTACT_KEYPOINTS)

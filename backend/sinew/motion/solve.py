@@ -258,7 +258,8 @@ def _onto_floor(model: Model, s: _Subject, eye: np.ndarray, level: float) -> Non
     old = s.state
     dirs = model.stature_dirs
     grown = old.shape + dirs * (size - 1) * model.stature(old.shape) / (dirs @ dirs)
-    s.state = replace(old, root_m=eye + size * (old.root_m - eye), shape=np.clip(grown, -fit.SHAPE_LIMIT, fit.SHAPE_LIMIT))
+    grown = np.clip(grown, -fit.SHAPE_LIMIT, fit.SHAPE_LIMIT)
+    s.state = replace(old, root_m=eye + size * (old.root_m - eye), shape=grown)
 
 
 def _transform(subjects: list[_Subject], T: np.ndarray) -> None:

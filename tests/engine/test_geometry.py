@@ -1,0 +1,128 @@
+"""Rotations, projection and the ground: laws and known answers."""
+
+import numpy as np
+import pytest
+from sinew.geometry import ground, projection
+from sinew.geometry import rotations as rot
+
+RNG = np.random.default_rng(0)
+
+
+def test_log_undoes_exp_even_near_half_a_turn():
+    v = rot.log(rot.exp(RNG.normal(0, 2, (200, 3))))
+    near = RNG.normal(size=(50, 3))
+    near *= (np.pi - 1e-7) / np.linalg.norm(near, axis=1, keepdims=True)
+    for vectors in (v, near, 1e-9 * near, np.zeros((1, 3))):
+        assert np.abs(rot.log(rot.exp(vectors)) - vectors).max() < 1e-8
+
+
+def test_exp_is_a_rotation():
+    R = rot.exp(RNG.normal(0, 3, (100, 3)))
+    assert np.abs(R @ np.swapaxes(R, 1, 2) - np.eye(3)).max() < 1e-12
+    assert np.abs(np.linalg.det(R) - 1).max() < 1e-12
+
+
+def test_left_jacobian_inverse_against_differences():
+    v = rot.log(rot.exp(np.concatenate([RNG.normal(0, 1, (50, 3)), 1e-4 * RNG.normal(size=(5, 3))])))
+    v = v[np.linalg.norm(v, axis=1) < 3]  # differences must not step over half a turn
+    step = 1e-6
+    J = rot.left_jacobian_inverse(v)
+    for i in range(3):
+        d = np.zeros(3)
+        d[i] = step
+        left = (rot.log(rot.exp(d) @ rot.exp(v)) - rot.log(rot.exp(-d) @ rot.exp(v))) / (2 * step)
+        right = (rot.log(rot.exp(v) @ rot.exp(d)) - rot.log(rot.exp(v) @ rot.exp(-d))) / (2 * step)
+        assert np.abs(J[..., i] - left).max() < 1e-6
+        assert np.abs(np.swapaxes(J, 1, 2)[..., i] - right).max() < 1e-6
+
+
+def test_align_finds_a_known_similarity_and_never_mirrors():
+    points = RNG.normal(size=(4, 10, 3))
+    R, t, s = rot.exp(RNG.normal(size=(4, 3))), RNG.normal(size=(4, 3)), RNG.uniform(.5, 2, 4)
+    moved = s[:, None, None] * points @ np.swapaxes(R, 1, 2) + t[:, None]
+    found = rot.align(points, moved, with_scale=True)
+    for got, wanted in zip(found, (R, t, s)):
+        assert np.abs(got - wanted).max() < 1e-10
+    R, _, _ = rot.align(points, points * [1, 1, -1])
+    assert np.abs(np.linalg.det(R) - 1).max() < 1e-10
+
+
+def test_between_takes_one_direction_to_the_other():
+    a, b = RNG.normal(size=(20, 3)), RNG.normal(size=(20, 3))
+    b[0] = -a[0]
+    turned = np.einsum("tij,tj->ti", rot.between(a, b), a)
+    assert np.abs(turned / np.linalg.norm(turned, axis=1, keepdims=True)
+                  - b / np.linalg.norm(b, axis=1, keepdims=True)).max() < 1e-9
+
+
+def test_pelvis_angles_are_continuous_over_whole_turns_and_somersaults():
+    time = np.linspace(0, 4, 241)
+    z, x, y = 3.0 * time, 0.4 * np.sin(time), -2.5 * time  # a somersault while turning round
+    R = (rot.exp(np.stack([0 * y, y, 0 * y], -1)) @ rot.exp(np.stack([x, 0 * x, 0 * x], -1))
+         @ rot.exp(np.stack([0 * z, 0 * z, z], -1)))
+    found = rot.euler_zxy(R)
+    assert np.abs(found - np.stack([z, x, y], -1)).max() < 1e-9
+    # Through the pole: continuous angles need not come back, but the attitude must, and no number may be missing.
+    x = np.linspace(0, np.pi, 101)
+    R = rot.exp(np.stack([x, 0 * x, 0 * x], -1))
+    found = rot.euler_zxy(R)
+    back = (rot.exp(found[:, 2:] * [0, 1, 0]) @ rot.exp(found[:, 1:2] * [1, 0, 0]) @ rot.exp(found[:, :1] * [0, 0, 1]))
+    assert np.abs(back - R).max() < 1e-6
+    assert np.abs(np.diff(found, axis=0)).max() < 0.1
+
+
+def test_focal_length_by_known_lenses():
+    assert projection.focal_px_of_35mm(50, (3600, 2400)) == pytest.approx(5000)
+    assert projection.focal_px_of_fov(90, (1000, 500)) == pytest.approx(500)
+
+
+def test_projection_and_its_inverse():
+    K = projection.intrinsics(1000, (1280, 720))
+    assert np.allclose(projection.project(np.array([[0, 0, 2.0], [1, -1, 2.0]]), K), [[640, 360], [1140, -140]])
+    distortion = np.array([-0.2, 0.05, 1e-3, -1e-3, 0.0])
+    points = np.c_[RNG.uniform(-.6, .6, 100), RNG.uniform(-.35, .35, 100), np.ones(100)]
+    px = projection.project(points, K, distortion)
+    back = projection.undistort_px(px, K, distortion)
+    assert np.abs(back - projection.project(points, K)).max() < 1e-3  # px
+    assert np.isnan(projection.undistort_px(np.full((1, 2), np.nan), K, distortion)).all()
+
+
+def test_distortion_is_opencv_s():
+    cv2 = pytest.importorskip("cv2")
+    K, d = projection.intrinsics(900, (1280, 720)), np.array([-0.2, 0.05, 1e-3, -1e-3, 0.01])
+    points = np.c_[RNG.uniform(-1, 1, (20, 2)), RNG.uniform(2, 4, 20)]
+    theirs = cv2.projectPoints(points, np.zeros(3), np.zeros(3), K, d)[0][:, 0]
+    assert np.abs(projection.project(points, K, d) - theirs).max() < 1e-6
+
+
+def test_up_and_level_from_upright_people_and_planted_feet():
+    up = ground.up_in_camera(np.radians(4), np.radians(18))
+    ahead = np.array([0, 0, 1.0])
+    y = ahead - up * (up @ ahead)
+    y /= np.linalg.norm(y)
+    x = np.cross(y, up)
+    feet = np.concatenate([[a * x + b * y - 1.5 * up] for a in np.linspace(-1, 1, 5) for b in np.linspace(4, 8, 5)])
+    axes = up + 0.05 * RNG.normal(size=(200, 3))
+    axes[:40] = x  # somebody lies down for a fifth of the time
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    found, levels = ground.find_up(axes, 10.0, feet, np.ones(len(feet)), np.zeros(len(feet), dtype=int))
+    assert np.degrees(np.arccos(found @ up)) < 0.6
+    assert levels[0] == pytest.approx(-1.5, abs=0.02)  # m
+
+
+def test_up_without_any_evidence_is_a_level_camera():
+    up, levels = ground.find_up(np.zeros((0, 3)), 0.0, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+    assert np.allclose(up, [0, -1, 0], atol=1e-6)
+    assert len(levels) == 0
+
+
+@pytest.mark.parametrize("up", [(0, -1, 0), (0.1, -0.9, -0.3), (0, 0, -1.0)])
+def test_world_stands_on_the_floor_and_looks_ahead(up):
+    up = np.array(up, dtype=float) / np.linalg.norm(up)
+    T = ground.world_of(up, -1.2, np.array([0.3, 0.1, 4.0]))
+    assert np.abs(T[:3, :3] @ T[:3, :3].T - np.eye(3)).max() < 1e-12
+    assert np.linalg.det(T[:3, :3]) == pytest.approx(1)
+    assert np.allclose(T[:3, :3] @ up, [0, 0, 1])
+    assert (T[:3, :3] @ [0, 0, 1])[0] == pytest.approx(0, abs=1e-9)
+    assert (T @ [*(-1.2 * up), 1])[2] == pytest.approx(0, abs=1e-12)
+    assert np.allclose((T @ [0.3, 0.1, 4.0, 1])[:2], 0)
