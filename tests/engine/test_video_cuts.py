@@ -26,15 +26,19 @@ def scene(seed, n, speed_px=2.0, start=0.0):
     return pictures
 
 
-def cuts_of(pictures):
+def transitions_of(pictures):
     finder = CutFinder()
-    found = []
     for picture in pictures:
         small = cv2.resize(picture, thumb_size(SIZE), interpolation=cv2.INTER_AREA)
-        cut = finder.push(cv2.cvtColor(small, cv2.COLOR_RGB2YUV))
-        if cut is not None:
-            found.append(cut)
-    return found + finder.finish()
+        finder.push(cv2.cvtColor(small, cv2.COLOR_RGB2YUV))
+    return finder.finish()
+
+
+def cuts_of(pictures):
+    """First frames after cuts; every cut must be a hard one."""
+    cuts = transitions_of(pictures)
+    assert all(cut.end == cut.start for cut in cuts), cuts
+    return [cut.start for cut in cuts]
 
 
 def flash(pictures, at, length):
@@ -97,7 +101,7 @@ def test_what_is_no_cut_is_not_taken_for_one(name):
         "fast pan": lambda: scene(1, 60, 30.0),
         "flash": lambda: flash(calm, 20, 1),
         "long flash": lambda: flash(calm, 20, 4),
-        "fade": lambda: faded(scene(1, 50)),
+        "fade": lambda: faded(scene(1, 50, 0.3)),
         "shake": lambda: shaken(5, 50),
         "whip": lambda: whip(6),
         "zoom": lambda: zoomed(7, 40),
@@ -107,6 +111,54 @@ def test_what_is_no_cut_is_not_taken_for_one(name):
         "blob": lambda: scene(2, 40, 0.0),
     }[name]()
     assert cuts_of(pictures) == []
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.5, 4.0, 8.0, 16.0])
+def test_pans_of_any_speed_are_one_shot(speed):
+    for seed in range(4):
+        assert transitions_of(scene(20 + seed, 80, speed)) == []
+
+
+@pytest.mark.parametrize("length", [6, 12, 24, 40])
+@pytest.mark.parametrize("speed", [0.0, 0.2])
+def test_a_dissolve_is_found_and_left_out(length, speed):
+    before, after = scene(11, 40 + length, speed), scene(12, 40 + length, speed)
+    weights = (np.arange(length) + 1) / (length + 1)
+    mixed = [cv2.addWeighted(a, 1 - w, b, w, 0) for a, b, w in zip(before[40:], after[:length], weights, strict=True)]
+    (cut,) = transitions_of(before[:40] + mixed + after[length:])
+    assert abs(cut.end - (40 + 0.15 * length)) <= 4
+    assert abs(cut.start - (40 + 0.85 * length)) <= 4
+
+
+@pytest.mark.parametrize("dark", [1, 6, 20])
+def test_a_fade_through_black_parts_two_scenes_but_not_one(dark):
+    def through_black(first, second):
+        down, up = np.linspace(1, 0, 12), np.linspace(0, 1, 12)
+        return (first[:40] + [(p * w).astype(np.uint8) for p, w in zip(first[40:], down, strict=True)]
+                + [np.zeros_like(first[0])] * dark
+                + [(p * w).astype(np.uint8) for p, w in zip(second[:12], up, strict=True)] + second[12:])
+
+    (cut,) = transitions_of(through_black(scene(13, 52), scene(14, 52)))
+    assert 40 <= cut.end <= 51 and 52 + dark <= cut.start <= 64 + dark
+    still = scene(13, 52, 0.0)
+    assert transitions_of(through_black(still, still)) == []
+
+
+def test_black_at_the_ends_is_no_shot(tmp_path):
+    black = [np.zeros((SIZE[1], SIZE[0], 3), np.uint8)] * 20
+    scan = video.find_shots(write_film(tmp_path / "black.mp4", black + scene(1, 30) + black))
+    assert [shot.frame.tolist() for shot in scan.shots] == [list(range(20, 50))]
+    assert any("2 empty pieces" in note for note in scan.notes)
+
+
+def test_black_between_hard_cuts_is_no_shot(tmp_path):
+    black = [np.zeros((SIZE[1], SIZE[0], 3), np.uint8)] * 60
+    path = write_film(tmp_path / "black.mp4", scene(1, 30) + black + scene(2, 30))
+    scan = video.find_shots(path)
+    assert [shot.frame.tolist() for shot in scan.shots] == [list(range(30)), list(range(90, 120))]
+    assert any(note.startswith("60 frames between shots") for note in scan.notes)
+    nothing_else = video.find_shots(write_film(tmp_path / "all.mp4", black))
+    assert [shot.n_frames for shot in nothing_else.shots] == [60]
 
 
 def test_real_footage_cut_together(shared):

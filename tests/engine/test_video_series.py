@@ -1,6 +1,7 @@
 """Image sequences: which files they are, in which order, and what is said of gaps, strangers and damage."""
 
 import struct
+import zlib
 
 import av
 import cv2
@@ -175,6 +176,17 @@ def test_exif_of_photographs(tmp_path, order, held):
     assert scan.info.size_px == (160, 96)
     for index, picture in video.frames(scan.shots[0]):
         assert np.abs(picture.astype(int) - marked(index)).mean() < 4
+
+
+@pytest.mark.parametrize(("held", "turns"), [(3, 2), (6, 1), (8, -1)])
+def test_a_png_may_be_held_too(tmp_path, held, turns):
+    png = cv2.imencode(".png", np.rot90(marked(9), turns)[..., ::-1])[1].tobytes()
+    block = b"eXIf" + _exif("<", (held, 28))[10:]
+    chunk = struct.pack(">I", len(block) - 4) + block + struct.pack(">I", zlib.crc32(block))
+    (tmp_path / "p1.png").write_bytes(png[:33] + chunk + png[33:])
+    (shot,) = video.find_shots(tmp_path, rate=25).shots
+    _, picture = next(video.frames(shot))
+    assert picture.shape == (96, 160, 3) and number_of(picture) == 9
 
 
 def test_exif_that_is_none():

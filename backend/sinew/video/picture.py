@@ -66,7 +66,7 @@ def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
             if data.type.name == "DISPLAYMATRIX":
                 return np.frombuffer(data, np.int32)[:9]
     except ValueError:
-        # PyAV 18 cannot list side data that holds a kind it does not know (Exif is one); the angle alone it still tells.
+        # PyAV 18 cannot list side data with a kind it does not know (Exif is one); the angle alone it still tells.
         turn = np.radians(-frame.rotation)
         cos, sin = np.cos(turn), np.sin(turn)
         return np.rint(np.array([cos, sin, 0, -sin, cos, 0, 0, 0, 16384]) * 65536).astype(np.int32)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import os
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from sinew_take.errors import InputError, RequestError
+from sinew_take.errors import RequestError
 
 from ..flow import Report, Shot, VideoInfo, nothing
-from .cuts import CutFinder, thumb_size
+from .cuts import Cut, CutFinder, thumb_size
 from .source import Source, open_source
 from .times import check_range, fit_rate
 
@@ -100,80 +100,97 @@ def find_shots(
         InputError: Not a video, or nothing in it can be decoded.
     """
     start, end = check_range(start_s, end_s)
-    with open_source(path, rate) as source:
-        info = _info_of_header(source)
-        ticks, number, cuts, is_end = _pass(source, info, start, end, report)
-        notes = list(source.notes)
-        if not len(ticks):
-            raise _outside(source, info, start, end, is_end)
-        measured, is_variable = _rate(source, ticks)
-        if start == 0 and is_end:
-            n_frames = len(ticks)
-            duration = source.seconds(int(ticks[-1])) + float(1 / measured)
-            notes += _losses(source, ticks, measured)
-        else:
-            n_frames, duration = info.n_frames, info.duration_s
-        info = _info(source, measured, is_variable, n_frames, duration)
-        if is_end and math.isfinite(end) and end > duration + float(1 / measured):
-            notes.append(f"The clip ends at {duration:.2f} s, before the end of the range.")
-        if is_variable:
-            notes.append(f"The video's rate varies ({float(measured):.2f} frames a second on average); "
-                         "each frame keeps its exact time.")
-        if n_frames == 1:
-            notes.append("The video has a single picture: there is no motion in it.")
-        time_s = np.array([source.seconds(int(tick)) for tick in ticks], np.float64)
-        shots = _divide(info, number, time_s, cuts, notes)
-    return Scan(info, shots, notes)
+    # A container may seek to a wrong place; then the range is decoded from the beginning.
+    for may_seek in (True, False):
+        with open_source(path, rate) as source:
+            info = _info_of_header(source)
+            seen = _pass(source, info, start, end, may_seek, report)
+            if seen is not None:
+                return _found(source, info, seen, start, end)
+    raise AssertionError("a pass without seeking always ends")
 
 
-def _pass(
-    source: Source, info: VideoInfo, start: float, end: float, report: Report
-) -> tuple[np.ndarray, np.ndarray, list[int], bool]:
-    """Ticks (T,) and numbers (T,) of the range's frames, where its cuts are, and whether the file ended in it."""
+@dataclass(frozen=True)
+class _Pass:
+    """What a pass over a range saw: T frames, their ticks (T,) int64, numbers (T,) int32, cuts and emptiness."""
+
+    ticks: np.ndarray
+    number: np.ndarray
+    cuts: list[Cut]
+    empty: np.ndarray
+    """(T,) bool."""
+    is_end: bool
+    """The file ended within the range."""
+    notes: list[str]
+
+
+def _pass(source: Source, info: VideoInfo, start: float, end: float, may_seek: bool, report: Report) -> _Pass | None:
+    """Decode a range; None where a seek came out behind its start."""
     # A thousandth of a millisecond forgives decimal rounding in a time that was read off a frame.
     from_s, to_s = start - 1e-6, end - 1e-6
     last_s = min(info.duration_s, end)
     total = max(1, round((last_s - start) * float(info.rate))) if last_s > start else 0
-    seek = source.can_seek and start > SEEK_AFTER_S
-    decoded = source.decode(source.ticks(start - SEEK_MARGIN_S) if seek else None)
+    seeks = may_seek and source.can_seek and start > SEEK_AFTER_S
+    decoded = source.decode(source.ticks(start - SEEK_MARGIN_S) if seeks else None)
     finder, converter = CutFinder(), VideoReformatter()
     width, height = thumb_size(source.coded_px)
     ticks: list[int] = []
-    cuts: list[int] = []
-    number, is_end = (None if seek else -1), True
+    before, is_end, first_number = 0, True, 0
     sizes = set()
     report(0, total)
     with closing(decoded):
         for tick, frame, _ in decoded:
             time_s = source.seconds(tick)
-            if number is not None:
-                number += 1
             if time_s < from_s:
+                before += 1
                 continue
             if time_s >= to_s:
                 is_end = False
                 break
             if not ticks:
-                first_number = source.count_before(tick) if number is None else number
+                if seeks and not before:
+                    return None
+                first_number = source.count_before(tick) if seeks else before
             ticks.append(tick)
             sizes.add((frame.width, frame.height))
             small = converter.reformat(
                 frame, width=width, height=height, format="yuv444p", interpolation="AREA", threads=1)
-            cut = finder.push(np.ascontiguousarray(small.to_ndarray().transpose(1, 2, 0)))
-            if cut is not None:
-                cuts.append(cut)
+            finder.push(np.ascontiguousarray(small.to_ndarray().transpose(1, 2, 0)))
             report(len(ticks), max(total, len(ticks)))
-    cuts += finder.finish()
+    notes = []
     if len(sizes) > 1:
-        source.notes.append(f"The picture's size changes within the video; all were brought to "
-                            f"{source.size_px[0]}x{source.size_px[1]}.")
-    numbers = np.arange(len(ticks), dtype=np.int32) + (first_number if ticks else 0)
-    return np.array(ticks, np.int64), numbers.astype(np.int32), cuts, is_end
+        notes.append("The picture's size changes within the video; all were brought to "
+                     f"{source.size_px[0]}x{source.size_px[1]}.")
+    number = first_number + np.arange(len(ticks), dtype=np.int32)
+    return _Pass(np.array(ticks, np.int64), number.astype(np.int32), finder.finish(), np.array(finder.empty, bool),
+                 is_end, notes)
 
 
-def _outside(source: Source, info: VideoInfo, start: float, end: float, is_end: bool) -> Exception:
-    if start == 0 and is_end:
-        return InputError(f"{source.path.name} holds no picture that can be decoded; it is damaged, copy it again.")
+def _found(source: Source, info: VideoInfo, seen: _Pass, start: float, end: float) -> Scan:
+    """The result of a pass, with everything that is to be said about it."""
+    if not len(seen.ticks):
+        raise _outside(source, info, start, end)
+    notes = source.notes + seen.notes
+    measured, is_variable = _rate(source, seen.ticks)
+    n_frames, duration = info.n_frames, info.duration_s
+    if start == 0 and seen.is_end:
+        n_frames = len(seen.ticks)
+        duration = source.seconds(int(seen.ticks[-1])) + float(1 / measured)
+        notes += _losses(source, seen.ticks, measured)
+    info = _info(source, measured, is_variable, n_frames, duration)
+    if seen.is_end and math.isfinite(end) and end > duration + float(1 / measured):
+        notes.append(f"The clip ends at {duration:.2f} s, before the end of the range.")
+    if is_variable:
+        notes.append(f"The video's rate varies ({float(measured):.2f} frames a second on average); "
+                     "each frame keeps its exact time.")
+    if n_frames == 1:
+        notes.append("The video has a single picture: there is no motion in it.")
+    time_s = np.array([source.seconds(int(tick)) for tick in seen.ticks], np.float64)
+    pieces = _divide(seen, time_s, notes)
+    return Scan(info, [Shot(info, seen.number[piece], time_s[piece]) for piece in pieces], notes)
+
+
+def _outside(source: Source, info: VideoInfo, start: float, end: float) -> RequestError:
     if start >= info.duration_s:
         return RequestError(f"The range begins at {start:g} s and the clip ends at {info.duration_s:.2f} s; "
                             "choose an earlier --start.")
@@ -198,21 +215,29 @@ def _losses(source: Source, ticks: np.ndarray, rate: Fraction) -> list[str]:
             "the file is damaged or was cut off."]
 
 
-def _divide(info: VideoInfo, number: np.ndarray, time_s: np.ndarray, cuts: list[int], notes: list[str]) -> list[Shot]:
-    """Shots between cuts; pieces too short to solve are left out, unless nothing else is there."""
-    edges = [0, *sorted(cuts), len(time_s)]
-    pieces = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
-    kept = [piece for piece in pieces if piece.stop - piece.start >= LEAST_SHOT] or [
-        max(pieces, key=lambda piece: piece.stop - piece.start)]
-    if len(pieces) > 1:
-        at = ", ".join(f"{time_s[piece.start]:.2f} s" for piece in pieces[1:5]) + (" …" if len(pieces) > 5 else "")
-        notes.append(f"The range has {_count(len(pieces) - 1, 'cut')} (at {at}) and is solved shot by shot.")
-    if len(kept) < len(pieces):
-        dropped = [piece for piece in pieces if piece not in kept]
-        frames = sum(piece.stop - piece.start for piece in dropped)
-        notes.append(f"{_count(len(dropped), 'piece')} between cuts shorter than {LEAST_SHOT} frames "
+def _divide(seen: _Pass, time_s: np.ndarray, notes: list[str]) -> list[slice]:
+    """Pieces between cuts; what cannot be solved is left out, unless nothing else is there."""
+    cuts = seen.cuts
+    if not cuts:
+        return [slice(0, len(time_s))]
+    edges = [0, *(edge for cut in cuts for edge in (cut.end, cut.start)), len(time_s)]
+    pieces = [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b > a]
+    first = [f"{time_s[min(cut.start, len(time_s) - 1)]:.2f} s" for cut in cuts[:4]]
+    at = ", ".join(first) + (" …" if len(cuts) > 4 else "")
+    notes.append(f"The range has {_count(len(cuts), 'cut')} (at {at}) and is solved shot by shot.")
+    between = sum(cut.start - cut.end for cut in cuts)
+    if between:
+        notes.append(f"{_count(between, 'frame')} between shots (a dissolve, a fade or an empty picture) left out.")
+    full = [piece for piece in pieces if not seen.empty[piece].all()] or pieces
+    if len(full) < len(pieces):
+        notes.append(f"{_count(len(pieces) - len(full), 'empty piece')} (black or of one colour) left out.")
+    kept = [piece for piece in full if piece.stop - piece.start >= LEAST_SHOT] or [
+        max(full, key=lambda piece: piece.stop - piece.start)]
+    if len(kept) < len(full):
+        frames = sum(piece.stop - piece.start for piece in full if piece not in kept)
+        notes.append(f"{_count(len(full) - len(kept), 'piece')} between cuts shorter than {LEAST_SHOT} frames "
                      f"({_count(frames, 'frame')}) left out.")
-    return [Shot(replace(info), number[piece], time_s[piece]) for piece in kept]
+    return kept
 
 
 def _count(n: int, word: str) -> str:

@@ -256,8 +256,7 @@ class Clip(Source):
     def decode(self, from_ticks: int | None = None) -> Iterator[Decoded]:
         frames = self._frames
         last = None
-        if from_ticks is not None and self.can_seek:
-            self._container.seek(from_ticks, stream=self._stream)
+        if from_ticks is not None and self.can_seek and self._seek(from_ticks):
             frames = self._decode_all()
         else:
             last = self.first_ticks
@@ -273,6 +272,13 @@ class Clip(Source):
                 ticks = int(frame.pts)
             last = ticks
             yield Decoded(ticks, frame, self.turn)
+
+    def _seek(self, ticks: int) -> bool:
+        try:
+            self._container.seek(ticks, stream=self._stream)
+        except av.error.FFmpegError:
+            return False
+        return True
 
     def _decode_all(self) -> Iterator[av.VideoFrame]:
         """Frames in order of presentation; what cannot be decoded is counted and passed over."""
