@@ -21,6 +21,7 @@ from .roots import (
     SHOT_COLLECTION,
     TAKE_COLLECTION,
     ensure_collections,
+    ensure_linked,
     ensure_root,
 )
 from .shapes import ensure_shapes
@@ -129,6 +130,7 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
     scene = context.scene
     collections = ensure_collections(scene, owner, plan.name)
     root, is_new = ensure_root(scene, owner, plan.name, collections[TAKE_COLLECTION])
+    ensure_linked(root, collections[TAKE_COLLECTION])
     root[FIRST_FRAME] = plan.timing.first
     result = BuildResult(plan.take_id, not is_new, root)
     shape_objects = ensure_shapes(collections[SHAPES_COLLECTION], owner)
@@ -139,6 +141,8 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
                       is_resampled=options.is_resampled, set_picture_size=options.set_picture_size and is_new,
                       beside=options.plate_folder)
     result.camera, result.floor = shot.camera, shot.floor
+    for block in (shot.camera, shot.floor):
+        ensure_linked(block, collections[SHOT_COLLECTION])
     result.notes.extend(shot.notes)
     if options.set_frame_range:
         first, last = plan.timing.range
@@ -161,7 +165,9 @@ def _build_subject(context: bpy.types.Context, plan: SubjectPlan, owner: tags.Ow
     for shown in (body, avatar):
         if shown is not None:
             (drive_visibility if plan.is_sometimes_absent else show_always)(armature, shown)
-    build_action(armature, plan.curves, owner, plan.name)
+            ensure_linked(shown, collection)
+    ensure_linked(armature, collection)
+    result.notes.extend(build_action(armature, plan.curves, owner, plan.name))
     result.armatures.append(armature)
     result.bodies.append(body)
     result.avatars.append(avatar)

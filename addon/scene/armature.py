@@ -20,7 +20,7 @@ DOFS = "sinew_dofs"
 _SAME_REST = 2e-6
 _COLLECTIONS = {"Joints": True, "Deform": False, "Helpers": False}
 _KIND_COLLECTION = {"root": "Joints", "joint": "Joints", "deform": "Deform", "origin": "Helpers", "slide": "Helpers"}
-_COLORS = {"L": "THEME04", "R": "THEME01", "": "THEME09", "root": "THEME09"}
+_COLORS = {"L": (0.30, 0.58, 1.0), "R": (1.0, 0.33, 0.28), "": (1.0, 0.80, 0.25)}
 
 
 def build_armature(context: bpy.types.Context, plan: RigPlan, owner: tags.Owner, name: str,
@@ -132,16 +132,25 @@ def _pose_bone(armature: bpy.types.Object, plan: BonePlan, shape_objects: dict[s
         pose[DOFS] = ", ".join(f"{'XYZ'[sk.DOFS[d].axis]} {sk.DOFS[d].name}" for d in joint.dofs)
         pose.custom_shape = shape_objects[shapes.shape_of(joint.name)]
         pose.custom_shape_transform = armature.pose.bones[bones.ORIGIN_NAMES[plan.joint]]
-        pose.color.palette = _COLORS[plan.name.partition(".")[2]]
+        _draw(pose, plan.name.partition(".")[2])
     elif plan.kind == "root":
         pose.custom_shape = shape_objects["root"]
         pose.custom_shape_translation = (0.0, 0.0, -plan.matrix[2, 3])
-        pose.color.palette = _COLORS["root"]
+        _draw(pose, "")
     elif plan.kind == "deform":
         copy = pose.constraints.new("COPY_TRANSFORMS")
         copy.name = "Sinew follow"
         copy.target = armature
         copy.subtarget = bones.ORIGIN_NAMES[plan.joint]
+
+
+def _draw(pose: bpy.types.PoseBone, side: str) -> None:
+    pose.custom_shape_wire_width = 2.0
+    pose.color.palette = "CUSTOM"
+    base = _COLORS[side]
+    pose.color.custom.normal = base
+    pose.color.custom.select = tuple(0.5 + 0.5 * c for c in base)
+    pose.color.custom.active = tuple(0.8 + 0.2 * c for c in base)
 
 
 def _drive_slides(armature: bpy.types.Object, plan: RigPlan) -> None:

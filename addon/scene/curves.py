@@ -136,8 +136,7 @@ def _find_action(armature: bpy.types.Object, role: str) -> bpy.types.Action | No
     return next((a for a in own if a is not None and a.get(tags.ROLE) == role), None)
 
 
-def build_action(armature: bpy.types.Object, plans: Sequence[CurvePlan], owner: tags.Owner, name: str
-                 ) -> bpy.types.Action:
+def build_action(armature: bpy.types.Object, plans: Sequence[CurvePlan], owner: tags.Owner, name: str) -> list[str]:
     """Key a person's motion.
 
     A new armature gets the action on a strip of an NLA track and an empty action above it that adds to it. On one that
@@ -148,6 +147,9 @@ def build_action(armature: bpy.types.Object, plans: Sequence[CurvePlan], owner: 
         plans: Of `plan.curves.plan_curves`.
         owner: Take, shot and subject.
         name: For new actions; never used to find them.
+
+    Returns:
+        Sentences for the user.
     """
     data = armature.animation_data or armature.animation_data_create()
     action = base_action(armature)
@@ -160,23 +162,30 @@ def build_action(armature: bpy.types.Object, plans: Sequence[CurvePlan], owner: 
     keyed = [plan for plan in plans if len(plan.frames)]
     first = min((float(plan.frames[0]) for plan in keyed), default=1.0)
     last = max((float(plan.frames[-1]) for plan in keyed), default=first)
-    if is_new:
-        _push_down(data, action, armature, first, last)
-        if data.action is None:
-            layer = bpy.data.actions.new(f"{name} tweak")
-            tags.mark(layer, LAYER_ROLE, owner)
-            assign(data, layer, armature)
-            data.action_blend_type = "COMBINE"
-    else:
-        for track in data.nla_tracks:
-            for strip in track.strips:
-                if strip.action == action:
-                    _fit_strip(strip, before, first, last)
-    return action
+    if not is_new:
+        for strip in _strips(data, action):
+            _fit_strip(strip, before, first, last)
+        return []
+    # The artist has replaced the take's action, by a bake for instance: what plays now keeps playing.
+    is_replaced = data.action is not None or any(track.strips for track in data.nla_tracks)
+    track = _push_down(data, action, armature, first, last)
+    if is_replaced:
+        track.mute = True
+        return [f"{armature.name} no longer had the take's action, so the new motion lies on a muted NLA track; "
+                "unmute it to see it."]
+    layer = bpy.data.actions.new(f"{name} tweak")
+    tags.mark(layer, LAYER_ROLE, owner)
+    assign(data, layer, armature)
+    data.action_blend_type = "COMBINE"
+    return []
+
+
+def _strips(data: bpy.types.AnimData, action: bpy.types.Action) -> list[bpy.types.NlaStrip]:
+    return [strip for track in data.nla_tracks for strip in track.strips if strip.action == action]
 
 
 def _push_down(data: bpy.types.AnimData, action: bpy.types.Action, armature: bpy.types.Object, first: float,
-               last: float) -> None:
+               last: float) -> bpy.types.NlaTrack:
     track = data.nla_tracks.new()
     track.name = "Take"
     strip = track.strips.new(action.name, int(np.floor(first)), action)
@@ -186,6 +195,7 @@ def _push_down(data: bpy.types.AnimData, action: bpy.types.Action, armature: bpy
     strip.blend_type = "REPLACE"
     strip.use_sync_length = False
     _set_strip(strip, first, last, 0.0)
+    return track
 
 
 def _fit_strip(strip: bpy.types.NlaStrip, before: tuple[float, float], first: float, last: float) -> None:
@@ -219,8 +229,11 @@ def assign(data: bpy.types.AnimData, action: bpy.types.Action, armature: bpy.typ
 
 def offset_strip(armature: bpy.types.Object, frames: float) -> None:
     """Move a person's take against the rest of the scene, from where the take was keyed. frames: scene frames."""
-    action = base_action(armature)
-    for track in armature.animation_data.nla_tracks:
-        for strip in track.strips:
-            if strip.action == action:
-                _set_strip(strip, strip.action_frame_start, strip.action_frame_end, frames)
+    for strip in _strips(armature.animation_data, base_action(armature)):
+        _set_strip(strip, strip.action_frame_start, strip.action_frame_end, frames)
+
+
+def strip_offset(armature: bpy.types.Object) -> float:
+    """Scene frames by which the take's action plays later than it was keyed."""
+    strips = _strips(armature.animation_data, base_action(armature))
+    return strips[0].frame_start - strips[0].action_frame_start if strips else 0.0

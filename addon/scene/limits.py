@@ -76,6 +76,7 @@ def clamp_keys_to_limits(armature: bpy.types.Object) -> Clamped:
         armature: One that an import made.
     """
     base, layer = curves.base_action(armature), curves.layer_action(armature)
+    later = curves.strip_offset(armature) if layer is not None else 0.0
     n_keys, touched = 0, []
     for dof in sk.DOFS:
         if not np.isfinite(dof.low):
@@ -85,9 +86,9 @@ def clamp_keys_to_limits(armature: bpy.types.Object) -> Clamped:
         above = curves.find_curve(layer, armature, path, index)
         moved = 0
         if above is not None:
-            moved += _clamp(above, below, dof.low, dof.high)
+            moved += _clamp(above, below, -later, dof.low, dof.high)
         if below is not None:
-            moved += _clamp(below, above, dof.low, dof.high)
+            moved += _clamp(below, above, later, dof.low, dof.high)
         if moved:
             n_keys += moved
             touched.append(dof.name)
@@ -95,10 +96,10 @@ def clamp_keys_to_limits(armature: bpy.types.Object) -> Clamped:
     return Clamped(n_keys, tuple(touched))
 
 
-def _clamp(curve: bpy.types.FCurve, other: bpy.types.FCurve | None, low: float, high: float) -> int:
-    """Clamp one curve's keys so that its sum with `other` is inside; handles move with their keys."""
+def _clamp(curve: bpy.types.FCurve, other: bpy.types.FCurve | None, shift: float, low: float, high: float) -> int:
+    """Clamp one curve's keys so that its sum with `other`, `shift` frames on, is inside; handles move with keys."""
     frames, values = curves.read_keys(curve)
-    rest = np.zeros(len(frames)) if other is None else np.array([other.evaluate(f) for f in frames])
+    rest = np.zeros(len(frames)) if other is None else np.array([other.evaluate(f + shift) for f in frames])
     wanted = np.clip(values + rest, low, high) - rest
     moved = np.abs(wanted - values) > 1e-6
     if moved.any():

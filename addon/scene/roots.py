@@ -49,3 +49,9 @@ def ensure_root(scene: bpy.types.Scene, owner: tags.Owner, name: str, collection
         collection.objects.link(root)
     tags.mark(root, ROOT, owner)
     return root, is_new
+
+
+def ensure_linked(block: bpy.types.Object, collection: bpy.types.Collection) -> None:
+    """Bring an object back that was removed from every collection; any other stays where the artist put it."""
+    if not block.users_collection:
+        collection.objects.link(block)

@@ -37,5 +37,6 @@ def is_marked(block: bpy.types.ID, role: str, owner: Owner) -> bool:
 
 
 def find(blocks: Iterable[bpy.types.ID], role: str, owner: Owner) -> bpy.types.ID | None:
-    """The local datablock with that role, or None. Linked ones are another file's and left alone."""
-    return next((b for b in blocks if b.library is None and is_marked(b, role, owner)), None)
+    """The local datablock with that role, or None. Linked ones and overrides of them are another file's: left alone."""
+    return next((b for b in blocks if b.library is None and b.override_library is None and is_marked(b, role, owner)),
+                None)

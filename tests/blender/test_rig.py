@@ -381,3 +381,85 @@ def test_everything_is_marked_and_sorted(extension, golden):
     assert set(result.armatures + result.bodies) <= set(rigs.objects)
     shapes = next(c for c in bpy.data.collections if c["sinew_role"] == "collection_shapes")
     assert shapes.hide_viewport and shapes.hide_render
+
+
+def test_people_move_in_time_against_the_plate_and_stay_there(extension, golden, read_pose):
+    folder = golden(**TAKE)
+    take = takes.take.read(folder)
+    armature = build(extension, folder).armatures[0]
+    curves = extension("addon.scene.curves")
+    curves.offset_strip(armature, 3.5)
+    assert curves.strip_offset(armature) == pytest.approx(3.5)
+    frames = np.arange(5, 30, 6) + 3.5
+    assert_follows(read_pose, armature, take.subjects[0], frames, range(4, 29, 6))
+    assert build(extension, folder).is_update
+    assert_follows(read_pose, armature, take.subjects[0], frames, range(4, 29, 6))
+
+
+def test_clamping_looks_at_the_same_moment_of_both_layers(extension, golden):
+    armature = build(extension, golden(**TAKE)).armatures[0]
+    curves, plan = extension("addon.scene.curves"), extension("addon.plan.curves")
+    curves.offset_strip(armature, 6.0)
+    path, index = plan.dof_channel("elbow_flexion_l")
+    bone = armature.pose.bones["ulna.L"]
+    for frame, value in ((12, 0.0), (20, 2.9), (28, 0.0)):
+        bpy.context.scene.frame_set(frame)
+        bone.rotation_euler[index] += value
+        armature.keyframe_insert(path, index=index, frame=frame)
+    assert extension("addon.scene.limits").clamp_keys_to_limits(armature).n_keys
+    low, high = (t[sk.DOF_INDEX["elbow_flexion_l"]] for t in (sk.LOW, sk.HIGH))
+    for frame in range(7, N_FRAMES + 7):
+        bpy.context.scene.frame_set(frame)
+        assert low - 1e-5 <= bone.rotation_euler[index] <= high + 1e-5, frame
+
+
+@pytest.mark.parametrize("how", ["excluded", "collection hidden", "object hidden", "unlinked"])
+def test_update_reaches_what_is_put_away(extension, golden, read_pose, how):
+    first = golden(**TAKE, shot_id="away")
+    later = golden(**TAKE, shape=(1.0,), take_id="later still", shot_id="away")
+    armature = build(extension, first).armatures[0]
+    rigs = next(c for c in bpy.data.collections if c["sinew_role"] == "collection_rigs")
+    layers = bpy.context.view_layer.layer_collection.children[0].children
+    own = next(child for child in layers if child.collection == rigs)
+    if how == "excluded":
+        own.exclude = True
+    elif how == "collection hidden":
+        rigs.hide_viewport = True
+    elif how == "object hidden":
+        armature.hide_viewport = True
+    else:
+        rigs.objects.unlink(armature)
+    assert build(extension, later).armatures[0] == armature
+    assert armature.users_collection == (rigs,)
+    assert armature.hide_viewport == (how == "object hidden") and armature.mode == "OBJECT"
+    rest_m = takes.take.read(later).subjects[0].body["rest_joints_m"]
+    names = extension("addon.plan.bones").BONE_NAMES
+    found_m = np.array([armature.data.bones[name].head_local for name in names])
+    np.testing.assert_allclose(found_m, rest_m, atol=1e-5)
+
+
+def test_a_baked_person_keeps_its_bake(extension, golden):
+    folder = golden(**TAKE)
+    armature = build(extension, folder).armatures[0]
+    data = armature.animation_data
+    while data.nla_tracks:
+        data.nla_tracks.remove(data.nla_tracks[0])
+    baked = bpy.data.actions.new("baked")
+    data.action = baked
+    result = build(extension, folder)
+    assert data.action == baked and [track.mute for track in data.nla_tracks] == [True]
+    assert any("muted" in note for note in result.notes)
+
+
+def test_deforming_bones_export_alone(extension, golden, tmp_path):
+    import json
+    import struct
+
+    result = build(extension, golden(n_frames=3))
+    for block in bpy.context.view_layer.objects:
+        block.select_set(block in (result.armatures[0], result.bodies[0]))
+    bpy.ops.export_scene.gltf(filepath=str(tmp_path / "person.glb"), use_selection=True, export_def_bones=True)
+    data = (tmp_path / "person.glb").read_bytes()
+    scene = json.loads(data[20:20 + struct.unpack("<I", data[12:16])[0]])
+    names = {scene["nodes"][j]["name"] for j in scene["skins"][0]["joints"]}
+    assert names == set(extension("addon.plan.bones").DEFORM_NAMES)
