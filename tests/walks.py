@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+
 from sinew.flow import People, Shot, Track, VideoInfo
 from sinew.geometry import projection
 from sinew.geometry import rotations as rot
@@ -71,6 +72,7 @@ class Filmed:
         self.root_m[:, :2] -= self.root_m[:, :2].mean(0)
         p = pose(self.model.skeleton, self.shape, self.pelvis, self.q, self.root_m)
         self.joints_m = p.centre
+        self.soles_m = self.model.soles.positions(p, self.shape)
         keypoints = self.model.keypoints.positions(p, self.shape)
         # The camera stands at -Y, looks to +Y and down by the pitch.
         tilt = np.radians(pitch_deg)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from sinew.geometry import rotations as rot
 from sinew.motion import kinematics as kin
 from sinew_take import free_body, laws
@@ -23,7 +24,8 @@ def setting():
     q[0, 23:] = 0  # the arcs' series at zero
     frame = sk.REST_FRAMES[0]
     pelvis = frame @ laws.rotations(q)[:, 0] @ frame.T
-    return skeleton, kin.Mover(skeleton, points), rng.normal(0, .5, len(body.joint_dirs)), pelvis, q, rng.normal(size=(n, 3))
+    shape, root = rng.normal(0, .5, len(body.joint_dirs)), rng.normal(size=(n, 3))
+    return skeleton, kin.Mover(skeleton, points), shape, pelvis, q, root
 
 
 def test_agrees_with_the_joint_laws(setting):
