@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from films import marked, number_of, write_film
+from films import marked, number_of, write_film, write_loop
 
 from sinew import video
 from sinew_take.errors import InputError, RequestError
@@ -231,19 +231,17 @@ def test_an_absurd_pixel_aspect_is_not_believed(tmp_path):
 def test_8k(tmp_path):
     picture = np.kron(marked(5), np.ones((45, 48, 1), np.uint8))
     assert picture.shape == (4320, 7680, 3)
-    path = write_film(tmp_path / "8k.mp4", [picture] * 3, options={"crf": "30"})
+    path = write_film(tmp_path / "8k.mp4", [picture] * 2, options={"crf": "30", "bf": "0"})
     scan = video.find_shots(path)
-    assert scan.info.size_px == (7680, 4320) and scan.shots[0].n_frames == 3
+    assert scan.info.size_px == (7680, 4320) and scan.shots[0].n_frames == 2
     (index, read), = video.frames(scan.shots[0], [1])
     assert read.shape == (4320, 7680, 3) and number_of(read) == 5
 
 
 def test_ten_thousand_frames(tmp_path):
-    # 12 bits number 4096 pictures; the numbers start over.
-    small = [np.ascontiguousarray(marked(k)) for k in range(64)]
-    path = write_film(tmp_path / "long.mp4", (small[k % 64] for k in range(10000)), gop=250)
-    scan = video.find_shots(path)
-    (shot,) = scan.shots
-    assert shot.n_frames == scan.info.n_frames == 10000
+    path = write_loop(tmp_path / "long.mp4", [marked(k) for k in range(50)], 200)
+    assert video.probe(path).n_frames == 10000
+    (shot,) = video.find_shots(path).shots
+    assert shot.n_frames == 10000
     assert shot.time_s[-1] == pytest.approx(9999 / 30, abs=1e-9)
-    assert [number_of(picture) for _, picture in video.frames(shot, [9997, 9998])] == [9997 % 64, 9998 % 64]
+    assert [number_of(picture) for _, picture in video.frames(shot, [9997, 9998])] == [47, 48]

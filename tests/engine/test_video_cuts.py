@@ -163,20 +163,16 @@ def test_black_between_hard_cuts_is_no_shot(tmp_path):
 
 def test_real_footage_cut_together(shared):
     """Pieces of the real clips joined at 24 places, forwards, mirrored and as close-ups, give these cuts and no other."""
+    pictures = {}
+    for name in ("juggler", "park_two_people", "two_children", "skater_moving_camera"):
+        (shot,) = video.find_shots(shared / "clips" / f"{name}.mp4", 0, 1.6).shots
+        pictures[name] = [cv2.resize(p, (640, 360), interpolation=cv2.INTER_AREA) for _, p in video.frames(shot)]
     pieces = []
     for name, mirror, close in [("juggler", False, False), ("park_two_people", False, False), ("two_children", False, False),
                                 ("juggler", True, False), ("skater_moving_camera", False, False),
                                 ("park_two_people", False, True), ("two_children", True, False), ("juggler", False, True)]:
-        shot = video.find_shots(shared / "clips" / f"{name}.mp4", 0, 2.4).shots[0]
-        small = []
-        for _, picture in video.frames(shot):
-            if close:
-                h, w = picture.shape[:2]
-                picture = picture[h // 4:h * 3 // 4, w // 2:]
-            if mirror:
-                picture = picture[:, ::-1]
-            small.append(cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA))
-        pieces.append(small)
+        whole = [p[90:270, 320:] if close else p for p in pictures[name]]
+        pieces.append([p[:, ::-1] if mirror else p for p in whole])
     order = [(k * 3 % len(pieces), 8 * (k // len(pieces)), 14 + k % 9) for k in range(25)]
     joined = [pieces[i][start:start + n] for i, start, n in order]
     assert cuts_of([p for piece in joined for p in piece]) == np.cumsum([len(piece) for piece in joined])[:-1].tolist()
