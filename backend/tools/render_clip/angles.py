@@ -55,7 +55,8 @@ def from_opensim(R: np.ndarray) -> np.ndarray:
 def coordinates(joint: str, D: np.ndarray) -> np.ndarray:
     """Coordinates of a three-axis joint that turns its segment by `D` from the rest pose, relative to its parent.
 
-    Of the two solutions the chain with the least excess over the limits and the least motion is taken; nothing is clamped.
+    Of the two solutions the chain with the least excess over the limits and the least motion is taken; nothing is
+    clamped.
 
     Args:
         joint: Name of a joint with three degrees of freedom.

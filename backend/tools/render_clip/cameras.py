@@ -32,7 +32,8 @@ def _noise(rng: np.random.Generator, time_s: np.ndarray, hertz: tuple[float, ...
     """Smooth unit-size wander (T, 3): a few sines of random phase per axis."""
     phase = rng.uniform(0, 2 * np.pi, (3, len(hertz)))
     weight = 1 / np.sqrt(np.arange(1, len(hertz) + 1))
-    return (weight * np.sin(2 * np.pi * np.asarray(hertz) * time_s[:, None, None] + phase)).sum(-1) / np.sqrt(weight.sum())
+    waves = np.sin(2 * np.pi * np.asarray(hertz) * time_s[:, None, None] + phase)
+    return (weight * waves).sum(-1) / np.sqrt(weight.sum())
 
 
 def path(kind: str, time_s: np.ndarray, eye_m: np.ndarray, target_m: np.ndarray, amount: float = 1.0, seed: int = 0

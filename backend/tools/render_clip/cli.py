@@ -54,9 +54,11 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser("render_clip", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser("render_clip", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=Path, required=True, help="where to write, without the suffix")
-    p.add_argument("--blender", default=os.environ.get("SINEW_BPY_PYTHON"), help="a Python with bpy (or SINEW_BPY_PYTHON)")
+    p.add_argument("--blender", default=os.environ.get("SINEW_BPY_PYTHON"),
+                   help="a Python with bpy (or SINEW_BPY_PYTHON)")
     p.add_argument("--person", type=person, action="append",
                    help=f"key=value,… of {', '.join(_FIELDS)}; may be given several times")
     p.add_argument("--set", default="room", choices=clip.SETS, dest="set_name")
@@ -74,6 +76,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--crf", type=int, default=20)
     p.add_argument("--frames", type=Path, help="keep the PNG frames here and go on where a stopped run ended")
     p.add_argument("--only", help="render these frames only, e.g. 0,30,60, and write no mp4 (needs --frames)")
+    p.add_argument("--whole", action="store_true",
+                   help="render whole frames; without it a static camera's empty set is rendered once")
     p.add_argument("--no-render", action="store_true", help="write the truth only")
     return p
 
@@ -94,8 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     body = free_body.load()
     made = clip.make(spec, body)
     for a in made.actors:
-        print(f"{a.spec.motion}: {len(made.time_s)} frames, feet miss their place by up to {a.planted.miss_m * 1e3:.1f} mm, "
-              f"limits changed the motion by up to {a.planted.clamped_deg:.1f} deg")
+        print(f"{a.spec.motion}: {len(made.time_s)} frames, feet miss their place by up to "
+              f"{a.planted.miss_m * 1e3:.1f} mm, limits changed the motion by up to {a.planted.clamped_deg:.1f} deg")
     print(*made.notes, sep="\n", end="\n" if made.notes else "")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(args.out.with_suffix(".npz"), **clip.truth(made))
@@ -105,14 +109,20 @@ def main(argv: list[str] | None = None) -> int:
         folder = args.frames or Path(scratch) / "frames"
         folder.mkdir(parents=True, exist_ok=True)
         job = Path(scratch) / "job.npz"
-        np.savez(job, **clip.job(made, body))
+        whole = args.whole or lens.kind != "static"
+        np.savez(job, **clip.job(made, body, whole))
         wanted = args.only or ",".join(map(str, range(len(made.time_s))))
         done = subprocess.run([args.blender, str(Path(__file__).with_name("scene.py")), str(job), str(folder), wanted])
         if done.returncode:
             print("Blender did not render the clip; its own words are above.", file=sys.stderr)
             return 1
-        if not args.only:
-            frames = [folder / f"{i:06d}.png" for i in range(len(made.time_s))]
-            size = encode.encode(frames, args.out.with_suffix(".mp4"), spec.rate, args.crf)
+        boxes_px = None if whole else clip.boxes(made)
+        indices = [int(i) for i in wanted.split(",")]
+        pictures = encode.pictures(folder, indices, boxes_px)
+        if args.only:
+            for index, picture in zip(indices, pictures, strict=True):
+                encode.cv2.imwrite(str(folder / f"whole_{index:06d}.png"), picture)
+        else:
+            size = encode.encode(pictures, args.out.with_suffix(".mp4"), spec.rate, args.crf)
             print(f"{args.out.with_suffix('.mp4')}: {size / 1e6:.2f} MB")
     return 0

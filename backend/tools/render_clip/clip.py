@@ -15,7 +15,9 @@ from sinew_take import skeleton as sk
 from . import cameras, feet, gait, looks, recorded
 
 PATHS = ("loop", "line")
-SETS = ("room", "street", "studio")
+KEY_LIGHT_M = {"room": (-3.0, -2.4, 4.4), "street": (-8.0, -12.0, 18.0), "studio": (-3.5, -3.5, 3.6)}
+"""Where the light that throws the visible shadows stands, by set."""
+SETS = tuple(KEY_LIGHT_M)
 CYCLIC = ("walk", "jog", "run")
 """Recordings that go on in rounds."""
 _LEAD_S = 0.8  # walks begin earlier than the clip, so that its first frame is in full stride
@@ -122,8 +124,9 @@ def way(kind: str, heading_deg: float, length_m: float) -> np.ndarray:
     s = np.arange(n) * step
     turn = np.zeros(n)
     if kind == "loop":
-        straight, radius = 0.28 * length_m, 0.85
-        bend = np.clip((s - straight) / 0.4, 0, 1) * np.clip((straight + 0.4 + radius * np.radians(205) - s) / 0.4, 0, 1)
+        straight, radius = 0.22 * length_m, 0.80
+        end = straight + 0.4 + radius * np.radians(205)
+        bend = np.clip((s - straight) / 0.4, 0, 1) * np.clip((end - s) / 0.4, 0, 1)
         turn = bend / radius
     heading = np.radians(heading_deg) + np.cumsum(turn) * step
     points = np.cumsum(np.stack([np.sin(heading), -np.cos(heading)], -1) * step, 0)
@@ -131,7 +134,26 @@ def way(kind: str, heading_deg: float, length_m: float) -> np.ndarray:
 
 
 _THICK_M = {"top": 0.011, "trousers": 0.011, "shoes": 0.006, "hair": 0.009}
-_SMOOTHING = {"top": 12, "trousers": 12, "shoes": 25, "hair": 4}
+_SMOOTHING = {"top": 12, "trousers": 12, "shoes": 60, "hair": 4}
+
+
+def _hems(vertices_m: np.ndarray, faces: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Straighten the borders between differently covered faces. kind: (F,) int. Returns vertices (V, 3)."""
+    n = len(vertices_m)
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
+    kinds = np.tile(kind, 3)
+    order = np.lexsort((edges[:, 1], edges[:, 0]))
+    edges, kinds = edges[order], kinds[order]
+    twin = (edges[1:] == edges[:-1]).all(1) & (kinds[1:] != kinds[:-1])
+    border = edges[1:][twin]
+    both = np.concatenate([border, border[:, ::-1]])
+    degree = np.bincount(both[:, 0], minlength=n)
+    out = vertices_m.copy()
+    line = degree == 2  # corners of borders stay
+    for _ in range(30):
+        mean = np.stack([np.bincount(both[:, 0], out[both[:, 1], k], n) for k in range(3)], -1)
+        out[line] = 0.5 * out[line] + 0.25 * mean[line]
+    return out
 
 
 def dress(body, vertices_m: np.ndarray, outfit: looks.Outfit, seed: int) -> np.ndarray:
@@ -148,7 +170,8 @@ def dress(body, vertices_m: np.ndarray, outfit: looks.Outfit, seed: int) -> np.n
         own = np.array([c == name for c in cloth])[body.region]
         return np.bincount(faces[own].ravel(), minlength=n) / np.maximum(count, 1)
 
-    out = np.asarray(vertices_m, float).copy()
+    kinds = ["", *_THICK_M]
+    out = _hems(np.asarray(vertices_m, float), faces, np.array([kinds.index(c or "") for c in cloth])[body.region])
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = np.concatenate([edges, edges[:, ::-1]])
     degree = np.maximum(np.bincount(edges[:, 0], minlength=n), 1)[:, None]
@@ -232,7 +255,7 @@ def make(spec: Spec, body) -> Clip:
     middle = (pelvis[:, :2].min(0) + pelvis[:, :2].max(0)) / 2
     first = actors[0]
     tall = float(np.ptp(first.rest_vertices_m[:, 2]))
-    target = np.array([*middle, 0.5 * tall])
+    target = np.array([*middle, 0.43 * tall])
     notes = []
     distance = spec.lens.distance_m
     asked = distance if distance is not None else K[0, 0] * tall / (spec.lens.fill * spec.size_px[1])
@@ -292,14 +315,40 @@ def truth(clip: Clip) -> dict[str, np.ndarray]:
             for k, v in out.items()}
 
 
-def job(clip: Clip, body) -> dict[str, np.ndarray]:
-    """What Blender needs to render a clip, in the set's frame: arrays only, text as JSON in `spec`."""
+def boxes(clip: Clip, pad_px: int = 26) -> np.ndarray:
+    """(T, 4) int x0 y0 x1 y1: the part of the picture that the people and their shadows on the floor change."""
+    width, height = clip.spec.size_px
+    light = np.array(KEY_LIGHT_M[clip.spec.set_name])
+    low, high = np.full((len(clip.time_s), 2), np.inf), np.full((len(clip.time_s), 2), -np.inf)
+    for a in clip.actors:
+        points = a.vertices_m[:, ::7].astype(float)
+        ray = points - light
+        shadow = light + ray * (light[2] / np.maximum(-ray[..., 2:], 1e-3))
+        shadow[..., 2] = 0
+        away = shadow - points * [1, 1, 0]
+        # What falls farther than this is faint, and lies on walls.
+        away *= np.minimum(1, 1.8 / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-9))
+        for p in (points, points * [1, 1, 0] + away):
+            px = cameras.project(p, clip.T_sc, clip.K)
+            low, high = np.minimum(low, px.min(1)), np.maximum(high, px.max(1))
+    out = np.concatenate([np.floor(low) - pad_px, np.ceil(high) + pad_px], 1)
+    return np.clip(out, 0, [width, height, width, height]).astype(int)
+
+
+def job(clip: Clip, body, whole: bool = True) -> dict[str, np.ndarray]:
+    """What Blender needs to render a clip, in the set's frame: arrays only, text as JSON in `spec`.
+
+    Unless `whole`, the empty set is rendered once and each frame only within its box (static cameras).
+    """
     spec = clip.spec
     info = {"set": spec.set_name, "seed": spec.seed, "samples": spec.samples, "size_px": list(spec.size_px),
-            "focal_mm": spec.lens.focal_mm, "regions": [str(r) for r in body.region_names], "keypoint_names": list(sk.MEDIAPIPE_KEYPOINTS),
-            "outfits": [a.outfit.plain() for a in clip.actors],
-            "cloth": [[a.outfit.cloth(str(r)) for r in body.region_names] for a in clip.actors]}
+            "focal_mm": spec.lens.focal_mm, "regions": [str(r) for r in body.region_names],
+            "keypoint_names": list(sk.MEDIAPIPE_KEYPOINTS), "outfits": [a.outfit.plain() for a in clip.actors],
+            "cloth": [[a.outfit.cloth(str(r)) for r in body.region_names] for a in clip.actors],
+            "key_light_m": list(KEY_LIGHT_M[spec.set_name])}
     out = {"spec": np.array(json.dumps(info)), "T_sc": clip.T_sc, "faces": body.faces, "region": body.region}
+    if not whole:
+        out["box_px"] = boxes(clip)
     for i, a in enumerate(clip.actors):
         out |= {f"vertices_{i}": a.vertices_m, f"rest_{i}": a.rest_vertices_m.astype(np.float32),
                 f"keypoints_{i}": a.rest_keypoints_m.astype(np.float32)}

@@ -115,8 +115,8 @@ def pose(phase: np.ndarray, style: Style = Style()) -> np.ndarray:
     yaw = curve("trunk_rotation", phase)
     lean = np.radians(-3.0)  # forward, as people walk
     side = 0.6 * q[:, d["pelvis_list"]]  # the chest stays nearly upright over a listing pelvis
-    O = angles.turn(1, yaw) @ angles.turn(0, -side) @ angles.turn(2, np.full_like(yaw, lean))
-    angles.put_trunk(q, angles.from_opensim(O))
+    chest = angles.turn(1, yaw) @ angles.turn(0, -side) @ angles.turn(2, np.full_like(yaw, lean))
+    angles.put_trunk(q, angles.from_opensim(chest))
     # The head keeps looking ahead while the chest turns.
     ahead = -(yaw + q[:, d["pelvis_rotation"]])
     q[:, d["head_twist"]] = ahead
@@ -135,8 +135,9 @@ def pose(phase: np.ndarray, style: Style = Style()) -> np.ndarray:
         arm = angles.turn(0, np.full_like(flex, -out)) @ angles.turn(2, flex)
         angles.put_arm(q, side, angles.from_opensim(arm))
         q[:, d[f"elbow_flexion_{side}"]] = np.maximum(style.arms * curve("elbow_flexion", own), np.radians(8))
-        q[:, d[f"pro_sup_{side}"]] = np.radians(12) * (1 if side == "r" else sk.DOFS[d["pro_sup_l"]].mirror_sign)
-        q[:, d[f"wrist_flexion_{side}"]] = np.radians(6) * (1 if side == "r" else sk.DOFS[d["wrist_flexion_l"]].mirror_sign)
+        for name, deg in (("pro_sup", 12), ("wrist_flexion", 6)):
+            dof = sk.DOFS[d[f"{name}_{side}"]]
+            q[:, dof.index] = np.radians(deg) * (1 if side == "r" else dof.mirror_sign)
     return q
 
 
@@ -146,7 +147,7 @@ def stance(phase: np.ndarray) -> np.ndarray:
     return np.stack([(phase + 0.5) % 1.0 < STANCE, phase % 1.0 < STANCE], -1)
 
 
-def walk(time_s: np.ndarray, path_m: np.ndarray, speed: "np.ndarray | None", style: Style, forward_m: np.ndarray,
+def walk(time_s: np.ndarray, path_m: np.ndarray, speed: np.ndarray | None, style: Style, forward_m: np.ndarray,
          sway_m: np.ndarray) -> RawMotion:
     """Walk along a path in the plane.
 
@@ -159,8 +160,8 @@ def walk(time_s: np.ndarray, path_m: np.ndarray, speed: "np.ndarray | None", sty
         sway_m: (C,) sideways sway over the cycle, positive to the left, m.
 
     Returns:
-        The motion, turned to follow the path. Steps are as long as the legs make them; the path's length bounds nothing:
-        past its ends it goes on straight.
+        The motion, turned to follow the path. Steps are as long as the legs make them; past the path's ends it goes on
+        straight.
     """
     rate = np.full(len(time_s), 1 / style.cycle_s) if speed is None else np.asarray(speed) / style.cycle_s
     steps = np.diff(time_s, prepend=time_s[0] - (time_s[1] - time_s[0]))

@@ -1,7 +1,7 @@
 """Recorded motions of xbpeng/DeepMimic (json) on Sinew's skeleton.
 
-The recordings turn a 15-joint figure whose joints use OpenSim's axes (forward, up, right) and hang their arms at zero,
-so each of its rotations becomes coordinates of the joint that does the same here in closed form: hips, knees, ankles and
+The recordings turn a 15-joint figure whose joints use OpenSim's axes (forward, up, right) and whose arms hang at zero.
+Each of its rotations becomes coordinates of the joint that does the same here, in closed form: hips, knees, ankles and
 elbows one to one, the chest shared between lumbar and thorax, the shoulder between blade and upper arm. The root is
 scaled by the length of the legs; `feet.plant` does the rest.
 """

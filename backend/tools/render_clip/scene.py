@@ -83,7 +83,8 @@ class Nodes:
     def finish(self, colour, roughness=0.6, bump=None, bump_m: float = 0.002, **extra):
         inputs = {"Base Color": colour, "Roughness": roughness, **extra}
         if bump is not None:
-            inputs["Normal"] = self.add("ShaderNodeBump", {"Height": bump, "Distance": bump_m, "Strength": 0.8}).outputs[0]
+            relief = self.add("ShaderNodeBump", {"Height": bump, "Distance": bump_m, "Strength": 0.8})
+            inputs["Normal"] = relief.outputs[0]
         node = self.add("ShaderNodeBsdfPrincipled", inputs)
         self.tree.links.new(node.outputs[0], self.out.inputs["Surface"])
         return self.material
@@ -157,7 +158,7 @@ def cloth_material(name: str, kind: str, outfit: dict, points: dict):
         colour = n.mix(n.math("MULTIPLY", worn, 0.35), colour, shade(base, 1.8))
     elif kind == "shoes":
         height = n.add("ShaderNodeSeparateXYZ", {0: rest}).outputs[2]
-        colour = n.mix(n.ramp(height, 0.020, 0.024), (0.62, 0.6, 0.56), colour)
+        colour = n.mix(n.ramp(height, 0.012, 0.016), (0.62, 0.6, 0.56), colour)
     folds = n.noise(n.rest((1, 1, 0.55)), 13, 4, 0.55)
     if kind == "shoes":
         folds = n.math("MULTIPLY", folds, 0.2)
@@ -169,7 +170,7 @@ def hair_material(name: str, kind: str, outfit: dict, points: dict):
     n = Nodes(name)
     base = linear(outfit["hair"])
     strands = n.noise(n.rest((1.0, 0.18, 0.18)), 260, 3)
-    return n.finish(n.mix(n.ramp(strands, 0.3, 0.7), shade(base, 0.45), shade(base, 1.7)), 0.42, strands, 0.006)
+    return n.finish(n.mix(n.ramp(strands, 0.3, 0.7), shade(base, 0.45), shade(base, 1.7)), 0.6, strands, 0.006)
 
 
 def person(index: int, arrays: dict, info: dict):
@@ -209,7 +210,8 @@ def pose(thing, vertices: np.ndarray) -> None:
 def box(name: str, low, high, material, bevel: float = 0.0):
     """An axis-aligned box between two corners."""
     low, high = np.asarray(low, float), np.asarray(high, float)
-    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float) * (high - low) - (high - low) / 2
+    unit = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+    corners = unit * (high - low)
     faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(corners.tolist(), [], faces)
@@ -318,7 +320,7 @@ def plant(at, rng: np.random.Generator, height: float = 1.3) -> None:
     bpy.context.collection.objects.link(bpy.data.objects.new("leaves", mesh))
 
 
-def room(rng: np.random.Generator) -> None:
+def room(rng: np.random.Generator, key) -> None:
     """A living room: wooden floor, two walls, window light from the left, furniture behind the walking space."""
     back, left, right = 3.1, -4.3, 4.6
     box("floor", (-8, -9, -0.1), (9, back, 0), wood("boards", (0.30, 0.17, 0.085)))
@@ -331,11 +333,12 @@ def room(rng: np.random.Generator) -> None:
     box("skirting side", (left, -0.6, 0), (left + 0.02, back, 0.11), white)
     cloth = speckle("sofa", (0.10, 0.16, 0.17), (0.16, 0.23, 0.24), 120)
     x = float(rng.uniform(1.0, 1.6))
-    for name, low, high in (("seat", (x, 2.1, 0.12), (x + 2.0, 2.95, 0.45)), ("rest", (x, 2.75, 0.3), (x + 2.0, 3.02, 0.85)),
-                            ("arm", (x - 0.2, 2.1, 0.1), (x + 0.02, 3.0, 0.62)), ("arm", (x + 1.98, 2.1, 0.1), (x + 2.2, 3.0, 0.62))):
-        box(name, low, high, cloth, 0.06)
+    for low, high in (((x, 2.1, 0.12), (x + 2.0, 2.95, 0.45)), ((x, 2.75, 0.3), (x + 2.0, 3.02, 0.85)),
+                      ((x - 0.2, 2.1, 0.1), (x + 0.02, 3.0, 0.62)), ((x + 1.98, 2.1, 0.1), (x + 2.2, 3.0, 0.62))):
+        box("sofa", low, high, cloth, 0.06)
     for dx, colour in ((0.25, (0.5, 0.28, 0.06)), (1.35, (0.45, 0.42, 0.36))):
-        box("cushion", (x + dx, 2.58, 0.44), (x + dx + 0.42, 2.78, 0.82), speckle("cushion", colour, shade(colour, 1.3), 90), 0.07)
+        cover = speckle("cushion", colour, shade(colour, 1.3), 90)
+        box("cushion", (x + dx, 2.58, 0.44), (x + dx + 0.42, 2.78, 0.82), cover, 0.07)
     shelf = wood("shelf", (0.20, 0.11, 0.055), 0.4)
     sx = float(rng.uniform(-3.3, -2.9))
     box("shelf side", (sx, 2.7, 0), (sx + 0.04, 3.08, 1.9), shelf)
@@ -352,7 +355,8 @@ def room(rng: np.random.Generator) -> None:
     dark = plaster("frame", (0.05, 0.045, 0.04))
     for cx, cz, w, h in ((-0.9, 1.62, 0.75, 0.95), (0.35, 1.75, 0.5, 0.5), (2.1, 1.72, 1.15, 0.7)):
         box("frame", (cx - w / 2, back - 0.035, cz - h / 2), (cx + w / 2, back, cz + h / 2), dark)
-        box("picture", (cx - w / 2 + 0.04, back - 0.04, cz - h / 2 + 0.04), (cx + w / 2 - 0.04, back - 0.03, cz + h / 2 - 0.04),
+        w, h = w - 0.08, h - 0.08
+        box("picture", (cx - w / 2, back - 0.04, cz - h / 2), (cx + w / 2, back - 0.03, cz + h / 2),
             picture("painting", rng))
     plant((-1.85, 2.6), rng)
     rug = Nodes("rug")
@@ -363,11 +367,12 @@ def room(rng: np.random.Generator) -> None:
                                   (0.24, 0.20, 0.15)), 0.95)
     box("rug", (-1.9, -1.35, -0.02), (2.0, 1.4, 0.0006), material)
     sky((0.75, 0.85, 1.0), 0.13)
-    light("AREA", "window", (left + 0.5, -2.0, 2.7), (0.2, 0.3, 0.7), 400, 0.9, (1.0, 0.95, 0.88))
-    light("AREA", "ceiling", (1.2, 0.6, 3.4), (0.4, 0.8, 0), 75, 1.2, (1.0, 0.92, 0.82))
+    light("AREA", "skylight", key, (0.2, 0.3, 0.7), 560, 0.9, (1.0, 0.95, 0.88))
+    light("AREA", "ceiling", (1.2, 0.4, 3.4), (0.4, 0.8, 0), 70, 1.2, (1.0, 0.92, 0.82))
+    light("AREA", "kitchen", (4.0, -4.5, 3.2), (0.0, 0.4, 1.0), 150, 2.6, (0.9, 0.95, 1.0))
 
 
-def street(rng: np.random.Generator) -> None:
+def street(rng: np.random.Generator, key) -> None:
     """A yard in the sun: paving, a brick wall, hedges, bins and a bench."""
     box("ground", (-30, -30, -0.2), (30, 40, 0), speckle("asphalt", (0.14, 0.14, 0.145), (0.24, 0.235, 0.23), 90))
     box("wall", (-12, 4.2, 0), (12, 4.6, 3.2), bricks("bricks", (0.32, 0.11, 0.07), (0.42, 0.18, 0.11)))
@@ -385,16 +390,16 @@ def street(rng: np.random.Generator) -> None:
         box("leg", (x, 3.02, 0.1), (x + 0.06, 3.38, 0.5), plaster("iron", (0.05, 0.05, 0.05)))
     box("door", (-0.7, 4.15, 0.1), (0.25, 4.22, 2.2), wood("door", (0.07, 0.16, 0.14), 0.3))
     sky((0.42, 0.6, 0.95), 0.75)
-    light("SUN", "sun", (-4, -6, 9), (0, 0, 0), 3.2, 0.02, (1.0, 0.93, 0.82))
+    light("SUN", "sun", key, (0, 0, 0), 3.2, 0.02, (1.0, 0.93, 0.82))
 
 
-def studio(rng: np.random.Generator) -> None:
+def studio(rng: np.random.Generator, key) -> None:
     """A plain stage: mottled backdrop and floor, three soft lights."""
     tone = tuple(rng.uniform(0.25, 0.5, 3))
     box("floor", (-12, -12, -0.1), (12, 4, 0), speckle("stage", shade(tone, 0.6), shade(tone, 0.8), 30, 0.6, 0.001))
     box("backdrop", (-12, 4, 0), (12, 4.2, 6), plaster("backdrop", tone))
     sky((1, 1, 1), 0.25)
-    light("AREA", "key", (-3.5, -3.5, 3.6), (0, 0, 1), 420, 1.5)
+    light("AREA", "key", key, (0, 0, 1), 420, 1.5)
     light("AREA", "fill", (4, -2.5, 2.4), (0, 0, 1), 140, 2.0, (0.85, 0.92, 1.0))
     light("AREA", "rim", (1.5, 3.4, 3.4), (0, 0, 1.2), 180, 1.0, (1.0, 0.9, 0.8))
 
@@ -421,7 +426,6 @@ def settings(info: dict) -> None:
     scene.cycles.max_bounces, scene.cycles.diffuse_bounces, scene.cycles.glossy_bounces = 4, 3, 2
     scene.cycles.caustics_reflective = scene.cycles.caustics_refractive = False
     scene.render.use_persistent_data = True
-    scene.render.threads_mode, scene.render.threads = "FIXED", max(1, min(os.cpu_count() or 1, int(os.environ.get("SINEW_THREADS", 99))))
     scene.render.resolution_x, scene.render.resolution_y = info["size_px"]
     scene.render.resolution_percentage = 100
     scene.render.image_settings.file_format = "PNG"
@@ -437,13 +441,15 @@ def main(job: str, folder: str, wanted: str) -> None:
     info = json.loads(str(arrays["spec"]))
     bpy.ops.wm.read_factory_settings(use_empty=True)
     settings(info)
-    {"room": room, "street": street, "studio": studio}[info["set"]](np.random.default_rng(info["seed"]))
+    {"room": room, "street": street, "studio": studio}[info["set"]](np.random.default_rng(info["seed"]), info["key_light_m"])
     people = [person(i, arrays, info) for i in range(len(info["outfits"]))]
     eye = camera(info)
     from mathutils import Matrix
 
     flip = np.diag([1.0, -1.0, -1.0, 1.0])  # Blender's cameras look along -Z with Y up
-    scene = bpy.context.scene
+    boxes = arrays.get("box_px")
+    if boxes is not None:
+        plate(Path(folder) / "plate.png", people, eye, Matrix((arrays["T_sc"][0] @ flip).tolist()), info)
     for index in map(int, wanted.split(",")):
         path = Path(folder) / f"{index:06d}.png"
         if path.exists():
@@ -451,11 +457,41 @@ def main(job: str, folder: str, wanted: str) -> None:
         for i, thing in enumerate(people):
             pose(thing, arrays[f"vertices_{i}"][index])
         eye.matrix_world = Matrix((arrays["T_sc"][index] @ flip).tolist())
-        scene.cycles.seed = info["seed"] * 1000 + index
-        part = path.with_suffix(".part.png")
-        scene.render.filepath = str(part)
-        bpy.ops.render.render(write_still=True)
-        os.replace(part, path)
+        if boxes is not None:
+            border(boxes[index], info["size_px"])
+        render(path, info["seed"] * 1000 + index)
+
+
+def border(box_px, size_px) -> None:
+    """Render this part of the picture only, the rest stays black."""
+    render = bpy.context.scene.render
+    x0, y0, x1, y1 = (float(v) for v in box_px)
+    render.use_border, render.use_crop_to_border = True, False
+    render.border_min_x, render.border_max_x = x0 / size_px[0], x1 / size_px[0]
+    render.border_min_y, render.border_max_y = 1 - y1 / size_px[1], 1 - y0 / size_px[1]
+
+
+def render(path: Path, seed: int) -> None:
+    scene = bpy.context.scene
+    scene.cycles.seed = seed
+    part = path.with_suffix(".part.png")
+    scene.render.filepath = str(part)
+    bpy.ops.render.render(write_still=True)
+    os.replace(part, path)
+
+
+def plate(path: Path, people: list, eye, place, info: dict) -> None:
+    """The empty set, once, with four times the samples."""
+    if path.exists():
+        return
+    for thing in people:
+        thing.hide_render = True
+    eye.matrix_world = place
+    bpy.context.scene.cycles.samples *= 4
+    render(path, info["seed"])
+    bpy.context.scene.cycles.samples = info["samples"]
+    for thing in people:
+        thing.hide_render = False
 
 
 if __name__ == "__main__":
