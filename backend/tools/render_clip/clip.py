@@ -83,6 +83,8 @@ class Actor:
     """(T, V, 3) float32, clothed skin."""
     keypoints_m: np.ndarray
     """(T, 33, 3)"""
+    rest_joints_m: np.ndarray
+    """(24, 3)"""
     rest_vertices_m: np.ndarray
     """(V, 3) clothed, rest pose."""
     rest_keypoints_m: np.ndarray
@@ -234,7 +236,7 @@ def actor(body, person: Person, time_s: np.ndarray, seed: int) -> Actor:
     skinned = np.stack([laws.skin(worn, body.skin_index, body.skin_weight, m) for m in move]).astype(np.float32)
     points = body.keypoints(shape)
     keypoints = np.stack([laws.skin(points, body.keypoint_index, body.keypoint_weight, m) for m in move])
-    return Actor(person, shape, planted, skinned, keypoints, worn, points, outfit)
+    return Actor(person, shape, planted, skinned, keypoints, joints, worn, points, outfit)
 
 
 def _shifted(planted: feet.Planted, move_m: np.ndarray) -> feet.Planted:
@@ -308,7 +310,8 @@ def truth(clip: Clip) -> dict[str, np.ndarray]:
         T_wj = g @ a.planted.T_wj
         points = a.keypoints_m @ g[:3, :3].T + g[:3, 3]
         own = {"q": q, "root_m": a.planted.root_m @ g[:3, :3].T + g[:3, 3], "T_wj": T_wj, "joints_m": T_wj[..., :3, 3],
-               "contact": a.planted.contact, "shape": a.shape, "keypoints_m": points,
+               "contact": a.planted.contact, "shape": a.shape, "rest_joints_m": a.rest_joints_m,
+               "keypoints_m": points,
                "keypoints_px": cameras.project(points, T_wc, clip.K)}
         out |= {name + end: value for name, value in own.items()}
     return {k: np.asarray(v, np.float32) if np.asarray(v).dtype == np.float64 and k != "time_s" else np.asarray(v)

@@ -88,7 +88,9 @@ def sole_points(T_wj: np.ndarray, fig: Figure) -> np.ndarray:
 def contacts(T_wj: np.ndarray, fig: Figure, step_s: float) -> np.ndarray:
     """(T, 4) bool: left heel, left toe, right heel, right toe touch the floor and stand still."""
     points = sole_points(T_wj, fig)
-    speed = np.linalg.norm(np.gradient(points, axis=0), axis=-1) / step_s
+    step = np.linalg.norm(np.diff(points, axis=0), axis=-1) / step_s
+    # A landing foot is still against the next frame, a leaving one against the last.
+    speed = np.minimum(np.concatenate([step[:1], step]), np.concatenate([step, step[-1:]]))
     return (points[..., 2] < HEEL_HEIGHT_M) & (speed < CONTACT_SPEED_M_S)
 
 
