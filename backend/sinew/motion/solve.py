@@ -31,7 +31,8 @@ AHEAD = 20
 """Frames that a piece looks ahead, so that its end knows what follows."""
 SHAPE_WINDOWS, SHAPE_WINDOW = 8, 45
 """Of a longer take, the shape is solved on so many stretches of so many frames."""
-ROUNDS = {"landmarks": 12, "free": 20, "ground": 12}
+ROUNDS = {"landmarks": (12, 1e-2), "free": (20, 2e-3), "ground": (20, 2e-4)}
+"""Stage -> most iterations, and the share of the cost that an iteration must still gain. The first two only begin."""
 _NO_FLOOR_M = 1e6
 _LEAST_EYE_HEIGHT_M = 0.3
 _SAME_LEVEL_M = 0.1
@@ -126,8 +127,8 @@ class _Ticker:
 
 def _planned(n: int) -> int:
     pieces = -(-n // CHUNK)
-    rounds = sum(ROUNDS.values())
-    return rounds * pieces + (0 if pieces == 1 else ROUNDS["landmarks"] + ROUNDS["free"]) + 1
+    begin = ROUNDS["landmarks"][0] + ROUNDS["free"][0]
+    return (begin + ROUNDS["ground"][0]) * pieces + (0 if pieces == 1 else begin) + 1
 
 
 def _view(camera: Camera, frames: np.ndarray) -> fit.View:
@@ -149,13 +150,13 @@ def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | N
 
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
-              stages: list[tuple[fit.Weights, int]], ground: fit.Ground | None, tick: _Ticker,
+              stages: list[tuple[fit.Weights, tuple[int, float]]], ground: fit.Ground | None, tick: _Ticker,
               ) -> tuple[fit.State, np.ndarray]:
     """Run stages over a take of any length: at once with the shape, or piece by piece with the shape solved before."""
     n = len(seen.time_s)
     if n <= CHUNK + AHEAD:
         for weights, rounds in stages:
-            outcome = fit.minimise(fit.Problem(model, seen, view, weights, ground), state, rounds, tick=tick)
+            outcome = fit.minimise(fit.Problem(model, seen, view, weights, ground), state, *rounds, tick)
             state = outcome.state
         return state, outcome.pixel_residual
     if ground is None:
@@ -164,7 +165,7 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
         sample = state.take(which)
         for weights, rounds in stages:
             problem = fit.Problem(model, _part(seen, which), view.take(which), weights)
-            sample = fit.minimise(problem, sample, rounds, tick=tick).state
+            sample = fit.minimise(problem, sample, *rounds, tick).state
         state = replace(state, shape=sample.shape)
     pelvis, q, root = state.pelvis.copy(), state.q.copy(), state.root_m.copy()
     residual = np.full(seen.px.shape[:2], np.nan)
@@ -177,7 +178,7 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
         own, own_view = _part(seen, which), view.take(which)
         for weights, rounds in stages:
             problem = fit.Problem(model, own, own_view, weights, _ground_part(ground, which), frozen, solve_shape=False)
-            outcome = fit.minimise(problem, piece, rounds, tick=tick)
+            outcome = fit.minimise(problem, piece, *rounds, tick)
             piece = outcome.state
         keep = slice(held, held + b - a)
         pelvis[a:b], q[a:b], root[a:b] = piece.pelvis[keep], piece.q[keep], piece.root_m[keep]
