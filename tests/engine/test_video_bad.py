@@ -7,6 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from films import marked, number_of, write_film, write_loop
 
 from sinew import video
@@ -73,6 +74,23 @@ def test_empty_file(tmp_path):
 
 def test_audio_only(tmp_path):
     refused(InputError, "sound but no pictures", audio_only(tmp_path / "song.m4a"))
+
+
+def test_sound_with_a_cover_picture(tmp_path):
+    path = tmp_path / "album.m4a"
+    with av.open(str(path), "w", format="mp4") as out:
+        sound, cover = out.add_stream("aac", rate=44100), out.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 160, 96, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+        frame.sample_rate, frame.pts = 44100, 0
+        out.mux(sound.encode(frame))
+        picture = av.VideoFrame.from_ndarray(marked(1), "rgb24").reformat(format="yuvj420p")
+        picture.pts = 0
+        out.mux(cover.encode(picture))
+        out.mux(cover.encode())
+        out.mux(sound.encode())
+    refused(InputError, "sound but no pictures", path)
 
 
 def test_subtitles(tmp_path):
@@ -219,6 +237,11 @@ def test_a_range_that_ends_late_is_said(tmp_path):
     assert scan.shots[0].n_frames == 25
     assert any("ends at 2.00 s" in note for note in scan.notes)
     assert not any("ends at" in note for note in video.find_shots(path, 1.0, 2.0).notes)
+
+
+def test_interlaced_is_said(tmp_path):
+    path = write_film(tmp_path / "a.mp4", 6, options={"x264-params": "interlaced=1"})
+    assert any("interlaced" in note for note in video.find_shots(path).notes)
 
 
 def test_an_absurd_pixel_aspect_is_not_believed(tmp_path):

@@ -73,25 +73,28 @@ def test_kinds_of_pictures(tmp_path, name):
     assert read(write_pictures(tmp_path / "a", range(5), name))[1] == list(range(5))
 
 
-def write_with_av(path, array, codec, pix_fmt, source="rgb24"):
+def write_exr(path, light, kind):
     with av.open(str(path), "w", format="image2", options={"update": "1"}) as out:
-        stream = out.add_stream(codec, rate=25)
-        stream.height, stream.width = array.shape[:2]
-        stream.pix_fmt = pix_fmt
-        frame = av.VideoFrame.from_ndarray(array, source)
-        out.mux(stream.encode(frame if source == pix_fmt else frame.reformat(format=pix_fmt)))
+        stream = out.add_stream("exr", rate=25, options={"format": kind})
+        stream.height, stream.width = light.shape[:2]
+        stream.pix_fmt = "gbrpf32le" if light.shape[-1] == 3 else "gbrapf32le"
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(light, stream.pix_fmt)))
         out.mux(stream.encode())
 
 
-def test_exr_is_linear_light(tmp_path):
-    """18 % grey in linear light is 118 in sRGB; over-bright is white; missing numbers are black."""
+@pytest.mark.parametrize("kind", ["half", "float"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_exr_is_linear_light(tmp_path, kind, channels):
+    """18 % grey in linear light is 118 in sRGB; over-bright is white; missing numbers are black; opacity is left out."""
     light = np.zeros((48, 64, 3), np.float32)
     light[:, 16:32] = 0.18
     light[:, 32:48] = 7.5
     light[:, 48:] = (0.5, 0.0, 0.0)
     light[0, 0] = np.nan
+    if channels == 4:
+        light = np.dstack([light, np.full((48, 64), 0.5, np.float32)])
     for k in range(3):
-        write_with_av(tmp_path / f"r_{k}.exr", light, "exr", "gbrpf32le", "gbrpf32le")
+        write_exr(tmp_path / f"r_{k}.exr", light, kind)
     scan = video.find_shots(tmp_path / "r_#.exr", rate=24)
     _, picture = next(video.frames(scan.shots[0]))
     assert picture[24, [8, 24, 40, 56]].tolist() == [[0, 0, 0], [118, 118, 118], [255, 255, 255], [188, 0, 0]]

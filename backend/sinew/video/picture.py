@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -17,7 +18,7 @@ _LARGEST_ASPECT = 4
 # ITU-T H.273 code points, as FFmpeg reports them.
 _BT709, _UNSPECIFIED, _BT601 = 1, 2, 5
 _PRIMARIES_BT2020 = 9
-_TRANSFER_LINEAR, _TRANSFER_PQ, _TRANSFER_HLG = 8, 16, 18
+_TRANSFER_PQ, _TRANSFER_HLG = 16, 18
 _FULL_RANGE = 2
 
 _BT2020_TO_BT709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
@@ -25,6 +26,11 @@ _BT2020_TO_BT709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.00
 _PQ_WHITE_NITS = 203.0
 _HLG_WHITE = 0.265
 """Diffuse white: 203 cd/m2 in PQ, 75 % signal (0.265 of peak scene light) in HLG; ITU-R BT.2408."""
+_HDR_PEAK = 4.0
+"""Brightest light kept, in diffuse whites; the shoulder has long reached white there."""
+_KNEE = 0.8
+"""Light from which the shoulder bends."""
+_FLOAT = re.compile(r"(?:gbra?p|gray)f(16|32)(le|be)")
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class Upright:
         Transparent pictures are laid over black; float pictures (EXR) are taken as linear light; PQ and HLG are brought
         to standard range with diffuse white at white and a soft shoulder above.
         """
-        if frame.format.name.startswith(("gbrpf", "gbrapf", "grayf", "rgbf", "rgbaf")):
+        if is_float(frame):
             rgb = self._from_float(frame)
         elif is_hdr(frame):
             rgb = _from_hdr(self._convert(frame, "rgb48le"), int(frame.color_trc), int(frame.color_primaries))
@@ -158,27 +164,51 @@ class Upright:
         return converted.to_ndarray()
 
     def _from_float(self, frame: av.VideoFrame) -> np.ndarray:
-        light = np.asarray(frame.to_ndarray(), np.float32)
-        if light.ndim == 2:
-            light = np.repeat(light[..., None], 3, axis=-1)
-        light = np.nan_to_num(light[..., :3], nan=0.0, posinf=1.0, neginf=0.0)
-        codes = np.rint(np.clip(light, 0, 1) * 65535).astype(np.uint16)
-        rgb = _srgb_of_linear()[codes]
+        rgb = _srgb_of_light(1.0)[_codes(_float_planes(frame))]
         if (rgb.shape[1], rgb.shape[0]) != self._size:
             rgb = cv2.resize(rgb, self._size, interpolation=cv2.INTER_CUBIC)
         return rgb
 
 
-@lru_cache(maxsize=1)
-def _srgb_of_linear() -> np.ndarray:
-    """(65536,) uint8: sRGB code of linear light in 1/65535; IEC 61966-2-1."""
-    x = np.arange(65536) / 65535
+def is_float(frame: av.VideoFrame) -> bool:
+    """The picture holds linear light as floating-point numbers, as EXR does."""
+    return _FLOAT.fullmatch(frame.format.name) is not None
+
+
+def _float_planes(frame: av.VideoFrame) -> np.ndarray:
+    """(H, W, 3) float32 of a planar float picture, opacity left out: EXR's colours are already multiplied by it."""
+    bits, order = _FLOAT.fullmatch(frame.format.name).groups()
+    kind = np.dtype(f"{'<' if order == 'le' else '>'}f{int(bits) // 8}")
+    planes = [np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)[:, :plane.width]
+              for plane in frame.planes]
+    # FFmpeg keeps them as green, blue, red.
+    order_of = (2, 0, 1) if len(planes) >= 3 else (0, 0, 0)
+    return np.dstack([planes[k] for k in order_of]).astype(np.float32)
+
+
+def _codes(light: np.ndarray) -> np.ndarray:
+    """Light 0..1 as uint16; what is no number is black."""
+    return np.rint(np.clip(np.nan_to_num(light, nan=0.0, posinf=1.0, neginf=0.0), 0, 1) * 65535).astype(np.uint16)
+
+
+@lru_cache(maxsize=2)
+def _srgb_of_light(peak: float) -> np.ndarray:
+    """(65536,) uint8: sRGB code of linear light in `peak` / 65535, bent into white by a soft shoulder where peak > 1.
+
+    Source: IEC 61966-2-1; the shoulder is ours.
+    """
+    x = np.arange(65536) / 65535 * peak
+    if peak > 1:
+        x = np.where(x < _KNEE, x, _KNEE + (1 - _KNEE) * (1 - np.exp((_KNEE - x) / (1 - _KNEE))))
     return np.rint(255 * np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)).astype(np.uint8)
 
 
 @lru_cache(maxsize=2)
-def _linear_of_hdr(transfer: int) -> np.ndarray:
-    """(65536,) float32: light relative to diffuse white; PQ from SMPTE ST 2084, HLG's scene light from ARIB STD-B67."""
+def _light_of_hdr(transfer: int) -> np.ndarray:
+    """(65536,) uint16: light of a PQ or HLG code, diffuse white at 65535 / `_HDR_PEAK`.
+
+    Source: SMPTE ST 2084; ARIB STD-B67 (scene light, so without the display's own curve).
+    """
     x = np.arange(65536) / 65535
     if transfer == _TRANSFER_PQ:
         m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
@@ -187,15 +217,11 @@ def _linear_of_hdr(transfer: int) -> np.ndarray:
     else:
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         light = np.where(x <= 0.5, x * x / 3, (np.exp((x - c) / a) + b) / 12) / _HLG_WHITE
-    return light.astype(np.float32)
+    return np.rint(np.minimum(light / _HDR_PEAK, 1) * 65535).astype(np.uint16)
 
 
 def _from_hdr(rgb48: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
-    light = _linear_of_hdr(transfer)[rgb48]
+    light = np.take(_light_of_hdr(transfer), rgb48, mode="clip")
     if primaries == _PRIMARIES_BT2020:
-        light = cv2.transform(light, _BT2020_TO_BT709.astype(np.float32))
-    np.maximum(light, 0, out=light)
-    knee = 0.8
-    bright = light > knee
-    light[bright] = knee + (1 - knee) * (1 - np.exp((knee - light[bright]) / (1 - knee)))
-    return _srgb_of_linear()[np.rint(light * 65535).astype(np.uint16)]
+        light = cv2.transform(light, _BT2020_TO_BT709)
+    return np.take(_srgb_of_light(_HDR_PEAK), light, mode="clip")

@@ -143,6 +143,7 @@ def _pass(source: Source, info: VideoInfo, start: float, end: float, may_seek: b
             time_s = source.seconds(tick)
             if time_s < from_s:
                 before += 1
+                report(0, total)
                 continue
             if time_s >= to_s:
                 is_end = False
@@ -150,7 +151,7 @@ def _pass(source: Source, info: VideoInfo, start: float, end: float, may_seek: b
             if not ticks:
                 if seeks and not before:
                     return None
-                first_number = source.count_before(tick) if seeks else before
+                first_number = source.count_before(tick, lambda: report(0, total)) if seeks else before
             ticks.append(tick)
             sizes.add((frame.width, frame.height))
             small = converter.reformat(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from sinew_take.errors import InputError, RequestError
 
@@ -89,8 +90,8 @@ class Source:
         """
         raise NotImplementedError
 
-    def count_before(self, ticks: int) -> int:
-        """How many pictures the source shows before `ticks`, without decoding them."""
+    def count_before(self, ticks: int, alive: Callable[[], None]) -> int:
+        """How many pictures the source shows before `ticks`, without decoding them; calls `alive` now and then."""
         raise NotImplementedError
 
     def expected(self) -> int | None:
@@ -216,7 +217,7 @@ class Clip(Source):
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise RequestError(f"{name} is a single picture; name a video, or the folder or pattern of a sequence "
                                "(shot_####.png) with --rate.")
-        streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
             what = "sound but no pictures" if container.streams.audio else "no pictures"
             raise InputError(f"{name} holds {what}; name a file with video in it.")
@@ -307,7 +308,7 @@ class Clip(Source):
                 else:
                     yield frame
 
-    def count_before(self, ticks: int) -> int:
+    def count_before(self, ticks: int, alive: Callable[[], None]) -> int:
         with _open(self.path) as container:
             stream = container.streams[self._stream.index]
             count = 0
@@ -316,6 +317,8 @@ class Clip(Source):
                 if packet.dts is not None and packet.dts >= ticks and (packet.pts is None or packet.pts >= ticks):
                     break
                 count += packet.pts is not None and self.first_ticks <= packet.pts < ticks
+                if count % 256 == 0:
+                    alive()
             return count
 
     def header_times(self) -> tuple[np.ndarray, bool]:
@@ -412,7 +415,7 @@ class Pictures(Source):
             raise InputError(f"The pictures differ in size: {file.name} is {size[0]}x{size[1]} and the first one is "
                              f"{self.size_px[0]}x{self.size_px[1]}; bring them to one size.")
 
-    def count_before(self, ticks: int) -> int:
+    def count_before(self, ticks: int, alive: Callable[[], None]) -> int:
         return int(np.searchsorted(self._series.number, ticks)) - self._lead
 
     def header_times(self) -> tuple[np.ndarray, bool]:
