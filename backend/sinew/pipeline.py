@@ -14,6 +14,7 @@ import numpy as np
 
 from sinew import avatar, body, camera, flow, motion, people, video
 from sinew.cache import Cache, files_sha256, key
+from sinew.motion.start import Start
 from sinew.progress import Progress, StopRequest
 from sinew.video.series import find_series
 from sinew_take import events, free_body, skeleton
@@ -23,7 +24,7 @@ from sinew_take.version import LAWS, TAKE_VERSION, VERSION
 
 MIN_FRAMES = 2
 CACHED_TYPES = {t.__name__: t for t in (
-    flow.VideoInfo, flow.Shot, flow.Track, flow.People, flow.Camera, flow.Motion, video.Scan)}
+    flow.VideoInfo, flow.Shot, flow.Track, flow.People, flow.Camera, flow.Motion, video.Scan, Start)}
 
 
 @dataclass(frozen=True)
@@ -176,17 +177,13 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
         reason = f" ({found.notes[0]})" if found.notes else ""
         raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
                          "whole and larger than a tenth of the picture's height.")
-    motion_key = key("motion", people_key, dataclasses.asdict(options))
-
-    def solve(report: flow.Report) -> list:
-        first, starts = progress.run("camera", lambda r: camera.solve_camera(shot, found, asset, options))
-        stop.check()
-        solved_camera, motions = motion.solve_motion(shot, found, first, asset, report, starts=starts)
-        return [solved_camera, motions]
-
+    camera_key = key("camera", people_key, dataclasses.asdict(options))
+    first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(shot, found, asset, options)))
+    motion_key = key("motion", camera_key)
     solved: flow.Camera
     motions: list[flow.Motion]
-    solved, motions = cached("motion", motion_key, solve)
+    solved, motions = cached("motion", motion_key, lambda report: list(motion.solve_motion(
+        shot, found, first, asset, report, starts=starts, height_m=options.height_m)))
     bodies = progress.run("body", lambda report: [body.build_body(asset, m.shape) for m in motions])
     avatar_key = key("avatar", motion_key, request.splats)
     more = {} if request.splats is None else {"n_splats": request.splats}
