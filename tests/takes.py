@@ -242,11 +242,18 @@ def _avatar(body: dict, n_splats: int, rng: np.random.Generator) -> dict[str, np
     return out
 
 
+def _tilts(degrees: float, rng: np.random.Generator) -> np.ndarray:
+    """Random turns, (24, 3, 3)."""
+    u, _, vt = np.linalg.svd(np.eye(3) + np.radians(degrees) * rng.normal(size=(24, 3, 3)))
+    return u @ vt
+
+
 def make_take(n_frames: int = 30, *, n_subjects: int = 1, motion: str = "random", seed: int = 7,
               rate: Fraction = Fraction(30000, 1001), is_variable_rate: bool = False, body: str = "auto",
               shape: Sequence[float] = (), absent: tuple[int, int] | None = None, n_splats: int = 0,
               size_px: tuple[int, int] = (640, 360), distortion: Sequence[float] = (0, 0, 0, 0, 0),
-              moving_camera: bool = False, take_id: str | None = None, shot_id: str | None = None) -> take.Take:
+              moving_camera: bool = False, tilt_frames_deg: float = 0.0, take_id: str | None = None,
+              shot_id: str | None = None) -> take.Take:
     """A take in memory.
 
     Args:
@@ -263,6 +270,8 @@ def make_take(n_frames: int = 30, *, n_subjects: int = 1, motion: str = "random"
         size_px: Width and height of the picture.
         distortion: OpenCV order k1 k2 p1 p2 k3.
         moving_camera: The camera then travels and turns a little.
+        tilt_frames_deg: Joint frames turned by about this much from `skeleton.REST_FRAMES`, as a body whose limbs do
+            not follow the canonical T-pose has them.
         take_id: Default: made from the seed.
         shot_id: Default: made from the seed, so that two takes of one seed are of one shot.
     """
@@ -287,6 +296,8 @@ def make_take(n_frames: int = 30, *, n_subjects: int = 1, motion: str = "random"
             "K": np.tile(K, (n_frames, 1, 1)).astype(np.float32),
             "distortion": np.tile(np.asarray(distortion, np.float32), (n_frames, 1))}
     body_data, keypoints = body_arrays(shape, body)
+    if tilt_frames_deg:
+        body_data["joint_frames"] = (_tilts(tilt_frames_deg, rng) @ body_data["joint_frames"]).astype(np.float32)
     subjects = []
     for s in range(n_subjects):
         q = random_q(n_frames, rng) if motion == "random" else walk_q(n_frames, rng, float(rate))

@@ -67,7 +67,7 @@ def test_bones_equal_the_take_before_and_after_reload(extension, golden, read_po
     names = [a.name for a in result.armatures]
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
     bpy.ops.wm.read_homefile(use_factory_startup=True)
-    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"), use_scripts=False)
     for name, subject in zip(names, take.subjects, strict=True):
         assert_follows(read_pose, bpy.data.objects[name], subject, *everything)
 
@@ -463,3 +463,39 @@ def test_deforming_bones_export_alone(extension, golden, tmp_path):
     scene = json.loads(data[20:20 + struct.unpack("<I", data[12:16])[0]])
     names = {scene["nodes"][j]["name"] for j in scene["skins"][0]["joints"]}
     assert names == set(extension("addon.plan.bones").DEFORM_NAMES)
+
+
+def test_a_body_with_joint_frames_of_its_own(extension, golden, read_pose):
+    folder = golden(n_frames=12, tilt_frames_deg=15.0)
+    take = takes.take.read(folder)
+    result = build(extension, folder)
+    assert_follows(read_pose, result.armatures[0], take.subjects[0], range(1, 13), range(12))
+    bpy.context.scene.frame_set(6)
+    assert np.linalg.norm(evaluated_vertices(result.bodies[0]) - skinned(take.subjects[0], 5), axis=1).max() < 1e-3
+
+
+def test_an_import_is_one_step_of_undo(extension, golden):
+    folder = golden(**TAKE)
+
+    class Import(bpy.types.Operator):
+        bl_idname, bl_label, bl_options = "wm.sinew_test_import", "Import", {"UNDO"}
+
+        def execute(self, context):
+            build(extension, folder)
+            return {"FINISHED"}
+
+    def count():
+        return [len(getattr(bpy.data, k)) for k in ("objects", "actions", "meshes", "armatures", "collections")]
+
+    bpy.utils.register_class(Import)
+    try:
+        bpy.ops.ed.undo_push(message="before")
+        before, rate = count(), bpy.context.scene.render.fps
+        bpy.ops.wm.sinew_test_import("EXEC_DEFAULT", True)
+        after = count()
+        bpy.ops.ed.undo()
+        assert count() == before and bpy.context.scene.render.fps == rate
+        bpy.ops.ed.redo()
+        assert count() == after != before
+    finally:
+        bpy.utils.unregister_class(Import)
