@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import shutil
 import uuid
 from collections.abc import Callable
@@ -203,7 +204,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                 "height_m": round(float(np.ptp(shape["rest_vertices_m"][:, 2])), 3)}
         subjects.append(take_format.Subject(info, m.arrays, shape, cloud, m.track.masks))
     rate = shot.info.rate
-    notes = notes + solved.notes + [note for m in motions for note in m.notes]
+    notes = _named(notes + solved.notes + [note for m in motions for note in m.notes], motions)
     first = int(shot.frame[0])
     meta = {
         "format": take_format.FORMAT, "version": list(TAKE_VERSION), "laws": LAWS,
@@ -229,6 +230,12 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
     return take_format.Take(meta, shot_arrays, subjects)
 
 
+def _named(notes: list[str], motions: list[flow.Motion]) -> list[str]:
+    """Notes speak of tracks; the take's reader knows subjects. Tracks that became nobody keep their number."""
+    names = {m.track.id: f"Person {n}" for n, m in enumerate(motions, 1)}
+    return [re.sub(r"person_(\d+)", lambda found: names.get(found[0], f"Track {found[1]}"), note) for note in notes]
+
+
 def _report(shot: flow.Shot, motions: list[flow.Motion], subjects: list[take_format.Subject], progress: Progress) -> dict:
     people_rows = []
     for m, subject in zip(motions, subjects, strict=True):
@@ -238,7 +245,8 @@ def _report(shot: flow.Shot, motions: list[flow.Motion], subjects: list[take_for
         people_rows.append({
             "id": subject.id, "frames": int(present.sum()),
             "pixel_error_px": None if error is None else round(error, 2),
-            "pixel_error_of_height": None if error is None else round(error / float(np.median(heights)), 4),
+            # Filled frames have no box of their own.
+            "pixel_error_of_height": None if error is None else round(error / float(np.nanmedian(heights)), 4),
             "limit_violations": int((~skeleton.within_limits(m.arrays["q"][present])).sum()),
             "height_m": subject.info["height_m"]})
     return {"people": people_rows, "frames": shot.n_frames,
