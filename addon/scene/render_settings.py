@@ -6,7 +6,7 @@ import bpy
 
 TRANSPARENT_BOUNCES = 128
 """Layers of splats a ray may pass. Blender's 8 leave a cloud black; what it costs is only paid where layers are."""
-OPAQUE_BOUNCES = 16
+OPAQUE_BOUNCES = 32
 """Layers before Cycles ends rays at random, which saves little here and shows as noise."""
 
 
