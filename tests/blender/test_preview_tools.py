@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import takes
+
 from sinew_take import take as take_format
 
 bpy = pytest.importorskip("bpy")

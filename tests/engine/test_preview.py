@@ -6,8 +6,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-
 import takes
+
 from sinew.preview import compose
 from sinew.preview.compose import beside, contact_sheet, over
 from sinew_take import take as take_format
