@@ -47,9 +47,11 @@ def unregister() -> None:
 
 @bpy.app.handlers.persistent
 def after_load(*_) -> None:
-    """A file was loaded: the job goes on; its picture is drawn anew."""
-    refresh(bpy.context.window_manager)
-    look_at_video(bpy.context.scene, bpy.context.window_manager)
+    """A file was loaded: the job goes on; its picture is drawn anew. The file's video is not opened unasked."""
+    wm = bpy.context.window_manager
+    forget_video(wm)
+    wm.sinew.imported.clear()
+    refresh(wm)
 
 
 def _first_look() -> None:
@@ -131,8 +133,8 @@ def mirror(wm: bpy.types.WindowManager) -> None:
         state.stage = names.get(known.stage, known.stage or "Starting")
         state.detail = words.count(known.done, known.total) if state.kind == "RUN" else "".join(known.notes[:1])
         state.left = words.time_left(known.left_s)
-        state.fraction, state.error, state.log = known.fraction, known.error, str(known.log)
-        _fill(state.notes, known.notes if state.kind == "RUN" else [])
+        state.fraction, state.error, state.log = known.fraction, words.in_panel(known.error), str(known.log)
+        _fill(state.notes, [words.in_panel(note) for note in known.notes] if state.kind == "RUN" else [])
         _fill(state.results, [str(take) for take in known.takes] if known.status is Status.FINISHED else [])
         if not known.takes:
             state.imported.clear()
@@ -156,7 +158,7 @@ def _mirror_look(facts) -> None:
     found = look.read_facts(job.output)
     if found is None:
         if job.state.status is not Status.CANCELLED:
-            facts.error, facts.is_known = job.state.error, False
+            facts.error, facts.is_known = words.in_panel(job.state.error), False
         return
     facts.error, facts.is_known, facts.n_frames = "", True, found.n_frames
     facts.rate = found.rate.numerator, found.rate.denominator
@@ -168,14 +170,20 @@ def _mirror_look(facts) -> None:
         _start_look(facts, cuts=True)
 
 
+def forget_video(wm: bpy.types.WindowManager) -> None:
+    """Drop the facts, and whoever is still looking for them."""
+    facts = wm.sinew.facts
+    runner().drop_look()
+    facts.is_known, facts.is_sequence, facts.error, facts.looking = False, False, "", False
+    facts.video = facts.picture = facts.length = facts.cuts = ""
+    facts.warnings.clear()
+
+
 def look_at_video(scene: bpy.types.Scene, wm: bpy.types.WindowManager) -> None:
     """Find the facts of the scene's video, if there is one and a backend to look with."""
-    settings, facts = scene.sinew, wm.sinew.facts
-    path = chosen_path(settings.video)
-    runner().drop_look()
-    facts.is_known, facts.error, facts.looking = False, "", False
-    facts.picture = facts.length = facts.cuts = ""
-    facts.warnings.clear()
+    facts = wm.sinew.facts
+    path = chosen_path(scene.sinew.video)
+    forget_video(wm)
     facts.video = str(path or "")
     if path is None:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from .jobs.look import Facts
@@ -15,6 +16,25 @@ STAGES = {
     "avatar": "Making the splats",
     "write": "Writing the take",
 }
+
+IN_PANEL = {
+    "--focal-mm": "Focal Length",
+    "--fov-deg": "Field of View",
+    "--height-m": "Height",
+    "--people": "Most People",
+    "--start": "Range",
+    "--end": "Range",
+    "--camera": "Camera",
+    "--rate": "Frames per Second",
+    "--device": "Device",
+    "--out": "takes folder",
+}
+"""The panel's names for the command line's options."""
+
+
+def in_panel(sentence: str) -> str:
+    """A sentence of the backend as the panel says it: options by the names that they have there."""
+    return re.sub(r"--[a-z][a-z-]*", lambda found: IN_PANEL.get(found[0], found[0]), sentence)
 
 
 def size(n_bytes: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bpy
 
-from ..addon import monitor
+from ..addon import monitor, words
 from ..addon.jobs import install
 from ..addon.jobs.state import Status
 from ..addon.preferences import backend_source, chosen_path, preferences, private_place
@@ -102,6 +102,27 @@ class SINEW_OT_remove_backend(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class SINEW_OT_clear_cache(bpy.types.Operator):
+    """Free the space of finished stages. The next run of the same video starts from the beginning"""
+
+    bl_idname = "sinew.clear_cache"
+    bl_label = "Clear the Cache"
+
+    @classmethod
+    def poll(cls, context):
+        return not context.window_manager.sinew.is_alive
+
+    def execute(self, context):
+        try:
+            monitor.runner().refuse_second()
+            freed = install.clear_cache(private_place())
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{words.size(freed)} freed.")
+        return {"FINISHED"}
+
+
 class SINEW_OT_cancel_job(bpy.types.Operator):
     """Stop what is running. Finished stages are kept: the same run goes on from there"""
 
@@ -168,4 +189,5 @@ def follow(operator: bpy.types.Operator, job) -> set[str]:
     return {"CANCELLED"}
 
 
-CLASSES = (SINEW_OT_set_up_backend, SINEW_OT_remove_backend, SINEW_OT_cancel_job, SINEW_OT_dismiss, SINEW_OT_reveal)
+CLASSES = (SINEW_OT_set_up_backend, SINEW_OT_remove_backend, SINEW_OT_clear_cache, SINEW_OT_cancel_job,
+           SINEW_OT_dismiss, SINEW_OT_reveal)

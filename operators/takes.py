@@ -62,6 +62,11 @@ class SINEW_OT_import_take(bpy.types.Operator):
         except SinewError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        for item in context.selected_objects:
+            item.select_set(False)
+        for armature in result.armatures:
+            armature.select_set(True)
+        context.view_layer.objects.active = result.armatures[0] if result.armatures else result.root
         monitor.note_import(self.directory)
         for note in result.notes:
             self.report({"WARNING"}, note)

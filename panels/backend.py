@@ -65,6 +65,7 @@ class SINEW_PT_backend(_Sidebar, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("sinew.set_up_backend", text="Repair…", icon="FILE_REFRESH")
         row.operator("sinew.remove_backend", text="Remove…", icon="TRASH")
+        layout.operator("sinew.clear_cache")
 
 
 CLASSES = (SINEW_PT_setup, SINEW_PT_backend)

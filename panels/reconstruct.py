@@ -17,7 +17,7 @@ class SINEW_PT_reconstruct(_Sidebar, bpy.types.Panel):
         else:
             layout.operator("sinew.pick_video", text="Pick a Video…", icon="FILE_MOVIE")
         if settings.video:
-            _facts(layout, context, state.facts)
+            _facts(layout, context, state)
         self._job(layout, context, state)
 
     def _job(self, layout, context, state):
@@ -73,11 +73,13 @@ def _switch(layout, settings, switch: str, heading: str, names: tuple[str, ...])
         sub.prop(settings, name, text="")
 
 
-def _facts(layout, context, facts) -> None:
-    column = layout.column(align=True)
+def _facts(layout, context, state) -> None:
+    column, facts = layout.column(align=True), state.facts
     if facts.is_sequence:
         column.prop(context.scene.sinew, "rate", text="Frames per Second")
     if facts.error:
+        if state.status == "FAILED" and state.error == facts.error:
+            return  # it stands below
         alert = column.column()
         alert.alert = True
         sentences(alert, context, facts.error, "ERROR")
@@ -90,11 +92,14 @@ def _facts(layout, context, facts) -> None:
             sentences(column, context, warning.text, "INFO")
     elif facts.looking:
         column.label(text="Looking at the video…", icon="TIME")
+    else:
+        column.operator("sinew.probe_video", text="Look at the Video", icon="VIEWZOOM")
 
 
 def _notes(layout, context, state) -> None:
     if state.notes:
         column = layout.column()
+        column.active = False
         for note in state.notes[:6]:
             sentences(column, context, note.text, "INFO")
 

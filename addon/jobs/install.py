@@ -40,10 +40,12 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 DOWNLOAD_MB = 420
 DISK_MB = 1630
 """CPU build, Linux x86-64, Python 3.11, measured 2026-11: the pinned wheels, and the environment made from them."""
-UV_DOWNLOAD_MB = 55
+UV_MB = 17
+"""Download of uv 0.13 for Linux x86-64, measured 2026-11; the Python that it fetches comes on top."""
 VERIFY = ("-m", "sinew", "doctor", "--json")
 STAMP = "sinew.json"
 
+_OWN_PYTHON = "install Python 3.11 or 3.12 yourself, then repair the backend"
 _STEP_SHARE = {"python": 0.02, "environment": 0.05, "torch": 0.45, "packages": 0.40, "check": 0.08}
 STEP_TEXT = {
     "python": "Fetching Python",
@@ -286,7 +288,7 @@ def account(setup: Setup, env: Mapping[str, str]) -> list[str]:
     if setup.python is not None:
         lines.append(f"An environment on {setup.python}")
     else:
-        lines.append(f"Python {UV_PYTHON}, fetched by uv (about {UV_DOWNLOAD_MB} MB more), and an environment on it")
+        lines.append(f"uv ({UV_MB} MB), a Python {UV_PYTHON} fetched by it, and an environment on that")
     lines.append(f"PyTorch {torch_version} and {len(torch) + len(others) - 1} packages at pinned versions")
     is_local = setup.offline or has_local_packages(env)
     if is_cuda(setup.torch_index) and not is_local:
@@ -349,6 +351,17 @@ def remove(place: Place) -> None:
     """
     for folder in (place.partial, place.old, place.backend, place.uv, place.pythons, place.cache):
         _remove_folder(folder)
+
+
+def clear_cache(place: Place) -> int:
+    """Remove the finished stages of runs. Returns the bytes freed.
+
+    Raises:
+        RequestError: The system refuses.
+    """
+    freed = folder_size(place.cache) if place.cache.exists() else 0
+    _remove_folder(place.cache)
+    return freed
 
 
 def _remove_folder(folder: Path) -> None:
@@ -493,18 +506,18 @@ class Installation:
             # In an environment of its own: Blender's Python is never changed.
             _remove_folder(place.uv)
             self._run([self._setup.installer_python, "-I", "-m", "venv", place.uv],
-                      "Blender's Python cannot make environments; install Python 3.11 or 3.12 yourself")
+                      "Blender's Python cannot make environments", advice=_OWN_PYTHON)
             self._run([environment_python(place.uv), "-I", "-m", "pip", "install", "--only-binary", ":all:", "uv"],
-                      "uv cannot be installed; install Python 3.11 or 3.12 yourself")
+                      "uv cannot be installed", advice=_OWN_PYTHON)
             uv = environment_python(place.uv).with_name("uv.exe" if os.name == "nt" else "uv")
         self._tell("python", f"Python {UV_PYTHON}", 0.5)
         env = {**self._env, "UV_PYTHON_INSTALL_DIR": str(place.pythons), "UV_NO_CONFIG": "1"}
         self._run([uv, "python", "install", UV_PYTHON, "--no-bin"],
-                  f"uv cannot fetch Python {UV_PYTHON}; install Python 3.11 or 3.12 yourself", env)
+                  f"uv cannot fetch Python {UV_PYTHON}", env, advice=_OWN_PYTHON)
         tail = "python.exe" if os.name == "nt" else f"bin/python{UV_PYTHON}"
         found = sorted(place.pythons.glob(f"*{UV_PYTHON}*/{tail}"))
         if not found:
-            raise RequestError("uv fetched no Python; install Python 3.11 or 3.12 yourself and repair the backend.")
+            raise RequestError(f"uv fetched no Python; {_OWN_PYTHON}.")
         return found[-1]
 
     def _pip(self, stage: str, argv: list, n_packages: int) -> None:
@@ -531,7 +544,8 @@ class Installation:
         self._steps.append(_Step(stage, text, part))
 
     def _run(self, argv: list, what: str, env: dict[str, str] | None = None,
-             follow: Callable[[str], None] = lambda line: None) -> None:
+             follow: Callable[[str], None] = lambda line: None,
+             advice: str = "open the log, then repair the backend") -> None:
         """Run one program to its end, its output in the log.
 
         Raises:
@@ -558,8 +572,7 @@ class Installation:
                 raise Stopped("The set-up was stopped.")
         if exit_code != 0:
             reason = re.sub(r"^(ERROR|error|Error):\s*", "", said or last)[:200].rstrip(".")
-            raise RequestError(f"{what} ({reason or f'exit code {exit_code}'}); open the log, then repair the "
-                               "backend.")
+            raise RequestError(f"{what} ({reason or f'exit code {exit_code}'}); {advice}.")
 
 
 def _package(name: str) -> str:

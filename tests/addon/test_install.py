@@ -218,7 +218,7 @@ def test_blenders_own_python_is_never_chosen(python, tmp_path):
 def test_account_says_what_where_and_how_large(made):
     setup = Setup(Place(Path("private")), made[0].source, None, Path(sys.executable))
     text = "\n".join(install.account(setup, {}))
-    for part in ("fetched by uv", f"{install.DOWNLOAD_MB} MB to download", "GB on disk", "In private", setup.torch_index):
+    for part in ("fetched by it", f"{install.DOWNLOAD_MB} MB to download", "GB on disk", "In private", setup.torch_index):
         assert part in text
     offline = Setup(setup.place, setup.source, Path("py"), Path(sys.executable), offline=True)
     assert "nothing from the network" in "\n".join(install.account(offline, {}))

@@ -148,6 +148,16 @@ def test_a_range_in_frames_holds_exactly_those_frames(rate):
         assert inside == [first, last]
 
 
+def test_sentences_name_the_panels_settings():
+    assert words.in_panel("No height was given: the first person is taken to be 1.8 m tall; give --height-m for true "
+                          "scale.").endswith("give Height for true scale.")
+    assert words.in_panel("see sinew --help.") == "see sinew --help."
+    cli = pytest.importorskip("sinew.cli")
+    known = {option for action in cli._parser()._subparsers._group_actions[0].choices["reconstruct"]._actions
+             for option in action.option_strings}
+    assert set(words.IN_PANEL) <= known
+
+
 @pytest.mark.parametrize("n_bytes, text", [(0, "0 B"), (999, "999 B"), (12345, "12.3 kB"), (345_678_901, "346 MB"),
                                            (1_560_000_000, "1.6 GB")])
 def test_sizes_are_readable(n_bytes, text):
