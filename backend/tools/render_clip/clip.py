@@ -227,7 +227,7 @@ def actor(body, person: Person, time_s: np.ndarray, seed: int) -> Actor:
             recording = recorded.repeat(recording, int(np.ceil(need / recording.time_s[-1])) + 1)
         moved = recorded.at_times(recording, person.start_s + time_s * person.pace)
         raw = recorded.retarget(moved, fig, step, heading)
-        planted = feet.plant(raw, fig, step)
+        planted = feet.plant(raw, fig, step, far_m=recorded.FAR_M)
         shift = -(planted.root_m[:, :2].min(0) + planted.root_m[:, :2].max(0)) / 2
     planted = _shifted(planted, shift + [person.x_m, person.y_m])
     outfit = looks.outfit(person.outfit)

@@ -197,7 +197,7 @@ class _Plan:
     """(T,) rad"""
 
 
-def _plan_foot(T_wj: np.ndarray, fig: Figure, i: int, stance: np.ndarray, pivot_deg: float) -> _Plan:
+def _plan_foot(T_wj: np.ndarray, fig: Figure, i: int, stance: np.ndarray, pivot_deg: float, far_m: float) -> _Plan:
     side = SIDES[i]
     calcn, toes = _joint("calcn", side), _joint("toes", side)
     rest = fig.joints_m
@@ -241,10 +241,17 @@ def _plan_foot(T_wj: np.ndarray, fig: Figure, i: int, stance: np.ndarray, pivot_
         at_ball = ball + R_ball @ (rest[calcn] - rest[toes])
         at_heel = heel_spot + np.einsum("tij,j->ti", R_heel, rest[calcn] - fig.heel_m[i])
         toes_up = down < 0
+        at = np.where(toes_up[:, None], at_heel, at_ball)
+        # A foot that is still far from where it will stand, or has left it, does not stand yet or any more.
+        near = np.linalg.norm((at - T_wj[span, calcn, :3, 3])[:, :2], axis=-1) < far_m
+        if not near.any():
+            continue
+        part = slice(int(near.argmax()), len(near) - int(near[::-1].argmax()))
+        span = span[part]
         plan.known[span] = True
-        plan.R[span] = np.where(toes_up[:, None, None], R_heel, R_ball)
-        plan.heel_joint_m[span] = np.where(toes_up[:, None], at_heel, at_ball)
-        plan.toe[span] = lifts * up
+        plan.R[span] = np.where(toes_up[:, None, None], R_heel, R_ball)[part]
+        plan.heel_joint_m[span] = at[part]
+        plan.toe[span] = (lifts * up)[part]
 
     shift = _fade(plan.heel_joint_m - T_wj[:, calcn, :3, 3], plan.known)
     spin = _fade(angles.rotation_vector(plan.R @ np.swapaxes(R_raw, -1, -2)), plan.known)
@@ -346,7 +353,7 @@ class Planted:
     """Largest change that the limits asked of the motion's own angles."""
 
 
-def plant(raw: RawMotion, fig: Figure, step_s: float, pivot_deg: float = 60.0) -> Planted:
+def plant(raw: RawMotion, fig: Figure, step_s: float, pivot_deg: float = 60.0, far_m: float = np.inf) -> Planted:
     """Put a motion's feet on the floor and keep them there.
 
     Args:
@@ -354,13 +361,15 @@ def plant(raw: RawMotion, fig: Figure, step_s: float, pivot_deg: float = 60.0) -
         fig: The body it moves.
         step_s: Seconds between frames.
         pivot_deg: A stance that turns by more than this turns on its ball, as dancers do; others keep their direction.
+        far_m: Frames at a stance's ends in which the motion's own foot is farther than this from where it stands are
+            taken off the stance. For motions whose stances are guessed.
     """
     q, clamped = angles.clamp(raw.q)
     raw = RawMotion(q, raw.root_m.copy(), raw.stance, raw.notes)
     sigma = 0.035 / step_s
     raw.root_m[:, 2] = _height(raw, fig, sigma)
     T = fk(raw.q, raw.root_m, fig)
-    plans = [_plan_foot(T, fig, i, raw.stance[:, i], pivot_deg) for i in (0, 1)]
+    plans = [_plan_foot(T, fig, i, raw.stance[:, i], pivot_deg, far_m) for i in (0, 1)]
     for i, plan in enumerate(plans):
         _clear_floor(plan, fig, i)
         raw.q[:, sk.DOF_INDEX[f"mtp_angle_{SIDES[i]}"]] = plan.toe

@@ -21,7 +21,8 @@ from .gait import RawMotion
 
 LEG_M = 0.421546 + 0.409870
 """Thigh and shank of the recorded figure (its skeleton.json)."""
-_ANGLE = ("knee_r", "elbow_r", "knee_l", "elbow_l")
+FAR_M = 0.09
+"""For `feet.plant`: `standing` guesses a landing too early by about this much."""
 _LAYOUT = (("root", 4), ("chest", 4), ("neck", 4), ("hip_r", 4), ("knee_r", 1), ("ankle_r", 4), ("shoulder_r", 4),
            ("elbow_r", 1), ("hip_l", 4), ("knee_l", 1), ("ankle_l", 4), ("shoulder_l", 4), ("elbow_l", 1))
 
