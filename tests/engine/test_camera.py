@@ -7,8 +7,8 @@ import pytest
 from walks import SIZE_PX, Filmed
 
 from sinew.bench import metrics
-from sinew.camera import solve_camera
-from sinew.flow import CameraOptions
+from sinew.camera import background, solve_camera
+from sinew.flow import CameraOptions, People
 from sinew.geometry import projection
 from sinew_take import free_body
 from sinew_take.errors import RequestError
@@ -25,29 +25,29 @@ def film(body):
 
 
 def test_focal_length_from_the_user(film, body):
-    camera, _ = solve_camera(film.shot, film.people, body, CameraOptions(focal_mm=35))
+    camera, _ = solve_camera(film.shot, film.people, body, CameraOptions(focal_mm=35), look=False)
     assert camera.focal_source == "user"
     assert camera.K[0, 0, 0] == pytest.approx(projection.focal_px_of_35mm(35, SIZE_PX))
-    camera, _ = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=50))
+    camera, _ = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=50), look=False)
     assert np.degrees(2 * np.arctan(SIZE_PX[0] / 2 / camera.K[0, 0, 0])) == pytest.approx(50)
 
 
 def test_focal_length_from_the_file(film, body):
     shot = replace(film.shot, info=replace(film.shot.info, focal_35mm=28.0))
-    camera, _ = solve_camera(shot, film.people, body)
+    camera, _ = solve_camera(shot, film.people, body, look=False)
     assert camera.focal_source == "metadata"
     assert camera.K[0, 0, 0] == pytest.approx(projection.focal_px_of_35mm(28, SIZE_PX))
 
 
 def test_unknown_focal_length_is_plausible_and_said(film, body):
-    camera, _ = solve_camera(film.shot, film.people, body)
+    camera, _ = solve_camera(film.shot, film.people, body, look=False)
     assert camera.focal_source in ("people", "assumed")
     assert 0.6 < camera.K[0, 0, 0] / film.K[0, 0] < 1.6
     assert any("angle of view" in note for note in camera.notes)
 
 
 def test_static_camera_of_every_frame(film, body):
-    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(kind="static"))
+    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(kind="static"), look=False)
     assert camera.kind == "static" and len(starts) == 1
     assert camera.T_wc.shape == (30, 4, 4) and camera.K.shape == (30, 3, 3) and camera.distortion.shape == (30, 5)
     assert np.ptp(camera.T_wc, axis=0).max() == 0
@@ -55,21 +55,21 @@ def test_static_camera_of_every_frame(film, body):
 
 def test_up_is_the_people_s(film, body):
     fov = float(np.degrees(2 * np.arctan(SIZE_PX[0] / 2 / film.K[0, 0])))
-    camera, _ = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=fov))
+    camera, _ = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=fov), look=False)
     up = camera.T_wc[0, :3, :3] @ film.R_cw @ [0, 0, 1.0]
     assert metrics.angle_between_deg(up, np.array([0, 0, 1.0])) < 6
 
 
 @pytest.mark.parametrize("height", [1.5, 1.9])
 def test_scale_from_a_given_height(film, body, height):
-    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(height_m=height))
+    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(height_m=height), look=False)
     assert camera.scale_source == "height"
     assert film.model.stature(starts[0].shape) == pytest.approx(height, abs=0.02)  # m
     assert not any("--height-m" in note for note in camera.notes)
 
 
 def test_assumed_scale_is_said(film, body):
-    camera, _ = solve_camera(film.shot, film.people, body)
+    camera, _ = solve_camera(film.shot, film.people, body, look=False)
     assert camera.scale_source == "assumed"
     assert any("--height-m" in note for note in camera.notes)
 
@@ -79,5 +79,43 @@ def test_assumed_scale_is_said(film, body):
                                      CameraOptions(fov_deg=300), CameraOptions(height_m=17)])
 def test_what_cannot_be_done_is_one_sentence(film, body, options):
     with pytest.raises(RequestError) as error:
-        solve_camera(film.shot, film.people, body, options)
+        solve_camera(film.shot, film.people, body, options, look=False)
     assert str(error.value).count(".") <= 3 and ";" in str(error.value)
+
+
+def picture(shift: int = 0) -> np.ndarray:
+    """A wall with windows and posters: corners and uprights."""
+    rng = np.random.default_rng(12)
+    wall = np.full((540, 1400), 180, dtype=np.uint8)
+    for _ in range(60):
+        x, y = rng.integers(0, 1300), rng.integers(0, 440)
+        wall[y:y + rng.integers(30, 200), x:x + rng.integers(20, 90)] = rng.integers(0, 255)
+    return np.ascontiguousarray(wall[:, 100 + shift:1060 + shift])
+
+
+def test_a_camera_that_moves_is_noticed():
+    free = np.full((540, 960), 255, dtype=np.uint8)
+    assert background._displacement(picture(), picture(), free) < 0.1  # px
+    assert background._displacement(picture(), picture(14), free) == pytest.approx(14, abs=0.5)
+    assert background._displacement(picture(), picture(), np.zeros_like(free)) is None
+    assert background._displacement(np.zeros_like(free), np.zeros_like(free), free) is None
+
+
+def test_upright_lines_are_found_and_their_planes_hold_up():
+    lines = background._lines(picture(), np.full((540, 960), 255, dtype=np.uint8))
+    assert len(lines) > 20
+    planes, share = background.line_planes(lines, projection.intrinsics(900, (960, 540)))
+    assert share.sum() == pytest.approx(1)
+    upright = np.abs(planes @ [0, -1, 0]) < np.sin(np.radians(0.5))
+    assert upright.sum() > 10
+    assert (np.abs(lines[upright, 0, 0] - lines[upright, 1, 0]) < 2).all()  # px
+
+
+def test_looking_at_a_real_shot(shared, body):
+    from sinew import video
+
+    shot = video.find_shots(shared / "clips" / "skater_moving_camera.mp4").shots[0]
+    moving = background.look(shot, People([]))
+    assert moving.moved_px is None or moving.moved_px > background.MOVES_SHARE * max(shot.info.size_px)
+    still = background.look(video.find_shots(shared / "truth" / "balancing" / "cam02.mp4").shots[0], People([]))
+    assert still.moved_px < 1.0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from sinew.geometry import ground, projection
 from sinew.geometry import rotations as rot
 
@@ -126,3 +127,18 @@ def test_world_stands_on_the_floor_and_looks_ahead(up):
     assert (T[:3, :3] @ [0, 0, 1])[0] == pytest.approx(0, abs=1e-9)
     assert (T @ [*(-1.2 * up), 1])[2] == pytest.approx(0, abs=1e-12)
     assert np.allclose((T @ [0.3, 0.1, 4.0, 1])[:2], 0)
+
+
+def test_upright_lines_refine_what_the_people_say():
+    up = ground.up_in_camera(np.radians(12), np.radians(20))
+    axes = np.tile(ground.up_in_camera(np.radians(5), np.radians(26)), (50, 1))  # everybody leans
+    rng = np.random.default_rng(6)
+    upright = np.cross(rng.normal(size=(15, 3)), up)
+    others = rng.normal(size=(45, 3))
+    planes = np.concatenate([upright, others])
+    planes /= np.linalg.norm(planes, axis=1, keepdims=True)
+    nobody = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+    without, _ = ground.find_up(axes, 4.0, *nobody)
+    found, _ = ground.find_up(axes, 4.0, *nobody, planes, np.full(60, 1 / 60))
+    assert np.degrees(np.arccos(without @ up)) > 5
+    assert np.degrees(np.arccos(found @ up)) < 1

@@ -26,7 +26,7 @@ def body():
 def solve(film, body, people=None, **options):
     people = people or film.people
     options.setdefault("fov_deg", float(np.degrees(2 * np.arctan(SIZE_PX[0] / 2 / film.K[0, 0]))))
-    camera, starts = solve_camera(film.shot, people, body, CameraOptions(**options))
+    camera, starts = solve_camera(film.shot, people, body, CameraOptions(**options), look=False)
     return solve_motion(film.shot, people, camera, body, starts=starts)
 
 
@@ -208,7 +208,7 @@ def test_nothing_usable_is_said(body, spoil):
 
 def test_progress_is_told_and_stops(body):
     film = Filmed(body, n=20)
-    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions())
+    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(), look=False)
     told = []
     solve_motion(film.shot, film.people, camera, body, lambda done, total: told.append((done, total)), starts=starts)
     assert told[-1][0] == told[-1][1] and len(told) > 5

@@ -21,6 +21,7 @@ from ..motion.contact import body_axes
 from ..motion.frames import Frames, solved_frames
 from ..motion.model import Model, make_model
 from ..motion.start import Start, first_state, observations
+from . import background
 
 FOCAL_PER_LONG_SIDE = 0.92
 """Focal length over the long side of the picture where nothing is known: 57 degrees."""
@@ -42,7 +43,7 @@ class _Sample:
     cost: float = 0.0
 
 
-def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None = None
+def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None = None, look: bool = True
                  ) -> tuple[Camera, list[Start | None]]:
     """Find the camera of a shot.
 
@@ -51,6 +52,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         people: Its tracks; the first one's person is the one whose height may be given.
         body: The free body.
         options: What the user knows.
+        look: Also look at a few pictures, for a camera that moves and for upright lines; without, only people tell.
 
     Returns:
         The camera in a first guess of the world, and per track what the motion stage can start from (None: the track
@@ -85,9 +87,14 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         how = "estimated from the people" if focal_source == "people" else "assumed"
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
+    seen = background.look(shot, people) if look else background.NOTHING
+    planes, share = background.line_planes(seen.lines_px, projection.intrinsics(focal, shot.info.size_px))
+    if options.kind == "auto" and (seen.moved_px or 0.0) > background.MOVES_SHARE * max(shot.info.size_px):
+        notes.append(f"The camera seems to move (the background shifts by about {seen.moved_px:.0f} px); it was solved "
+                     "as if it stood still, so people may drift.")
     axes = np.concatenate([body_axes(model, s.state) for s in samples.values()])
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
-    up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+    up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share)
     first = samples[usable[0]]
     floor = _lowest(model, first.state, up)
     if options.height_m is None:
@@ -97,7 +104,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     camera = Camera(np.tile(world_of(up, floor, first.state.root_m[0]), (n, 1, 1)),
                     np.tile(projection.intrinsics(focal, shot.info.size_px), (n, 1, 1)), np.tile(distortion, (n, 1)),
                     "static", focal_source, "assumed" if options.height_m is None else "height", notes)
-    starts = [Start(samples[i].state.shape) if i in samples else None for i in range(len(people.tracks))]
+    starts = [Start(samples[i].state.shape, planes, share) if i in samples else None for i in range(len(people.tracks))]
     return camera, starts
 
 

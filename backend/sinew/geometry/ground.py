@@ -13,6 +13,11 @@ AXIS_SIGMA_DEG = 8.0
 PLANTED_SIGMA_M = 0.06
 """Spread of a planted sole's height over the floor, as solved from one view."""
 
+LINE_SIGMA_DEG = 1.0
+LINE_LOOKS = 20.0
+"""What all straight lines of the picture together are worth, if all were upright."""
+LINE_REACH_DEG = 15.0
+"""Lines only refine what the people say: this far from it an upright is looked for."""
 LOOK_S = 2.0
 """The detector's errors last: what it shows of a person within this time counts as one look."""
 
@@ -23,11 +28,13 @@ def up_in_camera(roll: float, pitch: float) -> np.ndarray:
 
 
 def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
-            planted_by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None
+            ) -> tuple[np.ndarray, np.ndarray]:
     """Up direction, and the level on which each person's feet are planted.
 
     The cost holds: bodies stand upright on average (robustly, so that a bow or a fall does not tip the world), the
-    planted feet of a person lie on one plane across it, cameras are held level and not steeply.
+    planted feet of a person lie on one plane across it, cameras are held level and not steeply, and some of the
+    straight lines in the picture are upright.
 
     Args:
         axes_c: (N, 3) unit vectors from ankles to shoulders in camera axes, all people and frames.
@@ -35,6 +42,8 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
         planted_c: (M, 3) places where a sole stood still, camera axes, m.
         planted_weight: (M,)
         planted_by: (M,) number of the person, from 0.
+        line_planes: (L, 3) unit normals of the planes through the camera and straight lines of the picture.
+        line_share: (L,) weights of the lines, with a sum of 1.
 
     Returns:
         Unit vector in camera axes, and per person the level along it, m (NaN for a person without planted feet).
@@ -46,24 +55,43 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
     share = np.sqrt(axis_looks / n) if n else 0.0
     axis_sigma = 2 * np.sin(np.radians(AXIS_SIGMA_DEG) / 2)
 
-    def residuals(x):
+    planes = np.zeros((0, 3)) if line_planes is None else np.asarray(line_planes, dtype=float)
+    line_weight = np.zeros(0) if line_share is None else np.sqrt(LINE_LOOKS * np.asarray(line_share))
+    line_sigma = np.sin(np.radians(LINE_SIGMA_DEG))
+
+    def residuals(x, with_lines):
         up = up_in_camera(x[0], x[1])
         prior = [_cauchy(x[0] / np.radians(ROLL_SIGMA_DEG)), x[1] / np.radians(PITCH_SIGMA_DEG)]
         lean = _cauchy(np.linalg.norm(axes_c - up, axis=1) / axis_sigma) * share
-        levels = x[2:]
+        levels = np.asarray(x[2:])
         flat = _cauchy((planted_c @ up - levels[planted_by]) / PLANTED_SIGMA_M) * np.sqrt(planted_weight)
+        # Most lines are not upright: far from it, a line says nothing at all.
+        off = planes @ up / line_sigma
+        upright = off / np.sqrt(1 + off**2 / 4) * line_weight * with_lines
         # A level that nothing holds keeps its place in the equations.
-        return np.concatenate([prior, lean, flat, 1e-6 * levels])
+        return np.concatenate([prior, lean, flat, upright, 1e-6 * levels])
 
-    best = None
-    for pitch in np.radians([-30.0, 0.0, 30.0, 60.0]):
-        height = planted_c @ up_in_camera(0, pitch)
-        levels = [np.median(height[planted_by == p]) if (planted_by == p).any() else 0.0 for p in range(n_people)]
-        found = least_squares(residuals, [0.0, pitch, *levels], x_scale=0.1, max_nfev=60)
-        if best is None or found.cost < best.cost:
-            best = found
+    def begin(roll, pitch):
+        height = planted_c @ up_in_camera(roll, pitch)
+        return [roll, pitch, *(np.median(height[planted_by == p]) if (planted_by == p).any() else 0.0
+                               for p in range(n_people))]
+
+    def solve(starts, with_lines):
+        found = [least_squares(residuals, x, x_scale=0.1, max_nfev=60, args=(with_lines,)) for x in starts]
+        return min(found, key=lambda f: f.cost).x
+
+    x = solve([begin(0.0, np.radians(pitch)) for pitch in (-30.0, 0.0, 30.0, 60.0)], 0.0)
+    if len(planes):
+        # Lines make narrow valleys: begin from the best few places round what the people say, and stay there.
+        steps = np.radians(np.arange(-LINE_REACH_DEG, LINE_REACH_DEG + 1, 3.0))
+        near = [begin(x[0] + roll, x[1] + pitch) for roll in steps for pitch in steps if np.hypot(roll, pitch)
+                <= np.radians(LINE_REACH_DEG)]
+        order = np.argsort([(residuals(y, 1.0) ** 2).sum() for y in near])[:4]
+        y = solve([x, *(near[i] for i in order)], 1.0)
+        if up_in_camera(*x[:2]) @ up_in_camera(*y[:2]) > np.cos(np.radians(1.5 * LINE_REACH_DEG)):
+            x = y
     seen = np.array([(planted_by == p).any() for p in range(n_people)], dtype=bool)
-    return up_in_camera(best.x[0], best.x[1]), np.where(seen, best.x[2:], np.nan)
+    return up_in_camera(x[0], x[1]), np.where(seen, x[2:], np.nan)
 
 
 def _cauchy(r: np.ndarray) -> np.ndarray:

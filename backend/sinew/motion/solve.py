@@ -89,7 +89,7 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         if number == 0 and track is people.tracks[0] and camera.scale_source == "height":
             stature = height_m if height_m is not None else model.stature(shape)
         subjects.append(_solve_free(shot, track, frames, camera, model, shape, stature, tick))
-    camera = _level(model, camera, subjects)
+    camera = _level(model, camera, subjects, next((s for s in starts if s is not None), None))
     for subject in subjects:
         _solve_grounded(model, camera, subject, tick)
     camera = _settle(model, camera, subjects)
@@ -209,7 +209,7 @@ def _speed(camera: Camera, s: _Subject, soles: np.ndarray) -> np.ndarray:
     return contact.sole_speed(soles, s.seen.time_s, s.frames.joined, eye)
 
 
-def _level(model: Model, camera: Camera, subjects: list[_Subject]) -> Camera:
+def _level(model: Model, camera: Camera, subjects: list[_Subject], start: Start | None) -> Camera:
     """Level the world by everybody's planted feet and upright bodies; the subjects move with it.
 
     The floor is the level of the first person whose feet are under the camera: somebody on a wall above it shows none.
@@ -227,7 +227,8 @@ def _level(model: Model, camera: Camera, subjects: list[_Subject]) -> Camera:
         weights.append(weight * min(1.0, most / max(weight.sum(), 1e-9)))
         places.append(place)
         owners.append(np.full(len(place), number))
-    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners))
+    lines = (None, None) if start is None else (start.line_planes, start.line_share)
+    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), *lines)
     levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
     under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
     standing = np.nonzero(np.isfinite(levels))[0]

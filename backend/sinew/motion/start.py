@@ -28,6 +28,9 @@ class Start:
 
     shape: np.ndarray
     """(B,)"""
+    line_planes: np.ndarray | None = None
+    line_share: np.ndarray | None = None
+    """Straight lines of the picture, some of them upright, for `geometry.ground.find_up`; the same for everybody."""
 
 
 def finite_track(track: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

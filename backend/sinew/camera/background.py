@@ -1,0 +1,108 @@
+"""What the pictures say beside the people: whether the camera moves, and straight lines that may be upright."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..flow import People, Shot
+from ..video import frames
+
+LOOKED_PX = 960
+"""Long side of the pictures that are looked at."""
+N_PICTURES = 5
+MOVES_SHARE = 0.01
+"""Of the picture's long side: a background that moves further between looked-at frames is a moving camera's."""
+LEAST_POINTS = 25
+LEAST_LINE_SHARE = 0.06
+"""Of the picture's long side."""
+MOST_LINES = 200
+
+
+@dataclass(frozen=True)
+class Background:
+    """All in pixels of the upright picture."""
+
+    moved_px: float | None
+    """How far the background moved at most, from the first picture looked at; None where nothing could be followed."""
+    lines_px: np.ndarray
+    """(N, 2, 2) straight lines of the first picture, end points, longest first, none on a person."""
+
+
+NOTHING = Background(None, np.zeros((0, 2, 2)))
+
+
+def look(shot: Shot, people: People) -> Background:
+    """Look at a few pictures of the shot, between the people."""
+    index = np.unique(np.linspace(0, shot.n_frames - 1, N_PICTURES).astype(int))
+    first = None
+    moved = []
+    lines = np.zeros((0, 2, 2))
+    scale = max(1.0, max(shot.info.size_px) / LOOKED_PX)
+    for t, picture in frames(shot, index):
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        if scale > 1:
+            grey = cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
+        free = _between(grey.shape, people, t, scale)
+        if first is None:
+            first, first_free = grey, free
+            lines = _lines(grey, free)
+            continue
+        distance = _displacement(first, grey, cv2.bitwise_and(free, first_free))
+        if distance is not None:
+            moved.append(distance)
+    return Background(float(max(moved) * scale) if moved else None, lines * scale)
+
+
+def _between(shape: tuple[int, int], people: People, t: int, scale: float) -> np.ndarray:
+    """Mask (H, W) uint8, 0 where somebody is or nearly is."""
+    mask = np.full(shape, 255, dtype=np.uint8)
+    for track in people.tracks:
+        box = np.asarray(track.box_px[t], dtype=float)
+        if track.present[t] and np.isfinite(box).all():
+            grow = 0.1 * (box[2:] - box[:2])
+            x0, y0 = np.maximum((box[:2] - grow) / scale, 0).astype(int)
+            x1, y1 = np.maximum((box[2:] + grow) / scale, 0).astype(int)
+            mask[y0:y1, x0:x1] = 0
+    return mask
+
+
+def _displacement(a: np.ndarray, b: np.ndarray, free: np.ndarray) -> float | None:
+    """Median movement of corners from one picture to the other; None where too few are found again."""
+    corners = cv2.goodFeaturesToTrack(a, 300, 0.01, 8, mask=free)
+    if corners is None or len(corners) < LEAST_POINTS:
+        return None
+    options = {"winSize": (21, 21), "maxLevel": 4}
+    there, ok, _ = cv2.calcOpticalFlowPyrLK(a, b, corners, None, **options)
+    back, again, _ = cv2.calcOpticalFlowPyrLK(b, a, there, None, **options)
+    good = (ok[:, 0] == 1) & (again[:, 0] == 1) & (np.linalg.norm((back - corners)[:, 0], axis=1) < 0.7)
+    if good.sum() < LEAST_POINTS:
+        return None
+    return float(np.median(np.linalg.norm((there - corners)[good, 0], axis=1)))
+
+
+def _lines(grey: np.ndarray, free: np.ndarray) -> np.ndarray:
+    found = cv2.createLineSegmentDetector().detect(grey)[0]
+    if found is None:
+        return np.zeros((0, 2, 2))
+    ends = found.reshape(-1, 2, 2).astype(float)
+    length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+    middle = ends.mean(1).astype(int)
+    inside = free[np.clip(middle[:, 1], 0, grey.shape[0] - 1), np.clip(middle[:, 0], 0, grey.shape[1] - 1)] > 0
+    keep = inside & (length > LEAST_LINE_SHARE * max(grey.shape))
+    order = np.argsort(-length[keep])[:MOST_LINES]
+    return ends[keep][order]
+
+
+def line_planes(lines_px: np.ndarray, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Planes through the camera and each line: the plane of an upright line holds the up direction.
+
+    Returns:
+        (N, 3) unit normals in camera axes, and (N,) the lines' shares of all their lengths.
+    """
+    rays = np.concatenate([(lines_px - K[:2, 2]) / K[[0, 1], [0, 1]], np.ones((*lines_px.shape[:2], 1))], -1)
+    normal = np.cross(rays[:, 0], rays[:, 1])
+    length = np.linalg.norm(lines_px[:, 1] - lines_px[:, 0], axis=-1)
+    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12), length / max(length.sum(), 1e-12)
