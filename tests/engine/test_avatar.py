@@ -122,7 +122,7 @@ def test_seen_splats_have_the_true_colours(scene, avatars):
         true = paint(avatar["mean_m"][seen], 1.7 * k)
         got = (avatar["sh"][seen, 0] * SH0 + 0.5) * 255
         error = np.abs(got - true).max(1)
-        assert np.median(error) < 4 and np.percentile(error, 99) < 20  # grey levels of 255
+        assert np.median(error) < 4 and np.percentile(error, 99) < 25  # grey levels of 255
         # The green behind is at least 109 away from every painted colour.
         assert error.max() < 100
 

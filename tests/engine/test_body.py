@@ -5,6 +5,7 @@ import pytest
 
 from sinew.body import build_body
 from sinew_take import arrays, free_body, laws
+from sinew_take import skeleton as sk
 
 ASSET = free_body.load()
 
@@ -26,20 +27,19 @@ def test_skinning_at_rest_is_the_rest_mesh():
     np.testing.assert_allclose(posed, body["rest_vertices_m"], atol=1e-5)  # 0.01 mm
 
 
-def test_keypoints_skinned_at_the_joints_follow_the_joints():
-    """The wrist keypoint sits at the hand's joint in every pose: what the fit sees is what the body does."""
+def test_keypoints_stay_with_their_joints_in_every_pose():
+    """What the fit sees is what the body does: a keypoint keeps its distance from the joint of its segment."""
     shape = np.random.default_rng(8).normal(size=ASSET.n_shape)
     joints, keypoints = ASSET.joints(shape).astype(float), ASSET.keypoints(shape).astype(float)
     q = np.random.default_rng(9).uniform(-0.4, 0.4, 46)
     T = laws.forward_kinematics(q, joints[0], joints, ASSET.joint_frames.astype(float))
     transforms = laws.skin_transforms(T, joints, ASSET.joint_frames.astype(float))
     posed = laws.skin(keypoints, ASSET.keypoint_index, ASSET.keypoint_weight, transforms)
-    from sinew_take import skeleton as sk
-
-    for keypoint, joint in {"wrist_r": "hand_r", "elbow_l": "ulna_l", "knee_r": "tibia_r", "shoulder_l": "humerus_l"
-                            }.items():
-        at = posed[sk.MEDIAPIPE_KEYPOINTS.index(keypoint)]
-        np.testing.assert_allclose(at, T[sk.JOINT_INDEX[joint], :3, 3], atol=1e-3)
+    for keypoint, joint in {"wrist_r": "hand_r", "elbow_l": "ulna_l", "knee_r": "tibia_r", "shoulder_l": "scapula_l",
+                            "nose": "head", "foot_index_r": "toes_r", "heel_l": "calcn_l"}.items():
+        k, j = sk.MEDIAPIPE_KEYPOINTS.index(keypoint), sk.JOINT_INDEX[joint]
+        at_rest = np.linalg.norm(keypoints[k] - joints[j])
+        np.testing.assert_allclose(np.linalg.norm(posed[k] - T[j, :3, 3]), at_rest, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [np.full(ASSET.n_shape, np.nan), np.zeros(ASSET.n_shape + 1)])
