@@ -11,6 +11,7 @@ import pytest
 from films import SIZE, marked, number_of, texture, write_film, write_loop, write_pictures
 
 from sinew import video
+from sinew.video.source import Clip
 from sinew_take.errors import InputError, RequestError
 
 NTSC = Fraction(30000, 1001)
@@ -306,3 +307,13 @@ def test_a_sequence_reads_like_a_video(tmp_path, name):
     np.testing.assert_allclose(shot.time_s, np.arange(10) / float(NTSC), atol=1e-12)
     part = only(video.find_shots(path, 0.1, 0.2, rate=30))
     assert part.frame.tolist() == [3, 4, 5] and numbers(part, [1]) == {1: 99}
+
+
+@pytest.mark.parametrize("off_s", [2.0, 60.0])
+def test_a_container_that_seeks_too_far_costs_time_and_no_frame(long_film, monkeypatch, off_s):
+    """Fault injection: every seek lands `off_s` behind where it was sent."""
+    honest = Clip._seek
+    monkeypatch.setattr(Clip, "_seek", lambda self, ticks: honest(self, ticks + round(off_s / self.time_base)))
+    shot = only(video.find_shots(long_film, 6.0, 6.5))
+    assert shot.frame.tolist() == list(range(180, 195))
+    assert list(numbers(shot, [0, 7, 14]).values()) == [180, 187, 194]

@@ -38,11 +38,15 @@ def frames(shot: Shot, indices: Iterable[int] | None = None) -> Iterator[tuple[i
 
 def _stream(shot: Shot, wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
     done = 0
-    # A container may seek to a wrong place; then the rest is read from the beginning.
-    for may_seek in (True, False):
+    # A container may seek to a wrong place: then the rest is read from the beginning. A damaged file is read for
+    # certain only one picture at a time.
+    for may_seek, is_threaded in ((True, True), (False, True), (False, False)):
         if done == len(wanted):
             return
-        with open_again(shot.info) as source:
+        with open_again(shot.info, is_threaded) as source:
+            if source.is_threaded and source.n_failed:
+                # Even its first picture, from which times are counted, may be missing.
+                continue
             if source.size_px != shot.info.size_px:
                 break
             first_s = float(shot.time_s[wanted[done]])
@@ -50,8 +54,6 @@ def _stream(shot: Shot, wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
             for index, picture in _match(source, shot, wanted[done:], seeks):
                 done += 1
                 yield index, picture
-            if not seeks:
-                break
     if done < len(wanted):
         raise InputError(f"{shot.info.path.name} no longer holds the picture at {shot.time_s[wanted[done]]:.3f} s; "
                          "it has changed since it was read, start again.")

@@ -100,14 +100,20 @@ def find_shots(
         InputError: Not a video, or nothing in it can be decoded.
     """
     start, end = check_range(start_s, end_s)
-    # A container may seek to a wrong place; then the range is decoded from the beginning.
-    for may_seek in (True, False):
-        with open_source(path, rate) as source:
+    may_seek = is_threaded = True
+    while True:
+        with open_source(path, rate, is_threaded) as source:
             info = _info_of_header(source)
             seen = _pass(source, info, start, end, may_seek, report)
-            if seen is not None:
+            if seen is None:
+                # The container sought to a wrong place: decode from the beginning.
+                may_seek = False
+            elif source.is_threaded and (source.n_failed or len(seen.ticks) == 1):
+                # Damaged: see it as every later reader can see it again. A file cut off within its first picture gives
+                # that picture now and then, and no error.
+                is_threaded = False
+            else:
                 return _found(source, info, seen, start, end)
-    raise AssertionError("a pass without seeking always ends")
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,8 @@ def _pass(source: Source, info: VideoInfo, start: float, end: float, may_seek: b
     with closing(decoded):
         for tick, frame, _ in decoded:
             time_s = source.seconds(tick)
+            if seeks and not before and time_s >= from_s:
+                return None
             if time_s < from_s:
                 before += 1
                 report(0, total)
@@ -149,8 +157,6 @@ def _pass(source: Source, info: VideoInfo, start: float, end: float, may_seek: b
                 is_end = False
                 break
             if not ticks:
-                if seeks and not before:
-                    return None
                 first_number = source.count_before(tick, lambda: report(0, total)) if seeks else before
             ticks.append(tick)
             sizes.add((frame.width, frame.height))
@@ -158,6 +164,8 @@ def _pass(source: Source, info: VideoInfo, start: float, end: float, may_seek: b
                 frame, width=width, height=height, format="yuv444p", interpolation="AREA", threads=1)
             finder.push(np.ascontiguousarray(small.to_ndarray().transpose(1, 2, 0)))
             report(len(ticks), max(total, len(ticks)))
+    if seeks and not before and start < info.duration_s:
+        return None
     notes = []
     if len(sizes) > 1:
         notes.append("The picture's size changes within the video; all were brought to "

@@ -55,11 +55,13 @@ class Source:
         aspect: Width over height of a pixel.
         declared: Rates that the file claims, the most trusted first.
         notes: Sentences for the user, complete once decoding has ended.
+        is_threaded: Which pictures are lost to damage is left to chance.
         n_failed: Pieces of the file that could not be decoded so far.
     """
 
     path: Path
     is_sequence: bool
+    is_threaded: bool
     can_seek: bool
     time_base: Fraction
     first: av.VideoFrame
@@ -139,12 +141,16 @@ class Source:
             self.notes.append("The video is HDR; its colours were brought to standard range.")
 
 
-def open_source(path: str | os.PathLike, rate: Fraction | float | str | None = None) -> Source:
+def open_source(
+    path: str | os.PathLike, rate: Fraction | float | str | None = None, is_threaded: bool = True
+) -> Source:
     """Open a video file, a folder of pictures or a pattern such as shot_####.png.
 
     Args:
         path: What to open.
         rate: Frames per second, for sequences (required there) and for raw streams without times.
+        is_threaded: Decode several pictures of a file at a time. In a damaged file it is left to chance which pictures
+            such a decoder loses; one picture at a time, they are always the same.
 
     Raises:
         RequestError: Nothing there, or `rate` missing, unusable or out of place.
@@ -170,16 +176,26 @@ def open_source(path: str | os.PathLike, rate: Fraction | float | str | None = N
         raise RequestError(f"There is no file {path}; check the path.")
     if not is_file:
         raise RequestError(f"{path} is not a file; name a video, or a folder with one picture per frame.")
-    return Clip(path, given)
+    return _clip(path, given, is_threaded)
 
 
-def open_again(info: VideoInfo) -> Source:
+def open_again(info: VideoInfo, is_threaded: bool = True) -> Source:
     """Open what `info` was read from, with the same clock."""
     if info.is_sequence:
         return open_source(info.path, info.rate)
     if not info.path.is_file():
         raise InputError(f"{info.path} is gone; put the video back and start again.")
-    return Clip(info.path, info.rate, is_fallback=True)
+    return _clip(info.path, info.rate, is_threaded, is_fallback=True)
+
+
+def _clip(path: Path, rate: Fraction | None, is_threaded: bool, is_fallback: bool = False) -> Clip:
+    try:
+        return Clip(path, rate, is_threaded, is_fallback)
+    except InputError:
+        if not is_threaded:
+            raise
+        # Decoded one at a time, a badly damaged file may still give a picture.
+        return Clip(path, rate, False, is_fallback)
 
 
 class Clip(Source):
@@ -188,18 +204,21 @@ class Clip(Source):
     Args:
         path: The file.
         rate: Frames per second for bare streams.
+        is_threaded: See `open_source`.
         is_fallback: Ignore `rate` where the file has times.
     """
 
     is_sequence = False
 
-    def __init__(self, path: Path, rate: Fraction | None, is_fallback: bool = False) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, rate: Fraction | None, is_threaded: bool = True, is_fallback: bool = False
+    ) -> None:
+        self.path = path.absolute()
         self.notes = []
         self.n_failed = 0
         self._container = _open(path)
         try:
-            self._find_stream(None if is_fallback else rate)
+            self._find_stream(None if is_fallback else rate, is_threaded)
             self._frames = self._decode_all()
             self._read_head(rate)
         except BaseException:
@@ -209,7 +228,7 @@ class Clip(Source):
     def close(self) -> None:
         self._container.close()
 
-    def _find_stream(self, rate: Fraction | None) -> None:
+    def _find_stream(self, rate: Fraction | None, is_threaded: bool) -> None:
         container, name = self._container, self.path.name
         kinds = set(container.format.name.split(","))
         if kinds & _NOT_VIDEO:
@@ -226,10 +245,12 @@ class Clip(Source):
         if self._stream.codec_context is None:
             raise InputError(f"{name} is coded in a way that this FFmpeg cannot decode; convert it to H.264 first.")
         self._counts = bool(kinds & _WITHOUT_TIMES)
+        self.is_threaded = is_threaded
         if rate is not None and not kinds & _RAW:
             raise RequestError(f"{name} has times of its own; leave --rate out, it is for sequences of pictures.")
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
+        # A picture lost by chance would shift all that are counted after it.
+        self._stream.thread_type = "AUTO" if is_threaded and not self._counts else "SLICE"
+        self._stream.codec_context.thread_count = min(os.cpu_count() or 1, _MOST_THREADS) if is_threaded else 1
 
     def _read_head(self, rate: Fraction | None) -> None:
         stream = self._stream
@@ -357,10 +378,11 @@ class Pictures(Source):
     """An image sequence; a tick is one frame period."""
 
     is_sequence = True
+    is_threaded = False
     can_seek = True
 
     def __init__(self, path: Path, series: Series, rate: Fraction) -> None:
-        self.path = path
+        self.path = path.absolute()
         self.notes = list(series.notes)
         self.n_failed = 0
         self.time_base = 1 / rate
