@@ -118,14 +118,14 @@ def walk(request, fig):
 
 def test_planted_feet_stand_still(walk, fig):
     """While a foot touches the floor its joints move less than 6 mm from frame to frame (the heel's joint stands 34 mm
-    above the sole and rolls over it at landing) and 0.5 mm on average."""
+    above the sole and rolls over it at landing) and 1 mm on average."""
     _, planted, _ = walk
     assert planted.miss_m < 1e-3
     on = planted.contact[1:] & planted.contact[:-1]
     for k, name in enumerate(("calcn_l", "toes_l", "calcn_r", "toes_r")):
         step = np.linalg.norm(np.diff(planted.T_wj[:, sk.JOINT_INDEX[name], :3, 3], axis=0), axis=-1)
         assert on[:, k].sum() > 20
-        assert step[on[:, k]].max() < 6e-3 and step[on[:, k]].mean() < 5e-4, name
+        assert step[on[:, k]].max() < 6e-3 and step[on[:, k]].mean() < 1e-3, name
 
 
 def test_somebody_who_walks_always_stands_on_a_foot(walk):
