@@ -108,9 +108,11 @@ def render(frames: list[int], folder: Path, samples: int, label: str) -> float:
     return time.monotonic() - start
 
 
-def spread(first: int, last: int, most: int) -> list[int]:
-    """Every n-th frame, so that there are at most `most`."""
-    return list(range(first, last + 1, -(-(last - first + 1) // most)))
+def chosen(first: int, last: int, bodies: int, splats: int) -> dict[str, list[int]]:
+    """Scene frames of each pass: every n-th for at most `bodies` pictures; of those every m-th for the splats, so that
+    each picture of the splats has one of the bodies at its moment."""
+    every = range(first, last + 1, -(-(last - first + 1) // bodies))
+    return {"body": list(every), "splats": list(every[::-(-len(every) // splats)])}
 
 
 def main() -> None:
@@ -142,10 +144,11 @@ def main() -> None:
     start_frame = int(roots[0].get("sinew_first_frame", first))
     bodies, avatars = of_role("body"), of_role("avatar")
     passes, seconds = {}, {}
-    for name, things, most, samples in (("body", bodies, words.bodies, 4), ("splats", avatars, words.splats, words.samples)):
+    wanted = chosen(first, last, words.bodies, words.splats)
+    for name, things, samples in (("body", bodies, 4), ("splats", avatars, words.samples)):
         if not things:
             continue
-        frames = spread(first, last, most)
+        frames = wanted[name]
         if name == "body":
             material = clay()
             for number, thing in enumerate(things):
