@@ -89,8 +89,6 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     if not shots:
         raise InputError(f"{request.video.name} has only a single frame in the range; choose a video or a longer range.")
     progress.set_shots(len(shots))
-    if len(shots) > 1:
-        notes.append(f"The range spans {len(shots) - 1} cut(s): {len(shots)} shots, solved one by one.")
 
     # A shot without people must not cost the others their takes: it is said, and the rest goes on.
     takes, reports, empty = [], [], []
