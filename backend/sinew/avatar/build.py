@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sinew_take import masks
+from sinew_take import skeleton as sk
 
 from .. import video
 from ..flow import Camera, Motion, Report, Shot, nothing
@@ -18,9 +19,13 @@ WIDTH = 0.62
 """Standard deviation of a splat over the distance to its neighbours: closes the surface without smearing it."""
 OPACITY = 0.95
 SH0 = 0.28209479177387814
-BORDER_SHARE = 0.012
+BORDER_SHARE = 0.015
 """Distance from the mask's border at which colours are trusted, as a share of the person's height in the picture."""
 LEAST_CONFIDENCE = 0.2
+PARTS = (("pelvis", "lumbar_body", "thorax", "scapula"), ("femur", "tibia"), ("talus", "calcn", "toes"),
+         ("humerus", "ulna", "radius"), ("hand",), ("head",))
+"""Segments that share colours where a frame showed none."""
+ARM_PARTS = (3, 4)
 
 
 def build_avatars(shot: Shot, camera: Camera, motions: list[Motion], bodies: list[dict[str, np.ndarray]],
@@ -122,8 +127,7 @@ class _Person:
         mean = seed.interpolate(self.body["rest_vertices_m"], faces, self.seeds)
         normal = seed.interpolate(seed.normals(self.body["rest_vertices_m"], faces), faces, self.seeds)
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-        region = self.body["region"][self.seeds.face] if "region" in self.body else np.zeros(n, np.uint8)
-        colours = colour.borrow(colours, seen, mean, region)
+        colours = colour.borrow(colours, seen, mean, *self._parts())
         width = WIDTH * self.seeds.spacing_m
         return {
             "mean_m": mean.astype(np.float32),
@@ -133,3 +137,16 @@ class _Person:
             "sh": ((colours / 255 - 0.5) / SH0).astype(np.float32)[:, None, :],
             "skin_index": self.skin_index, "skin_weight": self.skin_weight, "seen": seen,
         }
+
+    def _parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """For `colour.borrow`: the part of each splat (N,), and how distance counts in it (N, 3)."""
+        names = np.array([name.removesuffix("_r").removesuffix("_l") for name in sk.JOINT_NAMES])
+        groups = [next((k for k, group in enumerate(PARTS) if name in group), len(PARTS)) for name in names]
+        part = np.array(groups)[self.skin_index[:, 0]]
+        along = np.where(np.isin(part, ARM_PARTS)[:, None], (1.0, 0.2, 0.2), (0.5, 0.2, 1.0))
+        head = names[self.skin_index[:, 0]] == "head"
+        along[head] = 1.0
+        if "region" in self.body:
+            # Face and hair must not mix; clothes go by the part, because theirs is only a guess.
+            part = np.where(head, 100 + self.body["region"][self.seeds.face].astype(int), part)
+        return part, along

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from sinew_take import skeleton as sk
-
-NEAR_M = 0.05
-MIRROR_M = 0.03
-LEAST_IN_REGION = 50
+LEAST_IN_PART = 30
+NEIGHBOURS = 16
+SIDE_M = 0.015
+"""Half the extra distance to a splat on the other side of the body."""
 KEPT_SHARE = 0.25
 """Samples of a splat with less than this share of its best weight are left out: few sharp views beat many poor ones."""
 LEAST_SPREAD = 12.0
@@ -49,16 +48,19 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, np.take_along_axis(order, at[None], 0), 0)[0]
 
 
-def borrow(colours: np.ndarray, seen: np.ndarray, places_m: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Colours for splats that no frame showed, from those that some frame did.
+def borrow(colours: np.ndarray, seen: np.ndarray, places_m: np.ndarray, part: np.ndarray, along: np.ndarray
+           ) -> np.ndarray:
+    """Colours for splats that no frame showed, from those of the same part of the body that some frame did.
 
-    In this order: seen splats of the same region close by; the mirror image's; the region's median; the nearest ones'.
+    Distance counts fully along the part and little around it: clothes change from top to bottom more than from front
+    to back. Left and right are folded together, at a small price.
 
     Args:
         colours: (N, 3), NaN where not seen.
         seen: (N,) bool.
         places_m: (N, 3) in the rest pose.
-        region: (N,) material region.
+        part: (N,) part of the body, the same number for its mirror image.
+        along: (N, 3) how much distance counts in x, y and z.
 
     Returns:
         (N, 3) without NaN; mid-grey (127.5) everywhere if nothing was seen.
@@ -67,33 +69,18 @@ def borrow(colours: np.ndarray, seen: np.ndarray, places_m: np.ndarray, region: 
     if not seen.any():
         out[:] = 127.5
         return out
-    # Another region is as good as far away.
-    apart = np.concatenate([places_m, 10.0 * region[:, None]], 1)
-    tree, known = cKDTree(apart[seen]), colours[seen]
-    missing = np.flatnonzero(~seen)
-    k = int(min(8, len(known)))
+    folded = np.abs(places_m * [1, 0, 0]) + places_m * [0, 1, 1]
+    apart = np.concatenate([folded * along, SIDE_M * np.sign(places_m[:, :1]), 10.0 * part[:, None]], 1)
+    known = colours[seen]
+    enough = np.isin(part, [name for name in np.unique(part) if (seen & (part == name)).sum() >= LEAST_IN_PART])
 
-    def nearby(points: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-        distance, index = tree.query(points, k=k)
-        distance, index = distance.reshape(len(points), k), index.reshape(len(points), k)
+    def fill(missing: np.ndarray, points: np.ndarray) -> None:
+        k = np.arange(1, min(NEIGHBOURS, len(known)) + 1)
+        distance, index = cKDTree(points[seen]).query(points[missing], k=k)
         weight = 1 / np.maximum(distance, 1e-3) ** 2
-        mixed = (known[index] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
-        return mixed, distance[:, 0] < reach
+        out[missing] = (known[index] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
 
-    def fill(values: np.ndarray, fits: np.ndarray) -> None:
-        nonlocal missing
-        out[missing[fits]] = values[fits]
-        missing = missing[~fits]
-
-    fill(*nearby(apart[missing], NEAR_M))
-    if len(missing):
-        fill(*nearby(apart[missing] * [*sk.MIRROR, 1.0], MIRROR_M))
-    for name in np.unique(region[missing]):
-        pool = seen & (region == name)
-        if pool.sum() >= LEAST_IN_REGION:
-            out[missing[region[missing] == name]] = np.median(colours[pool], 0)
-    missing = missing[np.isnan(out[missing, 0])]
-    if len(missing):
-        tree = cKDTree(places_m[seen])
-        fill(*nearby(places_m[missing], np.inf))
+    for missing, points in ((~seen & enough, apart), (~seen & ~enough, places_m)):
+        if missing.any():
+            fill(missing, points)
     return out

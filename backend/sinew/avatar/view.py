@@ -13,7 +13,7 @@ from ..geometry import projection
 from .seed import Seeds, interpolate, normals
 
 NEAREST_M = 0.1
-LEAST_FACING = 0.25
+LEAST_FACING = 0.35
 """Cosine between a splat's normal and the way to the camera below which its colour is not trusted."""
 DEPTH_SLACK_M = 0.025
 CELLS_PER_SPACING = 1.5
