@@ -286,6 +286,20 @@ def test_the_same_options_give_the_same_arrays(short, body):
     assert all(np.array_equal(v, again[k]) for k, v in clip.truth(short).items())
 
 
+def test_a_frame_of_another_job_is_never_mixed_in(short, body, tmp_path, capsys):
+    """One bit of one vertex makes another job; the command refuses a folder that holds another job's frames."""
+    arrays = clip.job(short, body)
+    own = clip.digest(arrays)
+    assert clip.digest(dict(reversed(arrays.items()))) == own
+    changed = arrays["vertices_0"].copy()
+    changed[0, 0, 0] = np.nextafter(changed[0, 0, 0], np.float32(9))
+    assert clip.digest(arrays | {"vertices_0": changed}) != own
+    (tmp_path / "job.sha256").write_text(own)
+    argv = ["--out", str(tmp_path / "x"), "--frames", str(tmp_path), "--seconds", "0.2", "--blender", "unused"]
+    assert cli.main(argv) == 2 and "another clip's" in capsys.readouterr().err
+    assert not (tmp_path / "x.npz").exists()
+
+
 def test_clothes_hang_off_the_body_and_shoes_stand_on_the_floor(body):
     shape = np.zeros(body.n_shape)
     skin = body.vertices(shape)

@@ -102,21 +102,28 @@ def main(argv: list[str] | None = None) -> int:
               f"{a.planted.miss_m * 1e3:.1f} mm, limits changed the motion by up to {a.planted.clamped_deg:.1f} deg")
     print(*made.notes, sep="\n", end="\n" if made.notes else "")
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(args.out.with_suffix(".npz"), **clip.truth(made))
     if args.no_render:
+        np.savez_compressed(args.out.with_suffix(".npz"), **clip.truth(made))
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.frames or Path(scratch) / "frames"
         folder.mkdir(parents=True, exist_ok=True)
         job = Path(scratch) / "job.npz"
         whole = args.whole or lens.kind != "static"
-        np.savez(job, **clip.job(made, body, whole))
+        arrays = clip.job(made, body, whole)
+        # Frames of another clip, or of the same one before the body or the generator changed, must not be mixed in.
+        mark, own = folder / "job.sha256", clip.digest(arrays)
+        if mark.exists() and mark.read_text(encoding="utf-8") != own:
+            print(f"The frames in {folder} are another clip's; empty it or choose another --frames.", file=sys.stderr)
+            return 2
+        mark.write_text(own, encoding="utf-8")
+        np.savez(job, **arrays)
         wanted = args.only or ",".join(map(str, range(len(made.time_s))))
         done = subprocess.run([args.blender, str(Path(__file__).with_name("scene.py")), str(job), str(folder), wanted])
         if done.returncode:
             print("Blender did not render the clip; its own words are above.", file=sys.stderr)
             return 1
-        boxes_px = None if whole else clip.boxes(made)
+        boxes_px = arrays.get("box_px")
         indices = [int(i) for i in wanted.split(",")]
         pictures = encode.pictures(folder, indices, boxes_px)
         if args.only:
@@ -124,5 +131,6 @@ def main(argv: list[str] | None = None) -> int:
                 encode.cv2.imwrite(str(folder / f"whole_{index:06d}.png"), picture)
         else:
             size = encode.encode(pictures, args.out.with_suffix(".mp4"), spec.rate, args.crf)
+            np.savez_compressed(args.out.with_suffix(".npz"), **clip.truth(made))
             print(f"{args.out.with_suffix('.mp4')}: {size / 1e6:.2f} MB")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -356,3 +357,13 @@ def job(clip: Clip, body, whole: bool = True) -> dict[str, np.ndarray]:
         out |= {f"vertices_{i}": a.vertices_m, f"rest_{i}": a.rest_vertices_m.astype(np.float32),
                 f"keypoints_{i}": a.rest_keypoints_m.astype(np.float32)}
     return out
+
+
+def digest(arrays: dict[str, np.ndarray]) -> str:
+    """SHA-256 of a job: two jobs with the same one render the same pictures."""
+    h = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        h.update(f"{name} {array.dtype} {array.shape}".encode())
+        h.update(array.tobytes())
+    return h.hexdigest()
