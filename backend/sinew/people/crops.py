@@ -1,6 +1,6 @@
 """Square crops around a person: turned upright, mirrored, and what was found in them put back into the picture.
 
-Pixels have their origin at the outer corner of the first pixel, in the picture and in crops alike.
+Pixels of the picture have their origin at the outer corner of the first pixel, as everywhere in a take.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ INPUT_PX = 256
 """Side of the landmark model's input."""
 
 MARGIN = 1.25
-"""A crop's side over the diameter of the circle that the landmark model puts around a person; what it was trained with."""
+"""A crop's side over the diameter of the circle that the landmark model puts around a person, as in its training."""
 
 
 def _other(name: str) -> str:
@@ -55,20 +55,15 @@ def crop_to_picture(crop: Crop, mirrored: bool, size_px: int = INPUT_PX) -> np.n
     return np.column_stack([linear, middle])
 
 
-def _centres(affine: np.ndarray) -> np.ndarray:
-    """The same map for OpenCV, whose pixel coordinates are zero at a pixel's centre."""
-    out = affine.copy()
-    out[:, 2] += affine[:, :2].sum(1) * 0.5 - 0.5
-    return out
-
-
 def cut(picture: np.ndarray, crop: Crop, mirrored: bool, size_px: int = INPUT_PX) -> np.ndarray:
-    """The crop's pixels, (size_px, size_px, 3), black outside the picture.
+    """The crop's pixels, (size_px, size_px, 3).
 
-    Bilinear without shrinking first, as MediaPipe does: a smoothed crop was tried and gave no better landmarks.
+    Sampled as MediaPipe does, so that the model sees what it was trained on: bilinear without shrinking first (a smoothed
+    crop was tried and gave no better landmarks), the picture's edge continued, and the affine map taken between pixel
+    *indices*, half a pixel off at both ends; `to_picture` and `paste` undo that.
     """
-    return cv2.warpAffine(picture, _centres(crop_to_picture(crop, mirrored, size_px)), (size_px, size_px),
-                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT)
+    return cv2.warpAffine(picture, crop_to_picture(crop, mirrored, size_px), (size_px, size_px),
+                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
 
 
 def paste(mask: np.ndarray, crop: Crop, mirrored: bool, step_px: float,
@@ -84,21 +79,22 @@ def paste(mask: np.ndarray, crop: Crop, mirrored: bool, step_px: float,
         The box x0, y0, x1, y1 in cells, inside the grid, and the mask (y1 - y0, x1 - x0) in it.
     """
     affine = crop_to_picture(crop, mirrored, mask.shape[0]) / step_px
+    affine[:, 2] += 0.5 / step_px
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * mask.shape[0] @ affine[:, :2].T + affine[:, 2]
     x0, y0 = (int(max(v, 0)) for v in np.floor(corners.min(0)))
     x1, y1 = (int(min(v, n)) for v, n in zip(np.ceil(corners.max(0)), grid_px))
     if x1 <= x0 or y1 <= y0:
         return (0, 0, 0, 0), np.zeros((0, 0), np.float32)
-    affine[:, 2] -= (x0, y0)
-    return (x0, y0, x1, y1), cv2.warpAffine(mask, _centres(affine), (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR,
+    affine[:, 2] -= (x0 + 0.5, y0 + 0.5)  # from a cell's corner to its index
+    return (x0, y0, x1, y1), cv2.warpAffine(mask, affine, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR,
                                             borderMode=cv2.BORDER_CONSTANT)
 
 
-def to_picture(points_px: np.ndarray, crop: Crop, mirrored: bool, swap: bool = True) -> np.ndarray:
-    """Points of a crop in the picture. points_px: (N, 2). Keypoints of a mirrored crop change sides (`swap`)."""
+def to_picture(points: np.ndarray, crop: Crop, mirrored: bool) -> np.ndarray:
+    """Keypoints of a crop in the picture, px. points: (33, 2) in the crop's pixel indices; mirrored ones change sides."""
     affine = crop_to_picture(crop, mirrored)
-    out = points_px @ affine[:, :2].T + affine[:, 2]
-    return out[SWAP] if mirrored and swap else out
+    out = points @ affine[:, :2].T + affine[:, 2] + 0.5
+    return out[SWAP] if mirrored else out
 
 
 def to_camera(landmarks_m: np.ndarray, crop: Crop, mirrored: bool) -> np.ndarray:
@@ -108,10 +104,17 @@ def to_camera(landmarks_m: np.ndarray, crop: Crop, mirrored: bool) -> np.ndarray
     return out @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
-def crop_of(frame_px: np.ndarray) -> Crop:
-    """The crop that suits a person. frame_px: (2, 2), the hips' middle and the point that tells size and turn."""
-    out = frame_px[1] - frame_px[0]
-    return Crop(float(frame_px[0, 0]), float(frame_px[0, 1]), float(2 * MARGIN * np.hypot(*out)),
+def crop_of(frame: np.ndarray, crop: Crop, mirrored: bool) -> Crop:
+    """The crop that suits the person found in a crop.
+
+    Args:
+        frame: (2, 2), the hips' middle and the point that tells size and turn, in the crop's pixel indices.
+        crop, mirrored: Where it was found.
+    """
+    affine = crop_to_picture(crop, mirrored)
+    middle, tip = frame @ affine[:, :2].T + affine[:, 2]
+    out = tip - middle
+    return Crop(float(middle[0]), float(middle[1]), float(2 * MARGIN * np.hypot(*out)),
                 float(np.arctan2(out[0], -out[1])))
 
 

@@ -11,7 +11,7 @@ from sinew_take import masks
 
 from .. import video
 from ..flow import People, Report, Shot, Track, nothing
-from .combine import Combined, combine
+from .combine import LIMBS, Combined, combine
 from .crops import MARGIN
 from .link import linked
 from .looks import Eyes
@@ -21,13 +21,13 @@ MOST_PX = 2560
 """Long side of the picture that is looked at; larger ones are shrunk. A person 1/15 as tall still fills 170 px."""
 GRID_PX = 640
 """Long side of the masks' grid."""
-LEAST_FRAMES, LEAST_S = 8, 0.3
+LEAST_FRAMES, LEAST_S = 8, 0.5
+"""A track must be longer, or half as long as the shot where that is short."""
 LEAST_SURENESS = 0.35
 """Median confidence of a track's trunk and limbs."""
-MOST_SPREAD = 0.06
+MOST_SPREAD = 0.03
 """Median disagreement of a track's crops, in the person's sizes, above which it is no person."""
 LEAST_HEIGHT_PX = 40.0
-LIMBS = np.arange(11, 33)
 
 
 def find_people(shot: Shot, most: int | None = None, report: Report = nothing, device: str = "cpu") -> People:
@@ -68,9 +68,11 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
             grid: tuple[int, int]) -> People:
     """Leave out what is no person or too short, order the rest."""
     kept, notes, brief = [], [], []
+    least_s = min(LEAST_S, float(shot.time_s[-1] - shot.time_s[0]) / 2)
+    usual_s = float(np.median(np.diff(shot.time_s))) if shot.n_frames > 1 else 0.0
     for person in people:
         first, last = shot.time_s[person.frames[0]], shot.time_s[person.frames[-1]]
-        if len(person.frames) < LEAST_FRAMES or last - first < LEAST_S:
+        if len(person.frames) < LEAST_FRAMES or len(person.frames) * usual_s < least_s:
             brief.append((len(person.frames), first))
             continue
         found = combine(person.sightings, shot.time_s[person.frames], looked_px)
@@ -80,10 +82,10 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
         else:
             kept.append((_weight(person), person, found))
     if brief:
-        longest = max(n for n, _ in brief)
-        notes.append(f"{len(brief)} glimpse{'s' * (len(brief) > 1)} of at most {longest} frames "
-                     f"({', '.join(f'at {t:.2f} s' for _, t in brief[:4])}{', …' * (len(brief) > 4)}) "
-                     f"{'were' if len(brief) > 1 else 'was'} left out: shorter than {LEAST_FRAMES} frames or {LEAST_S} s.")
+        many = len(brief) > 1
+        when = ", ".join(f"at {t:.2f} s" for _, t in brief[:4]) + ", …" * (len(brief) > 4)
+        notes.append(f"{len(brief)} glimpse{'s' * many} of at most {max(n for n, _ in brief)} frames ({when}) "
+                     f"{'were' if many else 'was'} left out: shorter than {LEAST_FRAMES} frames or {least_s:.2g} s.")
     kept.sort(key=lambda k: -k[0])
     if most is not None and len(kept) > most:
         notes.append(f"{len(kept) - most} more {'people were' if len(kept) - most > 1 else 'person was'} found and left "

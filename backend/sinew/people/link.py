@@ -10,7 +10,12 @@ from .likeness import SAME, colour_distance, overlap
 from .looks import Sighting
 from .tracker import Tracklet, alike
 
-LONGEST_GAP_S = 2.0
+LONGEST_GAP_S = 4.0
+BRIEF_S = 1.0
+"""A longer gap is bridged only where the colours are alike too: anybody may have walked in meanwhile."""
+SAME_COLOURS = 0.4
+"""Distance of two colour descriptions under which it may be one person in the same light (the shared clips: one child
+before and after 0.32, two children 0.45 and 0.60)."""
 DEAREST = 1.6
 """Cost of a link above which two tracklets stay two people."""
 MEETING = 0.25
@@ -56,7 +61,7 @@ def link_cost(a: Tracklet, b: Tracklet, time_s: np.ndarray) -> float:
     place = missed / (0.25 + 0.5 * gap_s)
     growth = abs(np.log(right.side_px / left.side_px)) / 0.35
     colour = colour_distance(_colour(a.sightings[-30:]), _colour(b.sightings[:30]))
-    if place > 2.0 or growth > 2.0:
+    if place > 2.0 or growth > 2.0 or (gap_s > BRIEF_S and colour > SAME_COLOURS):
         return np.inf
     return 0.5 * place + 0.3 * growth + 1.5 * colour + 0.15 * gap_s
 

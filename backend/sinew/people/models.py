@@ -4,7 +4,7 @@
 model that looks at 256 px of one person. It offers no way to say where to look, so tiles and crops would each pay for
 the detector again (15 ms of the 40 ms of a call) and would find whoever it likes. The same Tasks API registers both
 halves as task graphs of their own; they are opened here with the same task runner, models and options, and give the same
-numbers (tests/engine/test_people_models.py holds that).
+numbers (tests/engine/test_people_real.py holds that).
 
 Source: MediaPipe 0.10.21 (Apache-2.0), `mediapipe/tasks/cc/vision/{pose_detector,pose_landmarker}`; Bazarevsky et al.,
 "BlazePose: On-device Real-time Body Pose tracking", 2020.
@@ -38,7 +38,7 @@ LEAST_SCORE = 0.4
 
 @dataclass(frozen=True)
 class Look:
-    """What the landmark model says about one crop, in that crop's pixels and axes (nothing turned or mirrored back)."""
+    """What the landmark model says about one crop, in that crop's pixel indices and axes (not turned or mirrored back)."""
 
     points_px: np.ndarray
     """(33, 2)."""

@@ -23,13 +23,13 @@ READINGS = tuple(product((False, True), (False, True)))
 
 MOVE_WEIGHT = 1.0
 """Of displacement, per part of the person's size."""
-BEND_WEIGHT = 1.0
+BEND_WEIGHT = 0.15
 """Of the change of displacement: limbs that cross keep going, limbs that are exchanged turn back."""
 REACH = 0.25
 """Displacement, in sizes, above which it costs no more: one wild point must not decide."""
-VOTE_WEIGHT = 0.02
+VOTE_WEIGHT = 0.001
 """Of the share of crops that read the frame otherwise. Small: in long stretches most of them are wrong."""
-TWIST_WEIGHT = 0.08
+TWIST_WEIGHT = 0.01
 """Of shoulders that face the other way than the hips."""
 
 

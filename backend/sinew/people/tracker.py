@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, tiles
 from .likeness import SAME, colour_distance, keypoint_likeness, overlap
 from .looks import REFINEMENTS, Eyes, Sighting, joined
@@ -28,7 +29,10 @@ MOST_MEMORY = 24
 """Pictures kept for following somebody backwards."""
 TILE_SHARES = (0.5, 0.28)
 """Sides of the tiles over the picture's long side. People down to about a quarter of a tile are found."""
-LIMBS = np.arange(11, 33)
+MOST_DISAGREEMENT = 0.05
+"""Of the crops of one frame, in the person's sizes, above which nobody was seen; see `combine.disagreement`."""
+MOST_SHARED = 0.6
+"""Share of a newcomer's keypoints that may lie on somebody already known."""
 
 
 @dataclass(eq=False)
@@ -107,6 +111,18 @@ def alike(a: Sighting, b: Sighting) -> float:
     return keypoint_likeness(a.middle_px, b.middle_px, size, np.sqrt(a.sureness * b.sureness) + 0.05)
 
 
+def part_of(a: Sighting, b: Sighting, cell_px: float) -> float:
+    """Share of a's keypoints that lie on b: a person's leg or trunk is at times taken for a smaller person."""
+    masks = b.soft or ([b.mask] if b.mask else [])
+    points = a.middle_px[LIMBS] / cell_px
+    on = np.zeros(len(points), bool)
+    for (x0, y0, x1, y1), mask in masks:
+        x, y = np.floor(points).astype(int).T
+        inside = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+        on[inside] |= mask[y[inside] - y0, x[inside] - x0] > 0.5
+    return float(on.mean())
+
+
 class Tracker:
     """The streaming pass. Feed it frames in order with `step`, then take `tracklets`.
 
@@ -145,9 +161,10 @@ class Tracker:
             self._tile_turn[level] += 1
         return out
 
-    def _kinds(self, frame: int, n_people: int) -> tuple[tuple[float, float, bool], ...]:
-        """Crops besides the first: all four for one person; two each, alternating, for more, to bound the cost."""
-        return REFINEMENTS if n_people <= 1 else REFINEMENTS[:2] if frame % 2 else REFINEMENTS[2:]
+    @staticmethod
+    def _kinds(n_people: int) -> tuple[tuple[float, float, bool], ...]:
+        """Crops besides the first: all for one person, fewer for more people, to bound the cost."""
+        return REFINEMENTS if n_people <= 1 else REFINEMENTS[:2]
 
     def step(self, frame: int, picture: np.ndarray) -> None:
         """Look at the next frame. picture: (H, W, 3) uint8 RGB."""
@@ -161,7 +178,7 @@ class Tracker:
             if believable(sighting, crop, self.size_px):
                 seen.append((tracklet, crop, sighting))
         seen = self._without_doubles(seen)
-        kinds = self._kinds(frame, len(seen))
+        kinds = self._kinds(len(seen))
         refining = [self.eyes.refine(picture, s.crop, kinds) for _, _, s in seen]
         found = [c for d in detections for c in d.result()]
         strangers = self._strangers(frame, found, [s.crop for _, _, s in seen])
@@ -169,8 +186,9 @@ class Tracker:
         now_seen = []
         for (tracklet, _, sighting), more in zip(seen, refining):
             sighting = joined(sighting, [m.result() for m in more])
-            self._append(tracklet, frame, sighting)
-            now_seen.append(sighting)
+            if disagreement(sighting) <= MOST_DISAGREEMENT:
+                self._append(tracklet, frame, sighting)
+                now_seen.append(sighting)
         for crop, check in zip(strangers, checking):
             self._meet(frame, picture, crop, check.result(), now_seen)
         self._tell_apart(now_seen)
@@ -229,9 +247,13 @@ class Tracker:
         if second is None or not believable(second, first.crop, self.size_px):
             self._rejected.append((frame, crop))
             return
-        if any(alike(second, o) > SAME for o in others):
+        if any(alike(second, o) > SAME or part_of(second, o, self.eyes.cell) > MOST_SHARED for o in others):
+            self._rejected.append((frame, crop))
             return
-        sighting = joined(second, [r.result() for r in self.eyes.refine(picture, second.crop, self._kinds(frame, 2))])
+        sighting = joined(second, [r.result() for r in self.eyes.refine(picture, second.crop, self._kinds(len(others) + 1))])
+        if disagreement(sighting) > MOST_DISAGREEMENT:
+            self._rejected.append((frame, crop))
+            return
         tracklet = Tracklet([], [], Motion(sighting.crop, float(self.time_s[frame])))
         self._append(tracklet, frame, sighting)
         others.append(sighting)
@@ -260,10 +282,12 @@ class Tracker:
             if not believable(sighting, crop, self.size_px):
                 return
             others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
-            if any(alike(sighting, o) > SAME for o in others):
+            if any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others):
                 return
-            more = self.eyes.refine(picture, sighting.crop, self._kinds(frame, 2))
+            more = self.eyes.refine(picture, sighting.crop, self._kinds(len(others) + 1))
             sighting = joined(sighting, [m.result() for m in more])
+            if disagreement(sighting) > MOST_DISAGREEMENT:
+                return
             self._tell_apart([sighting])
             backwards.see(sighting.crop, ago)
             tracklet.frames.insert(0, frame)
