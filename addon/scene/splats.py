@@ -48,7 +48,8 @@ def build_avatar(plan: SplatPlan, owner: tags.Owner, armature: bpy.types.Object,
         name: For a new object; never used to find it.
 
     Returns:
-        The object. An existing one keeps its materials, the settings of its modifiers and what the artist added.
+        The object. An existing one keeps its materials, the settings of its modifiers and what the artist added. With a
+        new one the person's mesh is kept from the camera (`show_in_renders`).
     """
     existing = tags.find(bpy.data.objects, ROLE, owner)
     mesh = cloud_mesh(plan, name)
@@ -58,6 +59,7 @@ def build_avatar(plan: SplatPlan, owner: tags.Owner, armature: bpy.types.Object,
         mesh.materials.append(splat_material(owner))
         # The triangles are light, not walls: bounced rays and shadows through hundreds of layers cost much, show little.
         splats.visible_shadow = splats.visible_diffuse = False
+        show_in_renders(splats, tags.find(bpy.data.objects, "body", owner), with_splats=True)
     else:
         splats, old = existing, existing.data
         for material in old.materials:
@@ -70,6 +72,17 @@ def build_avatar(plan: SplatPlan, owner: tags.Owner, armature: bpy.types.Object,
     splats.parent = armature
     _bind(splats, plan, armature)
     return splats
+
+
+def show_in_renders(splats: bpy.types.Object, body: bpy.types.Object | None, with_splats: bool) -> None:
+    """Let EEVEE and Cycles, viewport and render, show a person as splats or as the mesh, which else hide each other.
+
+    With splats the mesh is kept from the camera only: it still casts the person's shadow on the floor, and the solid
+    viewport, where splats cannot be drawn, still shows it.
+    """
+    splats.visible_camera = with_splats
+    if body is not None:
+        body.visible_camera = not with_splats
 
 
 def cloud_mesh(plan: SplatPlan, name: str) -> bpy.types.Mesh:
@@ -125,7 +138,7 @@ def _bind(splats: bpy.types.Object, plan: SplatPlan, armature: bpy.types.Object)
     splats.vertex_groups.clear()
     for j, bone in enumerate(plan.bone_names):
         splats.vertex_groups.new(name=bone).add(range(4 * j, 4 * j + 4), 1.0, "REPLACE")
-    bend = next((m for m in splats.modifiers if m.type == "ARMATURE"), None)
+    bend = next((m for m in splats.modifiers if m.type == "ARMATURE" and m.object == armature), None)
     if bend is None:
         bend = splats.modifiers.new("Armature", "ARMATURE")
         splats.modifiers.move(len(splats.modifiers) - 1, 0)
@@ -249,6 +262,7 @@ def splat_material(owner: tags.Owner) -> bpy.types.Material:
     material.surface_render_method = "DITHERED"
     material.use_transparent_shadow = False
     material.use_backface_culling = False
+    material.diffuse_color = (1.0, 1.0, 1.0, 0.0)  # unseen in the solid viewport, which would draw whole triangles
     # Cycles would put every triangle into its light tree.
     material.cycles.emission_sampling = "NONE"
     tree = material.node_tree

@@ -86,6 +86,8 @@ def only(shown: list[bpy.types.Object]):
         curve.mute = True
     for thing, _ in before:
         thing.hide_render = thing not in shown
+    for thing in shown:
+        thing.visible_camera = True
     yield
     for thing, was in before:
         thing.hide_render = was

@@ -198,6 +198,16 @@ def test_update_keeps_the_artists_material_and_modifiers(extension, golden):
     assert kept
 
 
+def test_renders_show_splats_or_mesh_not_both(extension, golden):
+    splats = extension("addon.scene.splats")
+    result = build(extension, golden(**TAKE))
+    cloud, body = result.avatars[0], result.bodies[0]
+    assert cloud.visible_camera and not body.visible_camera and body.visible_shadow and not cloud.visible_shadow
+    splats.show_in_renders(cloud, body, with_splats=False)
+    build(extension, golden(**TAKE))
+    assert body.visible_camera and not cloud.visible_camera  # the artist's choice stays
+
+
 def test_broken_splats_are_left_out_and_said(extension):
     plan = extension("addon.plan.splats")
     avatar = takes.make_take(**TAKE).subjects[0].avatar
