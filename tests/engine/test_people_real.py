@@ -37,7 +37,8 @@ def write_clip(path: Path, n: int = 12, size: tuple[int, int] = (320, 240)) -> P
         stream = container.add_stream("mpeg4", rate=30)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for _ in range(n):
-            pixels = np.repeat(np.repeat(random.integers(0, 255, (size[1] // 8, size[0] // 8, 3), np.uint8), 8, 0), 8, 1)
+            tones = random.integers(0, 255, (size[1] // 8, size[0] // 8, 3), np.uint8)
+            pixels = np.repeat(np.repeat(tones, 8, 0), 8, 1)
             for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():

@@ -109,7 +109,9 @@ def test_motion_predicts_a_steady_walk():
 
 
 def test_a_person_hidden_for_a_second_stays_one_person():
-    people = link.linked([tracklet(range(0, 60), lambda f: 100 + 5 * f), tracklet(range(90, 150), lambda f: 100 + 5 * f),
+    def walk(f):
+        return 100.0 + 5 * f
+    people = link.linked([tracklet(range(0, 60), walk), tracklet(range(90, 150), walk),
                           tracklet(range(0, 150), lambda f: 1500.0, BLUE)], TIME_S)
     assert sorted((p.frames[0], p.frames[-1], len(p.frames)) for p in people) == [(0, 149, 120), (0, 149, 150)]
 

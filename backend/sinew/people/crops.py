@@ -58,9 +58,9 @@ def crop_to_picture(crop: Crop, mirrored: bool, size_px: int = INPUT_PX) -> np.n
 def cut(picture: np.ndarray, crop: Crop, mirrored: bool, size_px: int = INPUT_PX) -> np.ndarray:
     """The crop's pixels, (size_px, size_px, 3).
 
-    Sampled as MediaPipe does, so that the model sees what it was trained on: bilinear without shrinking first (a smoothed
-    crop was tried and gave no better landmarks), the picture's edge continued, and the affine map taken between pixel
-    *indices*, half a pixel off at both ends; `to_picture` and `paste` undo that.
+    Sampled as MediaPipe does, so that the model sees what it was trained on: bilinear without shrinking first (a
+    smoothed crop was tried and gave no better landmarks), the picture's edge continued, and
+    the affine map taken between pixel *indices*, half a pixel off at both ends; `to_picture` and `paste` undo that.
     """
     return cv2.warpAffine(picture, crop_to_picture(crop, mirrored, size_px), (size_px, size_px),
                           flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
@@ -91,7 +91,7 @@ def paste(mask: np.ndarray, crop: Crop, mirrored: bool, step_px: float,
 
 
 def to_picture(points: np.ndarray, crop: Crop, mirrored: bool) -> np.ndarray:
-    """Keypoints of a crop in the picture, px. points: (33, 2) in the crop's pixel indices; mirrored ones change sides."""
+    """Keypoints of a crop in the picture, px; mirrored ones change sides. points: (33, 2), the crop's pixel indices."""
     affine = crop_to_picture(crop, mirrored)
     out = points @ affine[:, :2].T + affine[:, 2] + 0.5
     return out[SWAP] if mirrored else out

@@ -88,8 +88,9 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
                      f"{'were' if many else 'was'} left out: shorter than {LEAST_FRAMES} frames or {least_s:.2g} s.")
     kept.sort(key=lambda k: -k[0])
     if most is not None and len(kept) > most:
-        notes.append(f"{len(kept) - most} more {'people were' if len(kept) - most > 1 else 'person was'} found and left "
-                     f"out, because at most {most} were asked for; the largest and longest seen were kept.")
+        more = len(kept) - most
+        notes.append(f"{more} more {'people were' if more > 1 else 'person was'} found and left out, because at "
+                     f"most {most} were asked for; the largest and longest seen were kept.")
         kept = kept[:most]
     if not kept:
         notes.append("Nobody was found.")
@@ -98,7 +99,7 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
     for track, (_, _, found) in zip(tracks, kept):
         turned = found.exchanged.any(1).mean()
         if turned > 0.05:
-            notes.append(f"{track.id}: left and right were exchanged in {100 * turned:.0f} % of the frames and put right.")
+            notes.append(f"{track.id}: left and right were exchanged in {100 * turned:.0f} % of frames and put right.")
     return People(tracks, notes)
 
 

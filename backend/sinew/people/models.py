@@ -3,8 +3,8 @@
 `vision.PoseLandmarker` is one graph made of two: a detector that looks at the whole picture at 224 px, and a landmark
 model that looks at 256 px of one person. It offers no way to say where to look, so tiles and crops would each pay for
 the detector again (15 ms of the 40 ms of a call) and would find whoever it likes. The same Tasks API registers both
-halves as task graphs of their own; they are opened here with the same task runner, models and options, and give the same
-numbers (tests/engine/test_people_real.py holds that).
+halves as task graphs of their own; they are opened here with the same task runner, models and options, and give the
+same numbers (tests/engine/test_people_real.py holds that).
 
 Source: MediaPipe 0.10.21 (Apache-2.0), `mediapipe/tasks/cc/vision/{pose_detector,pose_landmarker}`; Bazarevsky et al.,
 "BlazePose: On-device Real-time Body Pose tracking", 2020.
@@ -38,7 +38,7 @@ LEAST_SCORE = 0.4
 
 @dataclass(frozen=True)
 class Look:
-    """What the landmark model says about one crop, in that crop's pixel indices and axes (not turned or mirrored back)."""
+    """What the landmark model says about one crop, in that crop's pixel indices and axes (not yet turned back)."""
 
     points_px: np.ndarray
     """(33, 2)."""
@@ -103,7 +103,8 @@ def _open(graph: str, options, inputs: list[str], outputs: list[str]):
     runner = importlib.import_module("mediapipe.python._framework_bindings.task_runner").TaskRunner
     node = calculator.CalculatorGraphConfig.Node(calculator=graph, input_stream=inputs, output_stream=outputs)
     node.options.Extensions[options.ext].CopyFrom(options)
-    return runner.create(calculator.CalculatorGraphConfig(node=[node], input_stream=inputs, output_stream=outputs), None)
+    graph_config = calculator.CalculatorGraphConfig(node=[node], input_stream=inputs, output_stream=outputs)
+    return runner.create(graph_config, None)
 
 
 class Models:
@@ -142,7 +143,8 @@ class Models:
             # A threshold of zero: how sure is sure enough is decided here, with the track in view.
             self._landmarks = _open(
                 LANDMARKS_NAME,
-                marking.PoseLandmarksDetectorGraphOptions(base_options=options(landmarks), min_detection_confidence=0.0),
+                marking.PoseLandmarksDetectorGraphOptions(base_options=options(landmarks),
+                                                          min_detection_confidence=0.0),
                 ["IMAGE:image", "NORM_RECT:rect"],
                 ["LANDMARKS:points", "WORLD_LANDMARKS:world", "AUXILIARY_LANDMARKS:frame", "PRESENCE_SCORE:presence",
                  "SEGMENTATION_MASK:mask"])

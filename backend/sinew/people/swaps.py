@@ -1,11 +1,11 @@
 """Left and right put right: the detector exchanges them, for a frame or for long stretches.
 
 Legs, and everything above the hips, are exchanged separately, so a pose has four readings: as it is, legs exchanged,
-arms and face exchanged, both. First the crops of one frame are brought to agree, then a Viterbi pass over the shot finds
-the sequence of readings that moves most evenly.
+arms and face exchanged, both. First the crops of one frame are brought to agree, then a Viterbi pass over the shot
+finds the sequence of readings that moves most evenly.
 
-Source: Viterbi 1967; what is exchanged and for how long was measured on balancing (the detector does it in 20 to 40 % of
-frames of cam02).
+Source: Viterbi 1967; what is exchanged and for how long was measured on balancing (the detector does it in 20 to 40 %
+of the frames of cam02).
 """
 
 from __future__ import annotations

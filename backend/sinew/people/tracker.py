@@ -1,7 +1,7 @@
 """Following people through a shot in one streaming pass, into tracklets: stretches in which somebody is seen for sure.
 
-Each person is followed by the landmark model itself, on the crop that the last frames predict; the detector looks at the
-whole picture and at tiles of it in turn, for people who are not followed yet. Whoever it finds is also followed
+Each person is followed by the landmark model itself, on the crop that the last frames predict; the detector looks at
+the whole picture and at tiles of it in turn, for people who are not followed yet. Whoever it finds is also followed
 backwards through the last pictures, so that looking at tiles only now and then costs nobody their first frames.
 """
 
@@ -22,6 +22,8 @@ from .looks import REFINEMENTS, Eyes, Sighting, joined
 LEAST_PRESENCE = 0.5
 LEAST_SURENESS = 0.3
 """Mean confidence of the trunk and limbs in the picture."""
+LEAST_INSIDE = 10
+"""Of the 22 keypoints of the limbs and hands, in the picture."""
 LOST_S = 0.25
 """A tracklet ends when its person has not been seen on the predicted crop for so long; linking bridges longer gaps."""
 MEMORY_BYTES = 160e6
@@ -102,7 +104,7 @@ def believable(sighting: Sighting | None, expected: Crop, size_px: tuple[int, in
         return False
     points = sighting.middle_px[LIMBS]
     inside = ((points >= 0) & (points < size_px)).all(1)
-    return inside.sum() >= 6 and sighting.sureness[LIMBS][inside].mean() > LEAST_SURENESS
+    return bool(inside.sum() >= LEAST_INSIDE) and sighting.sureness[LIMBS][inside].mean() > LEAST_SURENESS
 
 
 def alike(a: Sighting, b: Sighting) -> float:
@@ -138,7 +140,8 @@ class Tracker:
         self.active: list[Tracklet] = []
         self._rejected: deque[tuple[int, Crop]] = deque(maxlen=24)
         bytes_each = 3 * size_px[0] * size_px[1]
-        self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=int(np.clip(MEMORY_BYTES / bytes_each, 2, MOST_MEMORY)))
+        memory = int(np.clip(MEMORY_BYTES / bytes_each, 2, MOST_MEMORY))
+        self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=memory)
         width, height = size_px
         self._whole = (0, 0, width, height)
         self._tiles = [tiles(width, height, share * max(size_px)) for share in TILE_SHARES]
@@ -149,7 +152,7 @@ class Tracker:
         return [*self.done, *self.active]
 
     def _windows(self, frame: int) -> list[tuple[int, int, int, int]]:
-        """Where the detector looks in this frame: everywhere at first, then the whole picture and single tiles in turn."""
+        """Where the detector looks: everywhere at first, then the whole picture and single tiles in turn."""
         if frame == 0:
             return [self._whole, *(t for level in self._tiles for t in level)]
         somebody_lost = any(t.frames[-1] < frame - 1 for t in self.active) or not self.active
@@ -164,7 +167,7 @@ class Tracker:
     @staticmethod
     def _kinds(n_people: int) -> tuple[tuple[float, float, bool], ...]:
         """Crops besides the first: all for one person, fewer for more people, to bound the cost."""
-        return REFINEMENTS if n_people <= 1 else REFINEMENTS[:2]
+        return REFINEMENTS[:3 if n_people <= 1 else 2 if n_people <= 4 else 1]
 
     def step(self, frame: int, picture: np.ndarray) -> None:
         """Look at the next frame. picture: (H, W, 3) uint8 RGB."""
@@ -239,7 +242,8 @@ class Tracker:
                 out.append(crop)
         return out
 
-    def _meet(self, frame: int, picture: np.ndarray, crop: Crop, first: Sighting | None, others: list[Sighting]) -> None:
+    def _meet(self, frame: int, picture: np.ndarray, crop: Crop, first: Sighting | None,
+              others: list[Sighting]) -> None:
         """Somebody may be new in this frame: look twice, and follow them backwards."""
         second = None
         if first is not None and first.presence[0] >= LEAST_PRESENCE:
@@ -250,7 +254,8 @@ class Tracker:
         if any(alike(second, o) > SAME or part_of(second, o, self.eyes.cell) > MOST_SHARED for o in others):
             self._rejected.append((frame, crop))
             return
-        sighting = joined(second, [r.result() for r in self.eyes.refine(picture, second.crop, self._kinds(len(others) + 1))])
+        more = self.eyes.refine(picture, second.crop, self._kinds(len(others) + 1))
+        sighting = joined(second, [m.result() for m in more])
         if disagreement(sighting) > MOST_DISAGREEMENT:
             self._rejected.append((frame, crop))
             return
