@@ -33,6 +33,8 @@ TILE_SHARES = (0.5, 0.28)
 """Sides of the tiles over the picture's long side. People down to about a quarter of a tile are found."""
 MOST_DISAGREEMENT = 0.05
 """Of the crops of one frame, in the person's sizes, above which nobody was seen; see `combine.disagreement`."""
+MOST_AT_FIRST = 0.03
+"""The same for somebody new, with no past to speak for them."""
 MOST_SHARED = 0.6
 """Share of a newcomer's keypoints that may lie on somebody already known."""
 
@@ -256,7 +258,7 @@ class Tracker:
             return
         more = self.eyes.refine(picture, second.crop, self._kinds(len(others) + 1))
         sighting = joined(second, [m.result() for m in more])
-        if disagreement(sighting) > MOST_DISAGREEMENT:
+        if disagreement(sighting) > MOST_AT_FIRST:
             self._rejected.append((frame, crop))
             return
         tracklet = Tracklet([], [], Motion(sighting.crop, float(self.time_s[frame])))
@@ -291,7 +293,7 @@ class Tracker:
                 return
             more = self.eyes.refine(picture, sighting.crop, self._kinds(len(others) + 1))
             sighting = joined(sighting, [m.result() for m in more])
-            if disagreement(sighting) > MOST_DISAGREEMENT:
+            if disagreement(sighting) > MOST_AT_FIRST:
                 return
             self._tell_apart([sighting])
             backwards.see(sighting.crop, ago)
