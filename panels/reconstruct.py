@@ -36,10 +36,12 @@ class SINEW_PT_reconstruct(_Sidebar, bpy.types.Panel):
             failure(layout, context, state)
         elif state.status == "CANCELLED":
             row = layout.row()
-            row.label(text="Stopped; Reconstruct goes on from there", icon="PAUSE")
+            sentences(row, context, "Stopped. Reconstruct goes on from the finished stages.", "PAUSE", 110)
             row.operator("sinew.dismiss", text="", icon="X", emboss=False)
         elif state.status == "FINISHED":
             _results(layout, state)
+            if len(state.imported) >= len(state.results):
+                return  # the take keeps its notes
         _notes(layout, context, state)
 
 

@@ -6,13 +6,15 @@ import bpy
 
 _LETTER_PX = 6.6
 """Mean width of a letter of Blender's interface font at scale 1, a little generous."""
-_MARGIN_PX = 60.0
+_MARGIN_PX = 60
+"""Frame, icon and the scroll bar; more where something stands beside the sentence."""
 
 
-def sentences(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+def sentences(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE",
+              margin_px: int = _MARGIN_PX) -> None:
     """Draw a sentence over as many lines as the sidebar's width asks for."""
     scale = context.preferences.system.ui_scale
-    letters = max(int((context.region.width / scale - _MARGIN_PX) / _LETTER_PX), 16)
+    letters = max(int((context.region.width / scale - margin_px) / _LETTER_PX), 16)
     column = layout.column(align=True)
     column.scale_y = 0.8
     for number, line in enumerate(textwrap.wrap(text, letters)):
