@@ -11,7 +11,7 @@ from sinew.flow import People, Shot, Track, VideoInfo
 from sinew.geometry import projection
 from sinew.geometry import rotations as rot
 from sinew.motion.kinematics import pose
-from sinew.motion.model import HIPS, make_model
+from sinew.motion.model import DEPTH_BIAS_M, HIPS, make_model
 from sinew_take import laws
 from sinew_take import skeleton as sk
 
@@ -55,7 +55,7 @@ def planted_root(model, shape: np.ndarray, pelvis: np.ndarray, q: np.ndarray) ->
 
 
 class Filmed:
-    """A walk, the camera that filmed it and the track of a faultless detector that flattens depth."""
+    """A walk, the camera that filmed it and the track of a detector faultless but for its depth: flattened, biased."""
 
     def __init__(self, body, n: int = 60, rate: float = 30.0, shape: np.ndarray | None = None, heading: float = 0.6,
                  pitch_deg: float = 10.0, focal_px: float = 1150.0, distance_m: float = 5.0, noise_px: float = 0.0,
@@ -89,7 +89,7 @@ class Filmed:
                         np.ones(n)], -1)
         turn = rot.between(np.broadcast_to([0.0, 0.0, 1.0], ray.shape), ray)
         landmarks = (camera - camera[:, list(HIPS)].mean(1, keepdims=True)) @ turn
-        landmarks[..., 2] *= depth_share
+        landmarks[..., 2] = depth_share * landmarks[..., 2] + DEPTH_BIAS_M
         keypoints_px = np.concatenate([px, np.full((n, 33, 1), 0.95)], -1)
         box = np.concatenate([px.min(1), px.max(1)], -1)
         self.track = Track("person_1", np.ones(n, dtype=bool), keypoints_px, np.zeros((n, 33)), landmarks, box, {})

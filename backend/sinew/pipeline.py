@@ -177,7 +177,8 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
         raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
                          "whole and larger than a tenth of the picture's height.")
     camera_key = key("camera", people_key, dataclasses.asdict(options))
-    first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(shot, found, asset, options)))
+    first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(
+        shot, found, asset, options, report=report)))
     motion_key = key("motion", camera_key)
     solved: flow.Camera
     motions: list[flow.Motion]

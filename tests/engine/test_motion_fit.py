@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from walks import Filmed
+
 from sinew.geometry import rotations as rot
 from sinew.motion import fit
 from sinew.motion.start import first_state, observations
 from sinew_take import free_body
-from walks import Filmed
 
 STEP = 1e-6
 

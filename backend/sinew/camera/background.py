@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..flow import People, Shot
+from ..flow import People, Report, Shot, nothing
 from ..video import frames
 
 LOOKED_PX = 960
 """Long side of the pictures that are looked at."""
 N_PICTURES = 5
+MOST_FRAMES = 600
+"""Only so much of a long shot is looked at: reading on costs time and says little more."""
 MOVES_SHARE = 0.01
 """Of the picture's long side: a background that moves further between looked-at frames is a moving camera's."""
 LEAST_POINTS = 25
@@ -34,14 +36,15 @@ class Background:
 NOTHING = Background(None, np.zeros((0, 2, 2)))
 
 
-def look(shot: Shot, people: People) -> Background:
-    """Look at a few pictures of the shot, between the people."""
-    index = np.unique(np.linspace(0, shot.n_frames - 1, N_PICTURES).astype(int))
+def look(shot: Shot, people: People, report: Report = nothing) -> Background:
+    """Look at a few pictures of the shot, between the people. `report` is told of each and may raise Stopped."""
+    index = np.unique(np.linspace(0, min(shot.n_frames, MOST_FRAMES) - 1, N_PICTURES).astype(int))
     first = None
     moved = []
     lines = np.zeros((0, 2, 2))
     scale = max(1.0, max(shot.info.size_px) / LOOKED_PX)
-    for t, picture in frames(shot, index):
+    for done, (t, picture) in enumerate(frames(shot, index)):
+        report(done, 2 * len(index))
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         if scale > 1:
             grey = cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)

@@ -13,7 +13,7 @@ import numpy as np
 
 from sinew_take.errors import InputError, RequestError
 
-from ..flow import Camera, CameraOptions, People, Shot
+from ..flow import Camera, CameraOptions, People, Report, Shot, nothing
 from ..geometry import projection
 from ..geometry.ground import LOOK_S, find_up, world_of
 from ..motion import fit
@@ -43,8 +43,8 @@ class _Sample:
     cost: float = 0.0
 
 
-def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None = None, look: bool = True
-                 ) -> tuple[Camera, list[Start | None]]:
+def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None = None, look: bool = True,
+                 report: Report = nothing) -> tuple[Camera, list[Start | None]]:
     """Find the camera of a shot.
 
     Args:
@@ -53,6 +53,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         body: The free body.
         options: What the user knows.
         look: Also look at a few pictures, for a camera that moves and for upright lines; without, only people tell.
+        report: Progress; may raise Stopped.
 
     Returns:
         The camera in a first guess of the world, and per track what the motion stage can start from (None: the track
@@ -76,6 +77,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     distortion = np.zeros(5)
     samples = {}
     for i in usable:
+        report(0, 1)
         height = options.height_m if i == 0 else None
         samples[i] = _first_fit(shot, people.tracks[i], _sampled(shot, frames[i]), focal, model, height)
     if given is None:
@@ -87,7 +89,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         how = "estimated from the people" if focal_source == "people" else "assumed"
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
-    seen = background.look(shot, people) if look else background.NOTHING
+    seen = background.look(shot, people, report) if look else background.NOTHING
     planes, share = background.line_planes(seen.lines_px, projection.intrinsics(focal, shot.info.size_px))
     if options.kind == "auto" and (seen.moved_px or 0.0) > background.MOVES_SHARE * max(shot.info.size_px):
         notes.append(f"The camera seems to move (the background shifts by about {seen.moved_px:.0f} px); it was solved "
@@ -104,6 +106,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     camera = Camera(np.tile(world_of(up, floor, first.state.root_m[0]), (n, 1, 1)),
                     np.tile(projection.intrinsics(focal, shot.info.size_px), (n, 1, 1)), np.tile(distortion, (n, 1)),
                     "static", focal_source, "assumed" if options.height_m is None else "height", notes)
+    report(1, 1)
     starts = [Start(samples[i].state.shape, planes, share) if i in samples else None for i in range(len(people.tracks))]
     return camera, starts
 

@@ -100,7 +100,8 @@ class Ground:
 class Weights:
     """Strength of the terms, as spreads."""
 
-    depth_sigma_m: float = 0.25
+    depth_sigma_m: float = 0.4
+    """Per keypoint. A limb's depth is wrong by 0.15 to 0.2 m, and its four or five keypoints are wrong together."""
     dead_zone_px: float = 0.5
     robust_px: float = 3.0
     """In spreads: beyond this a keypoint counts as an outlier, softly."""

@@ -16,7 +16,7 @@ from ..flow import Shot, Track
 from ..geometry import projection
 from ..geometry import rotations as rot
 from .fit import Observations, State, View
-from .model import HIPS, KEYPOINT, REST_Q, SHOULDERS, Model
+from .model import DEPTH_BIAS_M, HIPS, KEYPOINT, REST_Q, SHOULDERS, Model
 
 LEAST_CONFIDENCE = 0.05
 _TORSO = [KEYPOINT[n] for n in ("shoulder_l", "shoulder_r", "hip_l", "hip_r")]
@@ -58,9 +58,13 @@ def ray_turn(px: np.ndarray, confidence: np.ndarray, K: np.ndarray) -> np.ndarra
 
 
 def landmarks_in_camera(track: Track, K: np.ndarray) -> np.ndarray:
-    """The detector's landmarks about the middle of the hips, in camera axes, (T, 33, 3) m; NaN where there are none."""
+    """The detector's landmarks about the middle of the hips, in camera axes, (T, 33, 3) m; NaN where there are none.
+
+    What the detector adds to their depth on average is taken off.
+    """
     px, confidence, landmarks = finite_track(track)
     centred = landmarks - landmarks[:, list(HIPS)].mean(1, keepdims=True)
+    centred[..., 2] -= DEPTH_BIAS_M
     return centred @ np.swapaxes(ray_turn(px, confidence, K), 1, 2)
 
 
