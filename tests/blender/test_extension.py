@@ -126,17 +126,24 @@ def test_runs_are_refused_survive_a_load_and_end_with_cancel_and_disable(user, t
     assert found["gone after disable"] and found["disable_s"] < 2.5
 
 
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        # A zombie only waits to be counted by whoever adopted it.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except OSError:  # no /proc here, or gone this moment
+        return not Path("/proc").exists()
+
+
 @needs_backend
 @needs_clip
 def test_run_ends_when_blender_dies(user, tmp_path):
     found = user("die_with_blender", BACKEND, CLIP, tmp_path / "takes")
     assert found["alive"]
-    end = time.monotonic() + 4.0
-    while Path(f"/proc/{found['pid']}").exists() and time.monotonic() < end:
+    # 1.7 s on an idle machine; a library that is being loaded can hold the run's watching thread up for longer.
+    end = time.monotonic() + 10.0
+    while is_running(found["pid"]):
+        assert time.monotonic() < end, "the run outlived Blender"
         time.sleep(0.05)
-    try:
-        os.kill(found["pid"], 0)
-        state = Path(f"/proc/{found['pid']}/stat").read_text().rpartition(")")[2].split()[0]
-        assert state == "Z", "the run outlived Blender"
-    except ProcessLookupError:
-        pass
