@@ -50,15 +50,16 @@ def walker(n: int, rate: float, view_deg: float, seed: int) -> tuple[np.ndarray,
 
 
 def spoiled(n: int, seed: int) -> np.ndarray:
-    """(n, 2) which frames are exchanged: stretches of 1 to 24 frames, under half of the shot."""
+    """(n, 3) which groups are exchanged: stretches of 1 to 24 frames, under half of the shot; legs with or without hips."""
     random = np.random.default_rng(seed)
-    out = np.zeros((n, 2), bool)
-    for group in (0, 1):
+    out = np.zeros((n, 3), bool)
+    for group in (1, 2):
         k = 5
         while k < n - 8:
             length = int(random.integers(1, 25))
             if (out[:, group].sum() + length) < 0.45 * n:
                 out[k:k + length, group] = True
+                out[k:k + length, 0] |= group == 1 and random.random() < 0.5
             k += length + int(random.integers(3, 40))
     return out
 
@@ -72,7 +73,7 @@ def test_exchanged_stretches_are_all_put_right(view_deg, rate):
         wrong = spoiled(n, 100 + seed)
         assert wrong.mean() > 0.1
         seen = np.stack([swaps.exchanged(p, *w) for p, w in zip(np.concatenate([points, landmarks], -1), wrong)])
-        turn = swaps.read_sides(seen[..., :2], seen[..., 2:], np.ones((n, 33)), np.ones((n, 2)), time_s)
+        turn = swaps.read_sides(seen[..., :2], seen[..., 2:], np.ones((n, 33)), np.ones((n, 3)), time_s)
         # Where both sides lie on each other (a wrist behind a wrist) either reading is right: the picture decides.
         right = np.stack([swaps.exchanged(p, *t) for p, t in zip(seen, turn)])
         off = np.linalg.norm(right[..., :2] - points, axis=-1)
@@ -82,34 +83,35 @@ def test_exchanged_stretches_are_all_put_right(view_deg, rate):
 
 def test_a_right_walk_is_left_alone():
     points, landmarks, time_s = walker(120, 30.0, 90, 7)
-    assert not swaps.read_sides(points, landmarks, np.ones((120, 33)), np.ones((120, 2)), time_s).any()
+    assert not swaps.read_sides(points, landmarks, np.ones((120, 33)), np.ones((120, 3)), time_s).any()
 
 
 def test_of_both_labellings_the_one_with_more_votes_wins():
     points, landmarks, time_s = walker(60, 30.0, 20, 3)
-    votes = np.full((60, 2), 0.2)
+    votes = np.full((60, 3), 0.2)
     assert swaps.read_sides(points, landmarks, np.ones((60, 33)), votes, time_s).all()
 
 
 def test_crops_of_a_frame_are_read_alike_by_majority():
     points, landmarks, _ = walker(1, 30.0, 30, 5)
     pose = np.concatenate([points[0], landmarks[0]], -1)
-    poses = np.stack([pose, swaps.exchanged(pose, True, False), pose, swaps.exchanged(pose, False, True), pose])
-    flip, votes = swaps.agree(poses, np.ones((5, 33)))
-    assert flip.tolist() == [[False, False], [True, False], [False, False], [False, True], [False, False]]
-    assert votes == pytest.approx([0.8, 0.8])
+    poses = np.stack([pose, swaps.exchanged(pose, True, True, False), pose, swaps.exchanged(pose, False, False, True), pose,
+                      swaps.exchanged(pose, False, True, False)])
+    flip, votes = swaps.agree(poses, np.ones((6, 33)))
+    assert flip.astype(int).tolist() == [[0, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0], [0, 1, 0]]
+    assert votes == pytest.approx([5 / 6, 4 / 6, 5 / 6])
 
 
 def test_exchanging_twice_changes_nothing_and_keeps_the_middle():
     pose = np.random.default_rng(0).normal(size=(4, 33, 3))
-    both = swaps.exchanged(pose, True, True)
+    both = swaps.exchanged(pose, True, True, True)
     assert np.array_equal(both, pose[:, SWAP])
-    assert np.array_equal(swaps.exchanged(both, True, True), pose)
-    assert np.array_equal(swaps.exchanged(pose, True, False)[:, :23], pose[:, :23])
+    assert np.array_equal(swaps.exchanged(both, True, True, True), pose)
+    assert np.array_equal(swaps.exchanged(pose, True, True, False)[:, :23], pose[:, :23])
     assert SWAP[0] == 0 and np.array_equal(SWAP[SWAP], np.arange(33))
 
 
 def test_one_frame_and_none():
     points, landmarks, time_s = walker(1, 30.0, 0, 1)
-    assert swaps.read_sides(points, landmarks, np.ones((1, 33)), np.ones((1, 2)), time_s).shape == (1, 2)
-    assert swaps.read_sides(points[:0], landmarks[:0], np.ones((0, 33)), np.ones((0, 2)), time_s[:0]).shape == (0, 2)
+    assert swaps.read_sides(points, landmarks, np.ones((1, 33)), np.ones((1, 3)), time_s).shape == (1, 3)
+    assert swaps.read_sides(points[:0], landmarks[:0], np.ones((0, 33)), np.ones((0, 3)), time_s[:0]).shape == (0, 3)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .crops import MARGIN
 from .looks import Sighting
-from .swaps import agree, exchanged, read_sides
+from .swaps import GROUPS, agree, exchanged, read_sides
 
 LIMBS = np.arange(11, 33)
 OUTLIER = 0.03
@@ -28,7 +28,7 @@ class Combined:
     presence: np.ndarray
     """(N,)."""
     exchanged: np.ndarray
-    """(N, 2) bool: legs and upper body were read the other way than most crops of the frame did."""
+    """(N, 3) bool: hips, legs and upper body were read the other way than most crops of the frame did."""
 
 
 def robust_mean(points: np.ndarray, landmarks_m: np.ndarray, confidence: np.ndarray, size_px: float
@@ -77,7 +77,7 @@ def combine(sightings: list[Sighting], time_s: np.ndarray, size_px: tuple[int, i
     """
     n = len(sightings)
     sizes = np.array([s.crop.side_px / MARGIN for s in sightings])
-    flips, votes = [], np.ones((n, 2))
+    flips, votes = [], np.ones((n, len(GROUPS)))
     for t, s in enumerate(sightings):
         flip, votes[t] = agree(np.concatenate([s.points_px / sizes[t], s.landmarks_m], -1), s.confidence + 0.02)
         flips.append(flip)

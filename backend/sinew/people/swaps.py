@@ -1,8 +1,9 @@
 """Left and right put right: the detector exchanges them, for a frame or for long stretches.
 
-Legs, and everything above the hips, are exchanged separately, so a pose has four readings: as it is, legs exchanged,
-arms and face exchanged, both. First the crops of one frame are brought to agree, then a Viterbi pass over the shot
-finds the sequence of readings that moves most evenly.
+Three groups are exchanged: the hips, the legs below them, and everything above. Hips are never exchanged alone, but legs
+are: where they cross in a side view, the detector keeps the hips and gives each the other's leg. So a pose has six
+readings. First the crops of one frame are brought to agree, then a Viterbi pass over the shot finds the sequence of
+readings that moves most evenly.
 
 Source: Viterbi 1967; what is exchanged and for how long was measured on balancing (the detector does it in 20 to 40 %
 of the frames of cam02).
@@ -16,10 +17,13 @@ import numpy as np
 
 from .crops import SWAP
 
-LEGS = np.arange(23, 33)
+HIPS = np.arange(23, 25)
+LEGS = np.arange(25, 33)
 UPPER = np.arange(0, 23)
-READINGS = tuple(product((False, True), (False, True)))
-"""(legs exchanged, upper body exchanged)."""
+GROUPS = (HIPS, LEGS, UPPER)
+READINGS = tuple((hips, legs, upper) for (hips, legs), upper in product(
+    ((False, False), (True, True), (False, True)), (False, True)))
+"""Which of the three groups are exchanged."""
 
 MOVE_WEIGHT = 1.0
 """Of displacement, per part of the person's size."""
@@ -31,12 +35,14 @@ VOTE_WEIGHT = 0.001
 """Of the share of crops that read the frame otherwise. Small: in long stretches most of them are wrong."""
 TWIST_WEIGHT = 0.01
 """Of shoulders that face the other way than the hips."""
+CROSS_WEIGHT = 0.003
+"""Of knees that lie the other way round than the hips: legs do cross, but seldom for long."""
 
 
-def exchanged(values: np.ndarray, legs: bool, upper: bool) -> np.ndarray:
+def exchanged(values: np.ndarray, hips: bool, legs: bool, upper: bool) -> np.ndarray:
     """Another reading of a pose. values: (..., 33, C)."""
     out = values.copy()
-    for change, part in ((legs, LEGS), (upper, UPPER)):
+    for change, part in zip((hips, legs, upper), GROUPS):
         if change:
             out[..., part, :] = values[..., SWAP[part], :]
     return out
@@ -47,6 +53,12 @@ def _distance(a: np.ndarray, b: np.ndarray, weight: np.ndarray, part: np.ndarray
     return (gap * weight[..., part]).sum(-1) / np.maximum(weight[..., part].sum(-1), 1e-9)
 
 
+def _against(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """How far two vectors (..., 3) point against each other: 0 within a right angle, 1 opposite."""
+    length = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return np.maximum(-(a * b).sum(-1) / np.maximum(length, 1e-9), 0.0)
+
+
 def agree(poses: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Read the crops of one frame alike: the reading that most of them share.
 
@@ -55,12 +67,12 @@ def agree(poses: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray
         weight: (P, 33).
 
     Returns:
-        (P, 2) bool, whether to exchange each crop's legs and upper body, and (2,) votes for the reading, 0.5..1.
+        (P, 3) bool, which groups of each crop to exchange, and (3,) votes for the reading, 0.5..1.
     """
     n = len(poses)
-    flip = np.zeros((n, 2), bool)
-    votes = np.ones(2)
-    for g, part in enumerate((LEGS, UPPER)):
+    flip = np.zeros((n, len(GROUPS)), bool)
+    votes = np.ones(len(GROUPS))
+    for g, part in enumerate(GROUPS):
         other = poses[:, SWAP]
         both = np.sqrt(weight[:, None] * weight[None])
         same = _distance(poses[:, None], poses[None], both, part)
@@ -83,11 +95,11 @@ def read_sides(points: np.ndarray, landmarks_m: np.ndarray, weight: np.ndarray, 
         points: (N, 33, 2), in sizes (px over the person's size), of the N frames that have any, in order.
         landmarks_m: (N, 33, 3).
         weight: (N, 33), each keypoint's confidence.
-        votes: (N, 2), share of the frame's crops for the reading given, legs and upper body.
+        votes: (N, 3), share of the frame's crops for the reading given, one per group.
         time_s: (N,).
 
     Returns:
-        (N, 2) bool: exchange the legs, exchange the upper body.
+        (N, 3) bool: which groups to exchange.
 
     A state is the readings of two frames in a row, so that the change of displacement can be charged. Staying in a
     reading that the crops contradict costs `VOTE_WEIGHT` a frame and a change costs what it makes the limbs jump: a
@@ -95,17 +107,16 @@ def read_sides(points: np.ndarray, landmarks_m: np.ndarray, weight: np.ndarray, 
     """
     n = len(points)
     if n == 0:
-        return np.zeros((0, 2), bool)
+        return np.zeros((0, len(GROUPS)), bool)
     pose = np.concatenate([points, landmarks_m], -1)
-    read = np.stack([exchanged(pose, *r) for r in READINGS], 1)  # (N, 4, 33, 5)
+    read = np.stack([exchanged(pose, *r) for r in READINGS], 1)  # (N, R, 33, 5)
     heed = np.stack([exchanged(weight[..., None], *r)[..., 0] for r in READINGS], 1)
-    unary = np.zeros((n, 4))
-    for s, (legs, upper) in enumerate(READINGS):
-        unary[:, s] = VOTE_WEIGHT * sum(v if changed else 1 - v for v, changed in zip(votes.T, (legs, upper)))
-        across = [read[:, s, left, 2:5] - read[:, s, left + 1, 2:5] for left in (11, 23)]
-        length = np.linalg.norm(across[0], axis=-1) * np.linalg.norm(across[1], axis=-1)
-        cosine = (across[0] * across[1]).sum(-1) / np.maximum(length, 1e-9)
-        unary[:, s] += TWIST_WEIGHT * np.maximum(-cosine, 0.0)
+    n_readings = len(READINGS)
+    unary = np.zeros((n, n_readings))
+    for s, changes in enumerate(READINGS):
+        unary[:, s] = VOTE_WEIGHT * sum(v if changed else 1 - v for v, changed in zip(votes.T, changes))
+        shoulders, hips, knees = (read[:, s, left, 2:5] - read[:, s, left + 1, 2:5] for left in (11, 23, 25))
+        unary[:, s] += TWIST_WEIGHT * _against(shoulders, hips) + CROSS_WEIGHT * _against(hips, knees)
     if n == 1:
         return np.array([READINGS[int(np.argmin(unary[0]))]])
     usual = np.median(np.diff(time_s))
@@ -121,7 +132,7 @@ def read_sides(points: np.ndarray, landmarks_m: np.ndarray, weight: np.ndarray, 
     both = np.sqrt(heed[:-1, :, None] * heed[1:, None])
     move = MOVE_WEIGHT * fade[:, None, None] * jump(read[:-1, :, None], read[1:, None], both)
     best = unary[0][:, None] + unary[1][None] + move[0]
-    came = np.zeros((n, 4, 4), int)
+    came = np.zeros((n, n_readings, n_readings), int)
     for t in range(2, n):
         ahead = read[t - 1][None] + (read[t - 1][None] - read[t - 2][:, None]) * (
             (time_s[t] - time_s[t - 1]) / (time_s[t - 1] - time_s[t - 2]))  # (i, j, 33, 5)
@@ -130,7 +141,7 @@ def read_sides(points: np.ndarray, landmarks_m: np.ndarray, weight: np.ndarray, 
         total = best[:, :, None] + bend + move[t - 1][None] + unary[t]
         came[t] = total.argmin(0)
         best = total.min(0)
-    i, j = np.unravel_index(int(np.argmin(best)), (4, 4))
+    i, j = np.unravel_index(int(np.argmin(best)), best.shape)
     states = [int(j), int(i)]
     for t in range(n - 1, 1, -1):
         states.append(int(came[t, states[-1], states[-2]]))
