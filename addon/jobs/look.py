@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,7 +35,7 @@ def start_look(python: Path, video: Path, rate: str | None, cuts: bool, log: Pat
         RequestError: The backend cannot be started.
     """
     log.unlink(missing_ok=True)
-    argv = [str(python), "-m", "sinew", "probe", str(video), "--json"]
+    argv = [str(python), "-m", "sinew", "probe", str(video), "--json", "--parent-pid", str(os.getpid())]
     argv += ["--rate", rate] if rate else []
     argv += ["--cuts"] if cuts else []
     return Job(argv, video.name, log, dict(env), wants_stdout=True)

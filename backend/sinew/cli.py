@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--rate")
     p.add_argument("--cuts", action="store_true", help="read the whole video for its shot cuts")
     p.add_argument("--json", action="store_true")
+    p.add_argument("--parent-pid", type=int, help="end when this process ends or standard input closes")
 
     e = verb("export", _export, "Write a take's motion in another format, chosen by the file's extension.")
     e.add_argument("take", type=Path)
@@ -213,13 +214,16 @@ def _info(words: argparse.Namespace, out) -> None:
 
 def _probe(words: argparse.Namespace, out) -> None:
     from sinew import video
+    from sinew.progress import StopRequest
 
+    stop = StopRequest()
+    stop.watch(words.parent_pid)
     info = video.probe(words.video, words.rate)
     facts = {"size_px": list(info.size_px), "rate": [info.rate.numerator, info.rate.denominator],
              "n_frames": info.n_frames, "duration_s": info.duration_s, "rotation_deg": info.rotation_deg,
              "variable_rate": info.is_variable_rate, "focal_35mm": info.focal_35mm, "cuts_s": None, "notes": []}
     if words.cuts:
-        scan = video.find_shots(words.video, rate=words.rate)
+        scan = video.find_shots(words.video, rate=words.rate, report=lambda done, total: stop.check())
         facts["cuts_s"] = [float(s.time_s[0]) for s in scan.shots[1:]]
         facts["notes"] = list(scan.notes)
     if words.json:
