@@ -1,14 +1,17 @@
 """The camera stage: what the user gives, what the people show, and what cannot be done."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from films import texture, write_film
 from walks import SIZE_PX, Filmed
 
+from sinew import video
 from sinew.bench import metrics
 from sinew.camera import background, solve_camera
-from sinew.flow import CameraOptions, People
+from sinew.flow import CameraOptions, People, Shot
 from sinew.geometry import projection
 from sinew_take import free_body
 from sinew_take.errors import RequestError
@@ -93,12 +96,25 @@ def picture(shift: int = 0) -> np.ndarray:
     return np.ascontiguousarray(wall[:, 100 + shift:1060 + shift])
 
 
-def test_a_camera_that_moves_is_noticed():
-    free = np.full((540, 960), 255, dtype=np.uint8)
-    assert background._displacement(picture(), picture(), free) < 0.1  # px
-    assert background._displacement(picture(), picture(14), free) == pytest.approx(14, abs=0.5)
-    assert background._displacement(picture(), picture(), np.zeros_like(free)) is None
-    assert background._displacement(np.zeros_like(free), np.zeros_like(free), free) is None
+def looked_at(path: Path, pictures: list[np.ndarray]) -> background.Background:
+    """What a film of grey pictures, without people, says of its camera."""
+    info = video.probe(write_film(path, [np.repeat(p[..., None], 3, -1) for p in pictures]))
+    n = len(pictures)
+    return background.look(Shot(info, np.arange(n, dtype=np.int32), np.arange(n) / 30), People([]))
+
+
+def test_a_camera_that_moves_is_noticed(tmp_path):
+    still = looked_at(tmp_path / "still.mp4", [picture()] * 9)
+    assert still.moved_px < 0.3 and not still.is_lost
+    pan = looked_at(tmp_path / "pan.mp4", [picture(2 * k) for k in range(9)])
+    assert pan.moved_px == pytest.approx(16, abs=0.5) and not pan.is_lost
+
+
+def test_a_background_that_is_not_found_again_is_said_and_an_empty_one_is_not(tmp_path):
+    lost = looked_at(tmp_path / "lost.mp4", [texture(k, (960, 540), 4)[..., 0] for k in range(9)])
+    assert lost.moved_px is None and lost.is_lost
+    empty = looked_at(tmp_path / "empty.mp4", [np.full((540, 960), 120, np.uint8)] * 9)
+    assert empty.moved_px is None and not empty.is_lost
 
 
 def test_upright_lines_are_found_and_their_planes_hold_up():

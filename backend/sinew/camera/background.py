@@ -29,18 +29,20 @@ class Background:
 
     moved_px: float | None
     """How far the background moved at most, from the first picture looked at; None where nothing could be followed."""
+    is_lost: bool
+    """It has enough to follow, and in no later picture was it found again: the camera probably moves."""
     lines_px: np.ndarray
     """(N, 2, 2) straight lines of the first picture, end points, longest first, none on a person."""
 
 
-NOTHING = Background(None, np.zeros((0, 2, 2)))
+NOTHING = Background(None, False, np.zeros((0, 2, 2)))
 
 
 def look(shot: Shot, people: People, report: Report = nothing) -> Background:
     """Look at a few pictures of the shot, between the people. `report` is told of each and may raise Stopped."""
     index = np.unique(np.linspace(0, min(shot.n_frames, MOST_FRAMES) - 1, N_PICTURES).astype(int))
     first = None
-    moved = []
+    moved, n_followed = [], 0
     lines = np.zeros((0, 2, 2))
     scale = max(1.0, max(shot.info.size_px) / LOOKED_PX)
     for done, (t, picture) in enumerate(frames(shot, index)):
@@ -53,10 +55,14 @@ def look(shot: Shot, people: People, report: Report = nothing) -> Background:
             first, first_free = grey, free
             lines = _lines(grey, free)
             continue
-        distance = _displacement(first, grey, cv2.bitwise_and(free, first_free))
+        corners = _corners(first, cv2.bitwise_and(free, first_free))
+        if len(corners) < LEAST_POINTS:
+            continue
+        n_followed += 1
+        distance = _displacement(first, grey, corners)
         if distance is not None:
             moved.append(distance)
-    return Background(float(max(moved) * scale) if moved else None, lines * scale)
+    return Background(float(max(moved) * scale) if moved else None, n_followed > 0 and not moved, lines * scale)
 
 
 def _between(shape: tuple[int, int], people: People, t: int, scale: float) -> np.ndarray:
@@ -72,11 +78,13 @@ def _between(shape: tuple[int, int], people: People, t: int, scale: float) -> np
     return mask
 
 
-def _displacement(a: np.ndarray, b: np.ndarray, free: np.ndarray) -> float | None:
+def _corners(grey: np.ndarray, free: np.ndarray) -> np.ndarray:
+    found = cv2.goodFeaturesToTrack(grey, 300, 0.01, 8, mask=free)
+    return np.zeros((0, 1, 2), np.float32) if found is None else found
+
+
+def _displacement(a: np.ndarray, b: np.ndarray, corners: np.ndarray) -> float | None:
     """Median movement of corners from one picture to the other; None where too few are found again."""
-    corners = cv2.goodFeaturesToTrack(a, 300, 0.01, 8, mask=free)
-    if corners is None or len(corners) < LEAST_POINTS:
-        return None
     options = {"winSize": (21, 21), "maxLevel": 4}
     there, ok, _ = cv2.calcOpticalFlowPyrLK(a, b, corners, None, **options)
     back, again, _ = cv2.calcOpticalFlowPyrLK(b, a, there, None, **options)

@@ -94,6 +94,9 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     if options.kind == "auto" and (seen.moved_px or 0.0) > background.MOVES_SHARE * max(shot.info.size_px):
         notes.append(f"The camera seems to move (the background shifts by about {seen.moved_px:.0f} px); it was solved "
                      "as if it stood still, so people may drift.")
+    elif options.kind == "auto" and seen.is_lost:
+        notes.append("The background could not be followed through the shot, so the camera probably moves; it was solved "
+                     "as if it stood still, so people may drift.")
     axes = np.concatenate([body_axes(model, s.state) for s in samples.values()])
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
     up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share)
