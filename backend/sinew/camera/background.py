@@ -18,6 +18,8 @@ MOST_FRAMES = 600
 MOVES_SHARE = 0.01
 """Of the picture's long side: a background that moves further between looked-at frames is a moving camera's."""
 LEAST_POINTS = 25
+LEAST_FOUND_SHARE = 0.25
+"""Of the corners: fewer find a double by chance in a picture that shows something else."""
 LEAST_LINE_SHARE = 0.06
 """Of the picture's long side."""
 MOST_LINES = 200
@@ -89,7 +91,7 @@ def _displacement(a: np.ndarray, b: np.ndarray, corners: np.ndarray) -> float | 
     there, ok, _ = cv2.calcOpticalFlowPyrLK(a, b, corners, None, **options)
     back, again, _ = cv2.calcOpticalFlowPyrLK(b, a, there, None, **options)
     good = (ok[:, 0] == 1) & (again[:, 0] == 1) & (np.linalg.norm((back - corners)[:, 0], axis=1) < 0.7)
-    if good.sum() < LEAST_POINTS:
+    if good.sum() < max(LEAST_POINTS, LEAST_FOUND_SHARE * len(corners)):
         return None
     return float(np.median(np.linalg.norm((there - corners)[good, 0], axis=1)))
 
