@@ -46,6 +46,7 @@ zip: check-host
 	@$$($(SETUP) where blender $(BLENDER)) backend/tools/build_zip.py --out build
 
 blend: zip
+	@test -n "$(TAKE)" -a -n "$(OUT)" || { echo "blend: Name the take and the file, as in make blend TAKE=out/walk OUT=walk.blend." >&2; exit 2; }
 	@$$($(SETUP) where blender $(BLENDER)) backend/tools/make_blend.py --zip build/sinew.zip --take "$(TAKE)" --out "$(OUT)"
 
 bench: setup

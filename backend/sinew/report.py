@@ -25,7 +25,8 @@ def as_text(takes: list[Path], report: dict[str, Any]) -> str:
 
 def shot_lines(shot: dict[str, Any]) -> list[str]:
     """One line per person of one shot's report."""
-    lines = [f"{len(shot['people'])} {'person' if len(shot['people']) == 1 else 'people'} found in {shot['frames']} frames"]
+    found, frames = len(shot["people"]), shot["frames"]
+    lines = [f"{found} {'person' if found == 1 else 'people'} found in {frames} {'frame' if frames == 1 else 'frames'}"]
     for person in shot["people"]:
         error = "pixel error unknown"
         if person["pixel_error_px"] is not None:
@@ -57,7 +58,10 @@ def describe(take: Take, as_text: bool = False) -> Any:
         return facts
     lines = [f"{facts['source']['name']}: {facts['frames']} frames at {rate[0] / rate[1]:.3f} frames/s, "
              f"{facts['bytes'] / 1e6:.1f} MB"]
+    if facts["report"]:
+        lines += shot_lines(facts["report"])
+        lines.append("  Time: " + ", ".join(f"{k} {v:.1f} s" for k, v in facts["report"]["seconds"].items()))
     for s in facts["subjects"]:
-        lines.append(f"  {s['id']} {s['name']}: {s['frames']} frames, limit violations {s['limit_violations']}, "
+        lines.append(f"  {s['id']} {s['name']}: {s['seen']:.0%} of the joints seen, the rest filled or guessed; "
                      f"{s['vertices']} vertices, {s['splats']} splats")
     return "\n".join(lines + [f"  {n}" for n in facts["notes"]])

@@ -1,0 +1,26 @@
+"""What a take says of itself."""
+
+import takes
+
+from sinew.report import describe, shot_lines
+from sinew_take import take as take_format
+
+
+def test_a_take_in_words(tmp_path):
+    take = take_format.read(takes.write_take(tmp_path / "take", n_frames=12, n_subjects=2))
+    take.meta["report"] = {"frames": 12, "seconds": {"people": 3.21}, "people": [
+        {"id": "s1", "frames": 12, "pixel_error_px": 2.0, "pixel_error_of_height": 0.0101, "limit_violations": 0,
+         "height_m": 1.7},
+        {"id": "s2", "frames": 9, "pixel_error_px": None, "pixel_error_of_height": None, "limit_violations": 0,
+         "height_m": 1.6}]}
+    facts, text = describe(take), describe(take, as_text=True)
+    assert facts["frames"] == 12 and [s["limit_violations"] for s in facts["subjects"]] == [0, 0]
+    assert "2 people found in 12 frames" in text
+    assert "s1: 12 frames solved, pixel error 2.0 px (1.01% of the person's height), limit violations 0" in text
+    assert "pixel error unknown" in text and "people 3.2 s" in text
+
+
+def test_one_person_is_not_people():
+    row = {"id": "s1", "frames": 1, "pixel_error_px": 1.0, "pixel_error_of_height": 0.01, "limit_violations": 0,
+           "height_m": 1.7}
+    assert shot_lines({"people": [row], "frames": 1})[0] == "1 person found in 1 frame"
