@@ -173,8 +173,7 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
     found: flow.People = cached("people", people_key, lambda report: people.find_people(
         shot, request.most_people, report, device))
     if not found.tracks:
-        reasons = [note.rstrip(".") for note in found.notes if note != "Nobody was found."]
-        reason = f" ({'; '.join(reasons)})" if reasons else ""
+        reason = f" ({'; '.join(note.rstrip('.') for note in found.notes)})" if found.notes else ""
         raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
                          "whole and larger than a tenth of the picture's height.")
     camera_key = key("camera", people_key, dataclasses.asdict(options))

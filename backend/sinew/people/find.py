@@ -92,8 +92,6 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
         notes.append(f"{more} more {'people were' if more > 1 else 'person was'} found and left out, because at "
                      f"most {most} were asked for; the largest and longest seen were kept.")
         kept = kept[:most]
-    if not kept:
-        notes.append("Nobody was found.")
     tracks = [_track(f"person_{i + 1}", person, found, shot, looked_px, grid)
               for i, (_, person, found) in enumerate(kept)]
     for track, (_, _, found) in zip(tracks, kept):
