@@ -68,7 +68,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     """
     _check_request(request)
     info = video.probe(request.video, request.rate)  # an unusable video is said before anything heavy is loaded
-    device = _device(request.device)
+    device_notes = _device_notes(request.device)
     emit(events.Started(VERSION, list(events.STAGES)))
     progress = Progress(emit, stop)
     cache = Cache(cache_folder, CACHED_TYPES)
@@ -84,7 +84,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     scan_key = key("video", sha256, str(request.video.resolve()), request.start_s, request.end_s, request.rate)
     scan = cached("video", scan_key, lambda report: video.find_shots(
         request.video, request.start_s, request.end_s, request.rate, report))
-    notes = list(scan.notes)
+    notes = device_notes + list(scan.notes)
     shots = [s for s in scan.shots if s.n_frames >= MIN_FRAMES]
     if not shots:
         raise InputError(f"{request.video.name} has only a single frame in the range; choose a video or a longer range.")
@@ -98,7 +98,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
             raise RequestError(f"{out} already exists; choose another --out, takes are never overwritten.")
     for number, shot in enumerate(shots):
         try:
-            take = _solve_shot(request, shot, notes, sha256, scan_key, device, progress, cached, stop)
+            take = _solve_shot(request, shot, notes, sha256, scan_key, progress, cached, stop)
         except InputError as error:
             empty.append(str(error))
             if len(shots) == 1:
@@ -153,25 +153,24 @@ def _check_request(request: Request) -> None:
         raise RequestError(f"--people {request.most_people} keeps nobody; give 1 or more.")
 
 
-def _device(wanted: str) -> str:
-    if wanted == "cpu":
-        return "cpu"
+def _device_notes(wanted: str) -> list[str]:
+    """What to say of the device asked for. No stage of the default path runs on a GPU yet, and it says so."""
+    if wanted != "cuda":
+        return []  # PyTorch takes seconds to load, so it is only asked where somebody asks for a GPU
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    if wanted == "cuda":
+    if not torch.cuda.is_available():
         raise RequestError("No CUDA device was found; use --device cpu or install the CUDA build of PyTorch.")
-    return "cpu"
+    return ["No stage of the default path runs on a GPU yet; everything was computed on the processor."]
 
 
-def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str, scan_key: str, device: str,
+def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str, scan_key: str,
                 progress: Progress, cached: Callable, stop: StopRequest) -> take_format.Take:
     asset = free_body.load()
     options = request.camera
     people_key = key("people", scan_key, int(shot.frame[0]), int(shot.frame[-1]), request.most_people)
     found: flow.People = cached("people", people_key, lambda report: people.find_people(
-        shot, request.most_people, report, device))
+        shot, request.most_people, report))
     if not found.tracks:
         reason = f" ({'; '.join(note.rstrip('.') for note in found.notes)})" if found.notes else ""
         raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
@@ -188,11 +187,11 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
     avatar_key = key("avatar", motion_key, request.splats)
     more = {} if request.splats is None else {"n_splats": request.splats}
     avatars = cached("avatar", avatar_key, lambda report: avatar.build_avatars(
-        shot, solved, motions, bodies, report, device=device, **more))
-    return _assemble(request, shot, notes + found.notes, sha256, device, asset, solved, motions, bodies, avatars, progress)
+        shot, solved, motions, bodies, report, **more))
+    return _assemble(request, shot, notes + found.notes, sha256, asset, solved, motions, bodies, avatars, progress)
 
 
-def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, device: str, asset: free_body.FreeBody,
+def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, asset: free_body.FreeBody,
               solved: flow.Camera, motions: list[flow.Motion], bodies: list[dict], avatars: list[dict],
               progress: Progress) -> take_format.Take:
     subjects = []
@@ -212,7 +211,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
         "source": {"name": shot.info.path.name, "sha256": sha256, "size_px": list(shot.info.size_px),
                    "rate": [rate.numerator, rate.denominator], "rotation_deg": shot.info.rotation_deg,
                    "variable_rate": shot.info.is_variable_rate},
-        "producer": {"version": VERSION, "device": device,
+        "producer": {"version": VERSION, "device": "cpu",
                      "providers": {"people": "mediapipe", "camera": "sinew", "motion": "sinew", "body": "default",
                                    "avatar": "sinew"},
                      "settings": {"start_s": request.start_s, "end_s": request.end_s, "people": request.most_people,

@@ -118,6 +118,18 @@ def test_unwritable_output(tmp_path, capfd, monkeypatch):
     assert "Nothing can be written to" in _sentence(err)
 
 
+def test_a_gpu_that_is_not_there(tmp_path, capfd, monkeypatch):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    monkeypatch.setattr("sinew.progress.StopRequest.watch", lambda self, parent: None)
+    video = write_film(tmp_path / "c.mp4", 10)
+    got, err = _run(capfd, "reconstruct", video, "--out", tmp_path / "take", "--device", "cuda")
+    assert got == 2
+    assert "No CUDA device was found; use --device cpu" in _sentence(err)
+
+
 def test_full_disk(tmp_path, capfd):
     if not os.path.exists("/dev/full") or os.name == "nt":
         pytest.skip("needs a Unix with /dev/full")
