@@ -80,7 +80,15 @@ def _pip(python: Path, *arguments: str) -> None:
                          "connection and the free disk space, then run the same command again.")
 
 
-def _make(name: str, python: str | None, missing: str, stamp: str, steps: list[list[str]]) -> Path:
+def _check(python: Path, module: str, remedy: str) -> None:
+    done = subprocess.run([str(python), "-c", f"import {module}"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise SetupError(f"{module} does not load ({last}); {remedy}")
+
+
+def _make(name: str, python: str | None, missing: str, stamp: str, steps: list[list[str]],
+          check: tuple[str, str]) -> Path:
     folder = ENVIRONMENTS / name
     marker = folder / "sinew-stamp"
     if marker.exists() and marker.read_text() == stamp and _inside(folder).exists():
@@ -92,6 +100,7 @@ def _make(name: str, python: str | None, missing: str, stamp: str, steps: list[l
     subprocess.run([python, "-m", "venv", str(folder)], check=True)
     for step in steps:
         _pip(_inside(folder), *step)
+    _check(_inside(folder), *check)
     marker.write_text(stamp)
     return _inside(folder)
 
@@ -109,7 +118,8 @@ def backend() -> Path:
                  "python3.11 and python3.11-venv) or name it in SINEW_PYTHON, then run the same command again.",
                  _stamp(files, index), [
                      torch, ["-r", "backend/requirements.txt", "-r", "backend/requirements-dev.txt"],
-                     ["--no-build-isolation", "-e", "backend"]])
+                     ["--no-build-isolation", "-e", "backend"]],
+                 ("sinew.pipeline", "install what it names, then run the same command again."))
 
 
 def blender(series: str | None) -> Path:
@@ -121,7 +131,9 @@ def blender(series: str | None) -> Path:
                  f"Blender {series} as a Python module needs Python {python} and none was found; install it, then run "
                  "the same command again.",
                  _stamp(["requirements-blender.txt"], bpy + numpy), [
-                     ["-r", "backend/requirements-blender.txt", f"numpy=={numpy}", f"bpy=={bpy}"]])
+                     ["-r", "backend/requirements-blender.txt", f"numpy=={numpy}", f"bpy=={bpy}"]],
+                 ("bpy", "install the system library that it names (on a bare Debian: libx11-6 libxi6 libxfixes3 libxrender1 "
+                         "libxkbcommon0 libsm6 libice6 libxxf86vm1 libegl1 libgl1), then run the same command again."))
 
 
 def main() -> int:
