@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -68,3 +69,19 @@ def read_pose(extension):
         return np.array([np.array(evaluated.matrix_world @ evaluated.pose.bones[name].matrix) for name in names])
 
     return read
+
+
+_status = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.stash[_status] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    # bpy 4.2 as a module crashes while the interpreter tears it down where Python classes were registered, after every
+    # test has run and been reported: leave before that, with pytest's own status.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(config.stash.get(_status, 1))
