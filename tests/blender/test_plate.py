@@ -113,6 +113,9 @@ def test_one_property_moves_the_plate(extension, tmp_path):
     built, timing, root = put(extension, take, first=11)
     root["sinew_plate_offset"] = 2
     root.update_tag()
+    # As in a window, which evaluates once for the edited property before anybody changes the frame.
+    bpy.context.view_layer.update()
+    bpy.context.scene.frame_set(11)
     assert [shown(built.camera, 11 + k) for k in (2, 5, 9)] == [0, 3, 7]
     put(extension, take, first=11)
     assert root["sinew_plate_offset"] == 2
