@@ -90,12 +90,12 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
         raise InputError(f"{request.video.name} has only a single frame in the range; choose a video or a longer range.")
     progress.set_shots(len(shots))
 
-    # A shot without people must not cost the others their takes: it is said, and the rest goes on.
-    takes, reports, empty = [], [], []
     for number in range(len(shots)):
         out = _out(request, number)
         if out.exists():
             raise RequestError(f"{out} already exists; choose another --out, takes are never overwritten.")
+    # A shot without people must not cost the others their takes: it is said, and the rest goes on.
+    takes, reports, empty = [], [], []
     for number, shot in enumerate(shots):
         try:
             take = _solve_shot(request, shot, notes, sha256, scan_key, progress, cached, stop)
@@ -108,7 +108,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
         out = _out(request, len(takes))
         for note in take.meta["notes"]:
             emit(events.Note(note))
-        progress.run("write", lambda report, t=take, s=shot, o=out: _write(t, s, o, request.plate, progress, report))
+        progress.run("write", lambda report, t=take, s=shot, o=out: _write(t, s, o, request.plate, report))
         takes.append(out)
         reports.append(take.meta["report"])
     if not takes:
@@ -251,8 +251,7 @@ def _report(shot: flow.Shot, motions: list[flow.Motion], subjects: list[take_for
             "seconds": {k: round(v, 2) for k, v in progress.seconds.items()}}
 
 
-def _write(take: take_format.Take, shot: flow.Shot, out: Path, plate: bool, progress: Progress, report: flow.Report
-           ) -> None:
+def _write(take: take_format.Take, shot: flow.Shot, out: Path, plate: bool, report: flow.Report) -> None:
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
