@@ -1,0 +1,127 @@
+"""Model files of the user's own: which there are, what they add, where they come from, under which licence.
+
+Both halves read this table: the backend to find the files, the add-on to say what is missing and how to get it. Nothing
+is downloaded, and nothing of it is needed for the default path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file. `names`: how it may be called, the first is the official name."""
+
+    key: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """Files that belong together."""
+
+    key: str
+    title: str
+    adds: str
+    """What becomes possible."""
+    page: str
+    """Where the user gets them."""
+    licence: str
+    needed: tuple[ModelFile, ...]
+    """All of these."""
+    optional: tuple[ModelFile, ...] = ()
+    any_of: bool = False
+    """One of `needed` is enough."""
+
+
+MODEL_SETS = (
+    ModelSet("skel", "SKEL 1.1.1", "the SKEL skin and bone surfaces, --body skel", "https://skel.is.tue.mpg.de",
+             "Max Planck, non-commercial research",
+             (ModelFile("skel_male", ("skel_male.pkl",)), ModelFile("skel_female", ("skel_female.pkl",))), any_of=True),
+    ModelSet("smplx", "SMPL-X", "hands, face and the SMPL-X body, --body smplx", "https://smpl-x.is.tue.mpg.de",
+             "Max Planck, non-commercial research",
+             (ModelFile("smplx_neutral", ("SMPLX_NEUTRAL.npz", "SMPLX_NEUTRAL.pkl")),
+              ModelFile("smplx_male", ("SMPLX_MALE.npz", "SMPLX_MALE.pkl")),
+              ModelFile("smplx_female", ("SMPLX_FEMALE.npz", "SMPLX_FEMALE.pkl"))), any_of=True),
+    ModelSet("smpl", "SMPL", "results of systems that answer in SMPL, and WHAM", "https://smpl.is.tue.mpg.de",
+             "Max Planck, non-commercial research",
+             (ModelFile("smpl_neutral", ("SMPL_NEUTRAL.pkl", "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl")),
+              ModelFile("smpl_male", ("SMPL_MALE.pkl", "basicmodel_m_lbs_10_207_0_v1.1.0.pkl")),
+              ModelFile("smpl_female", ("SMPL_FEMALE.pkl", "basicmodel_f_lbs_10_207_0_v1.1.0.pkl"))), any_of=True),
+    ModelSet("smplh", "SMPL-H", "results with hands in the AMASS layout", "https://mano.is.tue.mpg.de",
+             "Max Planck, non-commercial research",
+             (ModelFile("smplh_male", ("SMPLH_MALE.pkl", "SMPLH_MALE.npz")),
+              ModelFile("smplh_female", ("SMPLH_FEMALE.pkl", "SMPLH_FEMALE.npz")),
+              ModelFile("smplh_neutral", ("SMPLH_NEUTRAL.npz",))), any_of=True),
+    ModelSet("hsmr", "HSMR", "the HSMR network as the start of the solve",
+             "https://huggingface.co/IsshikiHugh/HSMR-data_inputs",
+             "code MIT; predicts SKEL, whose terms are Max Planck's non-commercial ones",
+             (ModelFile("hsmr_checkpoint", ("hsmr.ckpt",)),)),
+    ModelSet("wham", "WHAM", "the WHAM network as evidence for path and contacts", "https://github.com/yohanshin/WHAM",
+             "code MIT; needs SMPL, whose terms are Max Planck's non-commercial ones",
+             (ModelFile("wham_checkpoint", ("wham_vit_bedlam_w_3dpw.pth.tar", "wham_vit_w_3dpw.pth.tar")),),
+             (ModelFile("wham_joints", ("J_regressor_wham.npy",)), ModelFile("feet_joints", ("J_regressor_feet.npy",)))),
+)
+BY_KEY = {s.key: s for s in MODEL_SETS}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What of a set is in a folder."""
+
+    set: ModelSet
+    paths: dict[str, Path]
+    missing: tuple[str, ...]
+    """Official names of what is needed and not there."""
+
+    @property
+    def is_ready(self) -> bool:
+        wanted = [f.key for f in self.set.needed]
+        return any(k in self.paths for k in wanted) if self.set.any_of else all(k in self.paths for k in wanted)
+
+    def sentence(self) -> str:
+        """What is wrong and what to do; only where not ready."""
+        names = " or ".join(self.missing) if self.set.any_of else ", ".join(self.missing)
+        return (f"{self.set.title} needs {names}; get it from {self.set.page} ({self.set.licence}) and put it into the "
+                "folder of model files.")
+
+
+def look(folder: Path | None, deepest: int = 3) -> dict[str, Found]:
+    """Find model files below a folder.
+
+    Args:
+        folder: The user's folder of model files; None means there is none.
+        deepest: How many levels of folders are searched.
+
+    Returns:
+        One entry a set, by key. An unreadable folder holds nothing.
+    """
+    names: dict[str, Path] = {}
+    if folder is not None:
+        _collect(Path(folder), deepest, names)
+    found = {}
+    for one in MODEL_SETS:
+        paths = {}
+        for file in one.needed + one.optional:
+            path = next((names[n.lower()] for n in file.names if n.lower() in names), None)
+            if path is not None:
+                paths[file.key] = path
+        missing = tuple(f.names[0] for f in one.needed if f.key not in paths)
+        found[one.key] = Found(one, paths, missing)
+    return found
+
+
+def _collect(folder: Path, deepest: int, names: dict[str, Path]) -> None:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_file():
+            names.setdefault(entry.name.lower(), entry)
+    if deepest > 0:
+        for entry in entries:
+            if entry.is_dir() and not entry.is_symlink():
+                _collect(entry, deepest - 1, names)
