@@ -200,7 +200,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                 "joint_names": list(skeleton.JOINT_NAMES), "dof_names": list(skeleton.DOF_NAMES),
                 "keypoint_names": list(skeleton.MEDIAPIPE_KEYPOINTS),
                 "height_m": round(float(np.ptp(shape["rest_vertices_m"][:, 2])), 3)}
-        subjects.append(take_format.Subject(info, m.arrays, shape, cloud, m.track.masks))
+        subjects.append(take_format.Subject(info, m.arrays, shape, cloud, m.track.masks, _detections(m.track)))
     rate = shot.info.rate
     notes = _named(notes + solved.notes + [note for m in motions for note in m.notes], motions)
     first = int(shot.frame[0])
@@ -226,6 +226,19 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                    "T_wc": solved.T_wc.astype(np.float32), "K": solved.K.astype(np.float32),
                    "distortion": solved.distortion.astype(np.float32)}
     return take_format.Take(meta, shot_arrays, subjects)
+
+
+def _detections(track: flow.Track) -> dict[str, np.ndarray]:
+    """Arrays of `arrays.TRACK`: with them a take can be solved again without its video."""
+    detected = np.asarray(track.present, bool)
+
+    def own(values: np.ndarray) -> np.ndarray:
+        out = np.array(values, np.float32)
+        out[~detected] = np.nan
+        return out
+
+    return {"landmarks_m": own(track.landmarks_m), "spread_px": own(track.spread_px), "box_px": own(track.box_px),
+            "detected": detected}
 
 
 def _named(notes: list[str], motions: list[flow.Motion]) -> list[str]:

@@ -50,7 +50,7 @@ BODY = (
     _a("uv", ["F", 3, 2], unit="0..1", meaning="texture coordinates per face corner"),
     _a("rest_joints_m", [24, 3], unit="m", meaning="joints in the rest pose"),
     _a("joint_frames", [24, 3, 3], meaning="joint frames in the rest pose, columns are axes"),
-    _a("skin_index", ["V", "M"], "int16", meaning="joints that move the vertex"),
+    _a("skin_index", ["V", "M"], "int16", meaning="joints that move the vertex; 24 and above: extra bone, less 24"),
     _a("skin_weight", ["V", "M"], meaning="their weights, rows sum to 1"),
     _a("shape", ["B"], meaning="shape coefficients of the body"),
     _a("region", ["F"], "uint8", meaning="material region of the face", required=False),
@@ -71,13 +71,20 @@ MASKS = (
     _a("offset", ["T1"], "int64", "bytes", "start of each frame in bits; T + 1 of them"),
     _a("bits", ["Z"], "uint8", "", "np.packbits of each frame's box, row by row"),
 )
+TRACK = (
+    _a("landmarks_m", ["T", "K", 3], unit="m",
+       meaning="the detector's 3D guess in camera axes about the hips; NaN where not detected"),
+    _a("spread_px", ["T", "K"], unit="px", meaning="disagreement of the frame's several detections, per axis"),
+    _a("box_px", ["T", 4], unit="px", meaning="x0 y0 x1 y1 of the person; NaN where not detected"),
+    _a("detected", ["T"], "bool", meaning="the person was detected in this frame"),
+)
 POINTS = (
     _a("position_m", ["P", 3], unit="m", meaning="scene points"),
     _a("color", ["P", 3], unit="0..1", meaning="display-encoded sRGB"),
     _a("confidence", ["P"], unit="0..1", meaning=""),
 )
 
-SUBJECT_FILES = {"motion": MOTION, "body": BODY, "avatar": AVATAR, "masks": MASKS}
+SUBJECT_FILES = {"motion": MOTION, "body": BODY, "avatar": AVATAR, "masks": MASKS, "track": TRACK}
 SUBJECT_REQUIRED = ("motion", "body")
 
 

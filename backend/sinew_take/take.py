@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from . import arrays as spec
+from . import skeleton
 from .errors import RequestError, TakeError
 from .version import LAWS, TAKE_VERSION
 
@@ -32,6 +33,8 @@ class Subject:
     body: dict[str, np.ndarray]
     avatar: dict[str, np.ndarray] | None = None
     masks: dict[str, np.ndarray] | None = None
+    track: dict[str, np.ndarray] | None = None
+    """The detections it was solved from, with `keypoints_px`; None in takes of before they were kept."""
     extra: dict[str, np.ndarray] | None = None
 
     @property
@@ -136,15 +139,47 @@ def read(folder: str | os.PathLike) -> Take:
             if name in spec.SUBJECT_REQUIRED or (folder / file).exists():
                 files[name] = _load(folder, file)
                 spec.check(file, files[name], table, own)
-        extra = f"subjects/{ident}/extra.npz"
-        if (folder / extra).exists():
-            files["extra"] = _load(folder, extra)
         subjects.append(Subject(info, **files))
+        _check_extra(subjects[-1])
     points = None
     if (folder / "scene/points.npz").exists():
         points = _load(folder, "scene/points.npz")
         spec.check("scene/points.npz", points, spec.POINTS, {})
     return Take(meta, shot, subjects, points, folder)
+
+
+def _check_extra(subject: Subject) -> None:
+    """Names, parents and counts of what a body has beyond the 24 joints agree with its arrays. Raises TakeError."""
+    described = subject.info.get("extra") or {}
+    lists = [described.get(k) or [] for k in ("bone_names", "parents", "expression_names")] if isinstance(
+        described, dict) else [None]
+    arrays = subject.extra or {}
+
+    def damaged(what: str) -> TakeError:
+        return TakeError(f"The take is damaged: {what} of {subject.id}; reconstruct the clip again.")
+
+    if not all(isinstance(one, list) and all(isinstance(n, str) for n in one) for one in lists):
+        raise damaged("take.json describes the extra bones and expressions wrongly")
+    names, parents, expressions = lists
+    known = set(skeleton.JOINT_NAMES)
+    for name, parent in zip(names, parents):
+        if parent not in known or name in known:
+            raise damaged(f"the extra bone {name!r} has no parent before it or a name that is taken")
+        known.add(name)
+    counts = {"bone_rest_T": (0, len(names)), "bone_rotation_wxyz": (1, len(names)),
+              "expression": (1, len(expressions)), "expression_dirs_m": (0, len(expressions))}
+    if len(names) != len(parents) or any(k in arrays and arrays[k].shape[axis] != n for k, (axis, n) in counts.items()):
+        raise damaged("the names in take.json and the arrays in extra.npz disagree in number")
+    for pair in (("bone_rest_T", "bone_rotation_wxyz"), ("expression", "expression_dirs_m"),
+                 ("corrective_weight", "corrective_dirs_m"),
+                 ("surface_vertices_m", "surface_faces", "surface_skin_index", "surface_skin_weight")):
+        if len({name in arrays for name in pair}) > 1:
+            raise damaged(f"extra.npz holds only a part of {', '.join(pair)}")
+    if names and "bone_rest_T" not in arrays:
+        raise damaged("take.json names extra bones that extra.npz lacks")
+    index = subject.body["skin_index"]
+    if index.size and not 0 <= int(index.min()) <= int(index.max()) < len(skeleton.JOINTS) + len(names):
+        raise damaged("the skin follows bones that are not there in body.npz")
 
 
 def validate(take: Take) -> None:
@@ -157,6 +192,7 @@ def validate(take: Take) -> None:
             data = getattr(subject, name)
             if data is not None:
                 spec.check(f"subjects/{subject.id}/{name}.npz", data, table, own)
+        _check_extra(subject)
         present = subject.motion["present"]
         for name in ("q", "root_m", "joints_m", "T_wj"):
             if not np.isfinite(subject.motion[name][present]).all():
@@ -191,7 +227,7 @@ def write(take: Take, folder: str | os.PathLike, partial: str | os.PathLike | No
         for subject in take.subjects:
             own = work / "subjects" / subject.id
             own.mkdir(parents=True, exist_ok=True)
-            for name in (*spec.SUBJECT_FILES, "extra"):
+            for name in spec.SUBJECT_FILES:
                 data = getattr(subject, name)
                 if data is not None:
                     np.savez_compressed(own / f"{name}.npz", **data)
