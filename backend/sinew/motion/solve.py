@@ -6,7 +6,7 @@ people, planted feet and upright bodies level the world; and a last fit holds pl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from sinew_take.errors import InputError
 from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
-from ..geometry.ground import LOOK_S, find_up, world_of
 from . import contact, fit
-from .contact import body_axes
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, finite_track, first_state, observations
+from .subject import Subject, soles_of, speed_of
+from .world import level, settle
 
 LANDMARK_DEPTH_M = 0.05
 CHUNK = 400
@@ -34,24 +34,8 @@ SHAPE_WINDOWS, SHAPE_WINDOW = 8, 45
 ROUNDS = {"landmarks": (12, 1e-2), "free": (20, 2e-3), "ground": (20, 2e-4)}
 """Stage -> most iterations, and the share of the cost that an iteration must still gain. The first two only begin."""
 _NO_FLOOR_M = 1e6
-_LEAST_EYE_HEIGHT_M = 0.3
-_SAME_LEVEL_M = 0.1
-_SIZES = (0.6, 1.25)
-"""How much smaller or larger than first solved a person may be made to stand on the others' floor."""
 WORST_FIT = 0.06
 """Median pixel error over the height of the person's box, above which no body was found to fit."""
-
-
-@dataclass
-class _Subject:
-    track: Track
-    frames: Frames
-    seen: fit.Observations
-    state: fit.State
-    stature_m: float | None
-    ground: fit.Ground | None = None
-    residual_px: np.ndarray | None = None
-    on_floor: bool = True
 
 
 def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Report = nothing,
@@ -89,10 +73,10 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         if number == 0 and track is people.tracks[0] and camera.scale_source == "height":
             stature = height_m if height_m is not None else model.stature(shape)
         subjects.append(_solve_free(shot, track, frames, camera, model, shape, stature, tick))
-    camera = _level(model, camera, subjects, next((s for s in starts if s is not None), None))
+    camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
     for subject in subjects:
         _solve_grounded(model, camera, subject, tick)
-    camera = _settle(model, camera, subjects)
+    camera = settle(model, camera, subjects)
     motions = [_motion(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
     if not good:
@@ -187,7 +171,7 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
 
 
 def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model: Model, shape: np.ndarray,
-                stature_m: float | None, tick: _Ticker) -> _Subject:
+                stature_m: float | None, tick: _Ticker) -> Subject:
     view = _view(camera, frames.index)
     distortion = np.asarray(camera.distortion, dtype=float)[frames.index]
     state = first_state(track, frames.index, view, model, shape, distortion)
@@ -196,84 +180,13 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     free = fit.Weights(stature_m=stature_m)
     stages = [(replace(free, depth_sigma_m=LANDMARK_DEPTH_M), ROUNDS["landmarks"]), (free, ROUNDS["free"])]
     state, residual = _minimise(model, seen, view, state, stages, None, tick)
-    return _Subject(track, frames, seen, state, stature_m, residual_px=residual)
+    return Subject(track, frames, seen, state, stature_m, residual_px=residual)
 
 
-def _soles(model: Model, state: fit.State) -> np.ndarray:
-    p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
-    return model.soles.positions(p, state.shape)
-
-
-def _speed(camera: Camera, s: _Subject, soles: np.ndarray) -> np.ndarray:
-    eye = np.asarray(camera.T_wc, dtype=float)[s.frames.index][:, :3, 3]
-    return contact.sole_speed(soles, s.seen.time_s, s.frames.joined, eye)
-
-
-def _level(model: Model, camera: Camera, subjects: list[_Subject], start: Start | None) -> Camera:
-    """Level the world by everybody's planted feet and upright bodies; the subjects move with it.
-
-    The floor is the level of the first person whose feet are under the camera: somebody on a wall above it shows none.
-    """
-    T_cw = np.linalg.inv(np.asarray(camera.T_wc[0], dtype=float))
-    axes = np.concatenate([body_axes(model, s.state) for s in subjects]) @ T_cw[:3, :3].T
-    looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects)
-    places, weights, owners = [], [], []
-    for number, s in enumerate(subjects):
-        soles = _soles(model, s.state)
-        chance = contact.standing(_speed(camera, s, soles))
-        place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)
-        # However often the same feet are put down, one look shows little more than two of them.
-        most = 2.0 * (np.ptp(s.seen.time_s) / LOOK_S + 1)
-        weights.append(weight * min(1.0, most / max(weight.sum(), 1e-9)))
-        places.append(place)
-        owners.append(np.full(len(place), number))
-    lines = (None, None) if start is None else (start.line_planes, start.line_share)
-    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), *lines)
-    levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
-    under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
-    standing = np.nonzero(np.isfinite(levels))[0]
-    reference = int(under[0] if len(under) else standing[0] if len(standing) else 0)
-    floor = float(levels[reference])
-    if not np.isfinite(floor):
-        soles = _soles(model, subjects[reference].state) @ T_cw[:3, :3].T + T_cw[:3, 3]
-        floor = float(np.percentile(soles @ up, 5))
-    first = subjects[0].state
-    T_wc = world_of(up, floor, T_cw[:3, :3] @ first.root_m[0] + T_cw[:3, 3])
-    _transform(subjects, T_wc @ T_cw)
-    for s, level in zip(subjects, levels, strict=True):
-        _onto_floor(model, s, T_wc[:3, 3], 0.0 if np.isnan(level) else level - floor)
-    return replace(camera, T_wc=np.tile(T_wc, (len(camera.T_wc), 1, 1)))
-
-
-def _onto_floor(model: Model, s: _Subject, eye: np.ndarray, level: float) -> None:
-    """Decide whether somebody stands on the floor; if so, and it takes another size to reach it, begin from that size.
-
-    Seen from one place, a child near by and an adult farther off and lower are the same picture.
-    """
-    s.on_floor = True
-    if abs(level) < _SAME_LEVEL_M:
-        return
-    size = eye[2] / (eye[2] - level) if eye[2] > _LEAST_EYE_HEIGHT_M and level < eye[2] - 0.1 else np.inf
-    if not _SIZES[0] <= size <= _SIZES[1] or s.stature_m is not None:
-        s.on_floor = False
-        return
-    old = s.state
-    dirs = model.stature_dirs
-    grown = old.shape + dirs * (size - 1) * model.stature(old.shape) / (dirs @ dirs)
-    grown = np.clip(grown, -fit.SHAPE_LIMIT, fit.SHAPE_LIMIT)
-    s.state = replace(old, root_m=eye + size * (old.root_m - eye), shape=grown)
-
-
-def _transform(subjects: list[_Subject], T: np.ndarray) -> None:
-    for s in subjects:
-        old = s.state
-        s.state = replace(old, pelvis=T[:3, :3] @ old.pelvis, root_m=old.root_m @ T[:3, :3].T + T[:3, 3])
-
-
-def _solve_grounded(model: Model, camera: Camera, s: _Subject, tick: _Ticker) -> None:
+def _solve_grounded(model: Model, camera: Camera, s: Subject, tick: _Ticker) -> None:
     """The last fit of one person, planted feet held."""
-    soles = _soles(model, s.state)
-    speed = _speed(camera, s, soles)
+    soles = soles_of(model, s.state)
+    speed = speed_of(camera, s, soles)
     still = contact.standing(speed)
     if s.on_floor:
         s.ground = fit.Ground(contact.planted(speed, soles[..., 2]))
@@ -282,25 +195,6 @@ def _solve_grounded(model: Model, camera: Camera, s: _Subject, tick: _Ticker) ->
     view = _view(camera, s.frames.index)
     stages = [(fit.Weights(stature_m=s.stature_m), ROUNDS["ground"])]
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick)
-
-
-def _settle(model: Model, camera: Camera, subjects: list[_Subject]) -> Camera:
-    """Put the floor where planted soles ended up, and the origin under the first person's first pelvis."""
-    heights, weights = [], []
-    for s in subjects:
-        if s.on_floor:
-            heights.append(_soles(model, s.state)[..., 2].ravel())
-            weights.append(s.ground.contact.ravel())
-    shift = np.zeros(3)
-    shift[:2] = -subjects[0].state.root_m[0, :2]
-    if heights:
-        h, w = np.concatenate(heights), np.concatenate(weights)
-        if w.max() > 0.5:
-            shift[2] = -float(np.median(h[w > 0.5]))
-    T = np.eye(4)
-    T[:3, 3] = shift
-    _transform(subjects, T)
-    return replace(camera, T_wc=T @ np.asarray(camera.T_wc, dtype=float))
 
 
 _SEEN_BY = {
@@ -326,7 +220,7 @@ SEEN_CONFIDENCE = 0.3
 """A joint less sure than this was not seen."""
 
 
-def _motion(shot: Shot, model: Model, camera: Camera, body, s: _Subject) -> Motion:
+def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motion:
     """The take's arrays of one person."""
     n, frames = shot.n_frames, s.frames
     i = frames.index
@@ -347,8 +241,8 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: _Subject) -> Moti
     off = np.nan_to_num(s.residual_px / np.where(np.isfinite(s.seen.sigma_px), s.seen.sigma_px, np.inf))
     sure = confidence / (1 + (off / fit.Weights().robust_px) ** 2)
     joint_sure = np.where(frames.seen[:, None], sure @ _joint_keypoints().T, 0.0)
-    soles = _soles(model, s.state)
-    speed = _speed(camera, s, soles)
+    soles = soles_of(model, s.state)
+    speed = speed_of(camera, s, soles)
     chance = contact.planted(speed, soles[..., 2]) if s.on_floor else contact.standing(speed)
 
     def full(value, fill=np.nan, dtype=np.float32):
@@ -389,7 +283,7 @@ def _sources(sure: np.ndarray, frames: Frames, time_s: np.ndarray) -> np.ndarray
     return out
 
 
-def _pixel_error(shot: Shot, model: Model, camera: Camera, s: _Subject) -> np.ndarray:
+def _pixel_error(shot: Shot, model: Model, camera: Camera, s: Subject) -> np.ndarray:
     """(T,) mean distance of the confident keypoints from the body's, in the picture as filmed, px."""
     i = s.frames.index
     p = fit.pose(model.skeleton, s.state.shape, s.state.pelvis, s.state.q, s.state.root_m)
@@ -408,7 +302,7 @@ def _pixel_error(shot: Shot, model: Model, camera: Camera, s: _Subject) -> np.nd
     return out
 
 
-def _notes(s: _Subject, chance: np.ndarray) -> list[str]:
+def _notes(s: Subject, chance: np.ndarray) -> list[str]:
     notes = []
     filled = int((~s.frames.seen).sum())
     if filled:

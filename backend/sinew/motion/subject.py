@@ -1,0 +1,38 @@
+"""One person while the motion stage works, and what its feet do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..flow import Camera, Track
+from . import contact, fit
+from .frames import Frames
+from .model import Model
+
+
+@dataclass
+class Subject:
+    """A track, what is fitted to it, and how it stands."""
+
+    track: Track
+    frames: Frames
+    seen: fit.Observations
+    state: fit.State
+    stature_m: float | None
+    ground: fit.Ground | None = None
+    residual_px: np.ndarray | None = None
+    on_floor: bool = True
+
+
+def soles_of(model: Model, state: fit.State) -> np.ndarray:
+    """(N, 4, 3) points under heels and toes in the world, m."""
+    p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
+    return model.soles.positions(p, state.shape)
+
+
+def speed_of(camera: Camera, s: Subject, soles: np.ndarray) -> np.ndarray:
+    """(N, 4) speed of the soles, m/s, what is along the line of sight believed less."""
+    eye = np.asarray(camera.T_wc, dtype=float)[s.frames.index][:, :3, 3]
+    return contact.sole_speed(soles, s.seen.time_s, s.frames.joined, eye)

@@ -1,0 +1,103 @@
+"""The people's world: which way is up, where the floor is, and where its origin lies.
+
+The motion stage solves people about a camera first; then their planted feet and upright bodies level the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..flow import Camera
+from ..geometry.ground import LOOK_S, find_up, world_of
+from . import contact, fit
+from .contact import body_axes
+from .model import Model
+from .start import Start
+from .subject import Subject, soles_of, speed_of
+
+_LEAST_EYE_HEIGHT_M = 0.3
+_SAME_LEVEL_M = 0.1
+_SIZES = (0.6, 1.25)
+"""How much smaller or larger than first solved a person may be made to stand on the others' floor."""
+
+
+def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | None) -> Camera:
+    """Level the world by everybody's planted feet and upright bodies; the subjects move with it.
+
+    The floor is the level of the first person whose feet are under the camera: somebody on a wall above it shows none.
+    """
+    T_cw = np.linalg.inv(np.asarray(camera.T_wc[0], dtype=float))
+    axes = np.concatenate([body_axes(model, s.state) for s in subjects]) @ T_cw[:3, :3].T
+    looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects)
+    places, weights, owners = [], [], []
+    for number, s in enumerate(subjects):
+        soles = soles_of(model, s.state)
+        chance = contact.standing(speed_of(camera, s, soles))
+        place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)
+        # However often the same feet are put down, one look shows little more than two of them.
+        most = 2.0 * (np.ptp(s.seen.time_s) / LOOK_S + 1)
+        weights.append(weight * min(1.0, most / max(weight.sum(), 1e-9)))
+        places.append(place)
+        owners.append(np.full(len(place), number))
+    lines = (None, None) if start is None else (start.line_planes, start.line_share)
+    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), *lines)
+    levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
+    under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
+    standing = np.nonzero(np.isfinite(levels))[0]
+    reference = int(under[0] if len(under) else standing[0] if len(standing) else 0)
+    floor = float(levels[reference])
+    if not np.isfinite(floor):
+        soles = soles_of(model, subjects[reference].state) @ T_cw[:3, :3].T + T_cw[:3, 3]
+        floor = float(np.percentile(soles @ up, 5))
+    first = subjects[0].state
+    T_wc = world_of(up, floor, T_cw[:3, :3] @ first.root_m[0] + T_cw[:3, 3])
+    _transform(subjects, T_wc @ T_cw)
+    for s, own in zip(subjects, levels, strict=True):
+        _onto_floor(model, s, T_wc[:3, 3], 0.0 if np.isnan(own) else own - floor)
+    return replace(camera, T_wc=np.tile(T_wc, (len(camera.T_wc), 1, 1)))
+
+
+def _onto_floor(model: Model, s: Subject, eye: np.ndarray, level: float) -> None:
+    """Decide whether somebody stands on the floor; if so, and it takes another size to reach it, begin from that size.
+
+    Seen from one place, a child near by and an adult farther off and lower are the same picture.
+    """
+    s.on_floor = True
+    if abs(level) < _SAME_LEVEL_M:
+        return
+    size = eye[2] / (eye[2] - level) if eye[2] > _LEAST_EYE_HEIGHT_M and level < eye[2] - 0.1 else np.inf
+    if not _SIZES[0] <= size <= _SIZES[1] or s.stature_m is not None:
+        s.on_floor = False
+        return
+    old = s.state
+    dirs = model.stature_dirs
+    grown = old.shape + dirs * (size - 1) * model.stature(old.shape) / (dirs @ dirs)
+    grown = np.clip(grown, -fit.SHAPE_LIMIT, fit.SHAPE_LIMIT)
+    s.state = replace(old, root_m=eye + size * (old.root_m - eye), shape=grown)
+
+
+def _transform(subjects: list[Subject], T: np.ndarray) -> None:
+    for s in subjects:
+        old = s.state
+        s.state = replace(old, pelvis=T[:3, :3] @ old.pelvis, root_m=old.root_m @ T[:3, :3].T + T[:3, 3])
+
+
+def settle(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
+    """Put the floor where planted soles ended up, and the origin under the first person's first pelvis."""
+    heights, weights = [], []
+    for s in subjects:
+        if s.on_floor:
+            heights.append(soles_of(model, s.state)[..., 2].ravel())
+            weights.append(s.ground.contact.ravel())
+    shift = np.zeros(3)
+    shift[:2] = -subjects[0].state.root_m[0, :2]
+    if heights:
+        h, w = np.concatenate(heights), np.concatenate(weights)
+        if w.max() > 0.5:
+            shift[2] = -float(np.median(h[w > 0.5]))
+    T = np.eye(4)
+    T[:3, 3] = shift
+    _transform(subjects, T)
+    return replace(camera, T_wc=T @ np.asarray(camera.T_wc, dtype=float))
