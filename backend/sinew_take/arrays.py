@@ -84,7 +84,24 @@ POINTS = (
     _a("confidence", ["P"], unit="0..1", meaning=""),
 )
 
-SUBJECT_FILES = {"motion": MOTION, "body": BODY, "avatar": AVATAR, "masks": MASKS, "track": TRACK}
+EXTRA = (
+    _a("bone_rest_T", ["E", 4, 4], unit="m", required=False,
+       meaning="rest pose of the extra bones, in the axes of rest_joints_m; named in take.json"),
+    _a("bone_rotation_wxyz", ["T", "E", 4], required=False,
+       meaning="turn from the rest pose against the parent, in the bone's own rest frame"),
+    _a("expression", ["T", "X"], required=False, meaning="weight of each expression"),
+    _a("expression_dirs_m", ["X", "V", 3], unit="m", required=False,
+       meaning="displacement of the skin in the rest pose per unit of the expression"),
+    _a("surface_vertices_m", ["U", 3], unit="m", required=False, meaning="bone surfaces in the rest pose"),
+    _a("surface_faces", ["G", 3], "int32", required=False, meaning="their triangles"),
+    _a("surface_skin_index", ["U", "M2"], "int16", required=False, meaning="joints that move the bone surfaces"),
+    _a("surface_skin_weight", ["U", "M2"], required=False, meaning="their weights, rows sum to 1"),
+    _a("corrective_weight", ["T", "C"], required=False, meaning="weight of each pose corrective"),
+    _a("corrective_dirs_m", ["C", "V", 3], unit="m", required=False,
+       meaning="displacement of the skin in the rest pose per unit of the corrective"),
+)
+
+SUBJECT_FILES = {"motion": MOTION, "body": BODY, "avatar": AVATAR, "masks": MASKS, "track": TRACK, "extra": EXTRA}
 SUBJECT_REQUIRED = ("motion", "body")
 
 

@@ -39,7 +39,8 @@ place (`NAME.partial`), checks what it wrote by reading it, and renames it.
 - Splats: opacity and scale linear, `sh` as in 3D Gaussian Splatting (colour = 0.5 + 0.2821 · sh0, display-encoded sRGB).
 
 Letters: T frames, K keypoints, V vertices, F faces, M and A joints per vertex or splat, B shape coefficients, N splats,
-S harmonics, P points, T1 = T + 1, Z bytes.
+S harmonics, P points, T1 = T + 1, Z bytes, E extra bones, X expressions, C correctives, U and G vertices and faces of
+the bone surfaces, M2 joints per vertex there.
 
 ## take.json
 
@@ -51,7 +52,7 @@ S harmonics, P points, T1 = T + 1, Z bytes.
 | `source` | `name`, `sha256`, `size_px`, `rate` as a fraction, `rotation_deg`, `variable_rate` |
 | `producer` | `version`, `providers` of each stage, `device`, `settings` |
 | `camera` | `kind`, `focal_source`, `scale_source`, `focal_px` |
-| `subjects` | list of `id`, `name`, `body`, `height_m`, `joint_names`, `dof_names`, `keypoint_names` |
+| `subjects` | list of `id`, `name`, `body`, `height_m`, `joint_names`, `dof_names`, `keypoint_names`, `extra` |
 | `plate` | `pattern`, `size_px`, where the frames were written |
 | `report` | people, frames, pixel errors, limit violations, seconds per stage |
 | `notes` | sentences: what failed, what was assumed, what is doubtful |
@@ -72,7 +73,9 @@ def take_format() -> str:
     lines += _table("shot.npz", arrays.SHOT)
     for name, specs in arrays.SUBJECT_FILES.items():
         lines += _table(f"subjects/&lt;id&gt;/{name}.npz", specs)
-    lines += ["`subjects/<id>/extra.npz` holds what a body has beyond the 24 joints (none in this version).", ""]
+    lines += ["`subjects/<id>/extra.npz` holds what a body has beyond the 24 joints: fingers, jaw, eyes, expression, bone",
+              "surfaces. The subject's `extra` in `take.json` names them: `bone_names`, `parents` (a joint or an earlier",
+              "extra bone each), `expression_names`. The free body has none.", ""]
     lines += _table("scene/points.npz", arrays.POINTS)
     return "\n".join(lines)
 
