@@ -1,0 +1,138 @@
+"""Whether people keep their identity: IDF1 and identity switches of tracks against known people. Pure functions.
+
+Sources: Ristani et al. 2016 (IDF1: one track per person over the whole clip, the pairing with the most frames in common)
+and Bernardin and Stiefelhagen 2008 (switches: a person's track of this frame is another than that of the last one).
+Differs: boxes are drawn around the same keypoints on both sides, so that no two ways of drawing a box are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from sinew_take import skeleton as sk
+
+from .metrics import LIMB_KEYPOINTS
+from .tables import Row, row
+
+LEAST_OVERLAP = 0.5
+"""Of two boxes, intersection over union, from which they are one person's."""
+LEAST_INSIDE = 0.5
+"""Share of the keypoints inside the picture from which a true person counts as in the shot."""
+LIMBS = [sk.MEDIAPIPE_KEYPOINTS.index(n) for n in LIMB_KEYPOINTS]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Counts are of boxes: one person in one frame."""
+
+    idf1: float
+    switches: int
+    kept: int
+    """Boxes of true people under the track that is theirs."""
+    missed: int
+    """Boxes of true people without it."""
+    strange: int
+    """Boxes of tracks that are not at the person whose track it is."""
+    track_of: tuple[int | None, ...]
+    """For every true person the number of its track."""
+
+
+def boxes_of(points_px: np.ndarray) -> np.ndarray:
+    """(T, 4) x0 y0 x1 y1 around points (T, K, 2) px; NaN where any point is missing."""
+    points = np.asarray(points_px, float)
+    return np.concatenate([points.min(1), points.max(1)], -1)
+
+
+def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (..., 4), 0 where one is missing."""
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
+    both = np.prod(np.clip(high - low, 0, None), -1)
+    either = np.prod(a[..., 2:] - a[..., :2], -1) + np.prod(b[..., 2:] - b[..., :2], -1) - both
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = both / either
+    return np.where(np.isfinite(share), share, 0.0)
+
+
+def inside(points_px: np.ndarray, size_px: Sequence[int]) -> np.ndarray:
+    """(T,) bool: enough of the points (T, K, 2) lie in the picture."""
+    points = np.asarray(points_px, float)
+    return ((points >= 0) & (points < np.asarray(size_px))).all(-1).mean(1) >= LEAST_INSIDE
+
+
+def compare(found: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> Identity:
+    """Compare tracks with true people.
+
+    Args:
+        found: Per track boxes (T, 4), NaN where it has none.
+        truth: Per person the same; NaN where the person is not to be counted.
+    """
+    n_found, n_truth = len(found), len(truth)
+    match = np.zeros((n_truth, n_found, 0), bool)
+    if n_found and n_truth:
+        match = np.array([[overlaps(np.asarray(f, float), np.asarray(t, float)) >= LEAST_OVERLAP for f in found]
+                          for t in truth])
+    common = match.sum(2)
+    rows, columns = linear_sum_assignment(-common) if common.size else ((), ())
+    kept = int(sum(common[i, k] for i, k in zip(rows, columns)))
+    n_true = int(sum(np.isfinite(t).all(1).sum() for t in truth))
+    n_tracked = int(sum(np.isfinite(f).all(1).sum() for f in found))
+    track_of: list[int | None] = [None] * n_truth
+    for i, k in zip(rows, columns):
+        if common[i, k]:
+            track_of[i] = int(k)
+    idf1 = 2 * kept / max(n_true + n_tracked, 1)
+    return Identity(idf1, _switches(match, found, truth), kept, n_true - kept, n_tracked - kept, tuple(track_of))
+
+
+def _switches(match: np.ndarray, found: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> int:
+    """Frames in which a true person is under another track than when last seen."""
+    held: dict[int, int] = {}
+    count = 0
+    for t in range(match.shape[2]):
+        free_people, free_tracks = set(range(len(truth))), set(range(len(found)))
+        for i, k in list(held.items()):  # who fits as before stays, also where somebody else would fit better
+            if match[i, k, t] and k in free_tracks:
+                free_people.discard(i)
+                free_tracks.discard(k)
+        people, tracks = sorted(free_people), sorted(free_tracks)
+        if not people or not tracks:
+            continue
+        share = np.array([[overlaps(truth[i][t], found[k][t]) for k in tracks] for i in people])
+        for r, c in zip(*linear_sum_assignment(-share)):
+            if share[r, c] >= LEAST_OVERLAP:
+                i, k = people[r], tracks[c]
+                count += i in held and held[i] != k
+                held[i] = k
+    return count
+
+
+def of_points(found_px: Sequence[np.ndarray], truth_px: Sequence[np.ndarray], size_px: Sequence[int]) -> Identity:
+    """Compare people by the same K points of each.
+
+    Args:
+        found_px: Per track (T, K, 2) px, NaN where it is not present.
+        truth_px: Per person (T, K, 2) px; frames in which most of them lie outside the picture do not count.
+        size_px: Width and height of the picture.
+    """
+    counted, left_out = [], []
+    for points in truth_px:
+        boxes, is_in = boxes_of(points), inside(points, size_px)
+        counted.append(np.where(is_in[:, None], boxes, np.nan))
+        left_out.append(np.where(is_in[:, None], np.nan, boxes))
+    found = []
+    for points in found_px:
+        boxes = boxes_of(points)
+        # Who half left the picture is neither asked for nor held against the track.
+        on_them = np.any([overlaps(boxes, gone) >= LEAST_OVERLAP for gone in left_out] or [np.zeros(len(boxes))], axis=0)
+        found.append(np.where((inside(points, size_px) & ~on_them)[:, None], boxes, np.nan))
+    return compare(found, counted)
+
+
+def rows(identity: Identity, name: str, what: str = "") -> list[Row]:
+    """Rows of a benchmark's table. what: says which tracks, put behind the figures' names."""
+    return [row(f"{name}: IDF1{what}", identity.idf1, "", target="0.97"),
+            row(f"{name}: identity switches{what}", identity.switches, "", target="0")]
