@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--focal-mm", type=float, help="35 mm equivalent")
     r.add_argument("--fov-deg", type=float, help="horizontal field of view")
     r.add_argument("--body", choices=["default", "skel", "smplx"], default="default")
+    _models_option(r)
     r.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     r.add_argument("--splats", type=int, help="Gaussians a person")
     r.add_argument("--no-plate", action="store_true", help="do not write the upright frames into the take")
@@ -140,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     e.add_argument("--subject", help="which person (default: the first)")
 
     d = verb("doctor", _doctor, "Check the installation.")
+    _models_option(d)
     d.add_argument("--json", action="store_true")
 
     b = verb("bench", _bench, "Measure accuracy and speed.")
@@ -154,6 +156,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _models_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", type=Path, metavar="FOLDER", default=os.environ.get("SINEW_MODELS") or None,
+                        help="your own model files (default: the environment's SINEW_MODELS); sinew doctor lists them")
+
+
 def _reconstruct(words: argparse.Namespace, out) -> None:
     from sinew import cache, flow
     from sinew.progress import StopRequest
@@ -166,7 +173,8 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
         video=words.video, out=words.out, start_s=words.start, end_s=words.end, rate=words.rate,
         most_people=words.people,
         camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m),
-        body=words.body, device=words.device, plate=not words.no_plate, splats=words.splats)
+        body=words.body, device=words.device, plate=not words.no_plate, splats=words.splats,
+        models=words.models)
     show = _EventLines(out) if words.events else _Bar()
     result = pipeline.reconstruct(request, words.cache or cache.default_folder(), show, stop)
     if not words.events:
@@ -251,7 +259,7 @@ def _export(words: argparse.Namespace, out) -> None:
 def _doctor(words: argparse.Namespace, out) -> None:
     from sinew.doctor import as_text, examine
 
-    found = examine()
+    found = examine(words.models)
     print(json.dumps(found, indent=1) if words.json else as_text(found), file=out)
     if not found["ready"]:
         raise SinewError(f"The installation is not complete ({'; '.join(found['problems'])}); repair it by setting it "

@@ -5,22 +5,23 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
+from sinew_take import model_files
 from sinew_take.version import TAKE_VERSION, VERSION
 
 PACKAGES = ("numpy", "scipy", "torch", "mediapipe", "av", "opencv-contrib-python-headless")
 MODELS = ("modules/pose_detection/pose_detection.tflite", "modules/pose_landmark/pose_landmark_full.tflite")
-LATER = {
-    "SKEL body": "skel_models_v1.1 from skel.is.tue.mpg.de (registration, non-commercial)",
-    "SMPL-X body": "SMPL-X models from smpl-x.is.tue.mpg.de (registration, non-commercial)",
-    "HSMR network": "HSMR-ViTH-r1d1 checkpoint of the HSMR authors (with the SKEL files)",
-    "WHAM network": "checkpoints of the WHAM authors (with the SMPL files)",
-}
 
 
-def examine() -> dict[str, Any]:
-    """Look at the installation; never raises for what is missing, `problems` says it."""
+def examine(models: Path | None = None) -> dict[str, Any]:
+    """Look at the installation; never raises for what is missing, `problems` says it.
+
+    Args:
+        models: The user's folder of model files, if there is one. What is not in it is no problem: the default path
+            needs none of them.
+    """
     problems = []
     versions = {}
     for name in PACKAGES:
@@ -51,8 +52,17 @@ def examine() -> dict[str, Any]:
     return {"ready": not problems, "problems": problems, "version": VERSION, "take_version": list(TAKE_VERSION),
             "python": platform.python_version(), "executable": sys.executable, "platform": platform.platform(),
             "device": device, "gpu": gpu, "packages": versions,
-            "providers": {"default": "ready" if not problems else "not ready",
-                          **{k: f"not in this version; will use {v}" for k, v in LATER.items()}}}
+            "providers": {"default": "ready" if not problems else "not ready"},
+            "models": {"folder": None if models is None else str(models),
+                       "folder_exists": models is not None and models.is_dir(),
+                       "sets": [_set(found) for found in model_files.look(models).values()]}}
+
+
+def _set(found: model_files.Found) -> dict[str, Any]:
+    one = found.set
+    return {"key": one.key, "title": one.title, "adds": one.adds, "page": one.page, "licence": one.licence,
+            "ready": found.is_ready, "files": {k: str(p) for k, p in found.paths.items()},
+            "missing": list(found.missing), "sentence": None if found.is_ready else found.sentence()}
 
 
 def as_text(found: dict[str, Any]) -> str:
@@ -60,4 +70,12 @@ def as_text(found: dict[str, Any]) -> str:
              f"device: {found['device']}" + (f" ({found['gpu']})" if found["gpu"] else ""),
              "packages: " + ", ".join(f"{k} {v}" for k, v in found["packages"].items())]
     lines += [f"{k}: {v}" for k, v in found["providers"].items()]
+    models = found["models"]
+    where = "none named (--models FOLDER or SINEW_MODELS)" if models["folder"] is None else models["folder"]
+    lines.append(f"your model files, none of them needed by default: {where}"
+                 + ("" if models["folder"] is None or models["folder_exists"] else ", which is not there"))
+    for one in models["sets"]:
+        state = f"ready ({', '.join(one['files'].values())})" if one["ready"] else one["sentence"]
+        lines.append(f"  {one['title']}, for {one['adds']}: {state}"
+                     + (f" [{one['licence']}]" if one["ready"] else ""))
     return "\n".join(lines)

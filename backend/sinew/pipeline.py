@@ -43,6 +43,8 @@ class Request:
     device: str = "auto"
     plate: bool = True
     splats: int | None = None
+    models: Path | None = None
+    """The user's folder of model files."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,10 @@ def _out(request: Request, number: int) -> Path:
 
 
 def _check_request(request: Request) -> None:
-    if request.body != "default":
-        raise RequestError(f"The {request.body} body needs model files of your own, which this version cannot read yet; "
-                           "use --body default.")
+    if request.models is not None and not request.models.is_dir():
+        raise RequestError(f"There is no folder of model files at {request.models}; choose the folder that holds them, or "
+                           "leave it out.")
+    body.require(request.body, request.models)
     if request.out.exists():
         raise RequestError(f"{request.out} already exists; choose another --out, takes are never overwritten.")
     if not request.video.name:
@@ -183,24 +186,29 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
     motions: list[flow.Motion]
     solved, motions = cached("motion", motion_key, lambda report: list(motion.solve_motion(
         shot, found, first, asset, report, starts=starts, height_m=options.height_m)))
-    bodies = progress.run("body", lambda report: [body.build_body(asset, m.shape) for m in motions])
-    avatar_key = key("avatar", motion_key, request.splats)
+    files = body.require(request.body, request.models)
+    built = progress.run("body", lambda report: [body.build(request.body, asset, m, files) for m in motions])
+    motions = [dataclasses.replace(m, arrays=b.motion, notes=m.notes + b.notes)
+               for m, b in zip(motions, built, strict=True)]
+    own_files = "" if files is None else files_sha256(sorted(files.paths.values()), stop.check)
+    avatar_key = key("avatar", motion_key, request.splats, request.body, own_files)
     more = {} if request.splats is None else {"n_splats": request.splats}
     avatars = cached("avatar", avatar_key, lambda report: avatar.build_avatars(
-        shot, solved, motions, bodies, report, **more))
-    return _assemble(request, shot, notes + found.notes, sha256, asset, solved, motions, bodies, avatars, progress)
+        shot, solved, motions, [body.fold_extra_bones(b) for b in built], report, **more))
+    return _assemble(request, shot, notes + found.notes, sha256, solved, motions, built, avatars, progress)
 
 
-def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, asset: free_body.FreeBody,
-              solved: flow.Camera, motions: list[flow.Motion], bodies: list[dict], avatars: list[dict],
+def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, solved: flow.Camera,
+              motions: list[flow.Motion], built: list[body.Built], avatars: list[dict],
               progress: Progress) -> take_format.Take:
     subjects = []
-    for number, (m, shape, cloud) in enumerate(zip(motions, bodies, avatars, strict=True), 1):
-        info = {"id": f"s{number}", "name": f"Person {number}", "body": "default",
+    for number, (m, own, cloud) in enumerate(zip(motions, built, avatars, strict=True), 1):
+        info = {"id": f"s{number}", "name": f"Person {number}", "body": request.body,
                 "joint_names": list(skeleton.JOINT_NAMES), "dof_names": list(skeleton.DOF_NAMES),
                 "keypoint_names": list(skeleton.MEDIAPIPE_KEYPOINTS),
-                "height_m": round(float(np.ptp(shape["rest_vertices_m"][:, 2])), 3)}
-        subjects.append(take_format.Subject(info, m.arrays, shape, cloud, m.track.masks, _detections(m.track)))
+                "height_m": round(float(np.ptp(own.body["rest_vertices_m"][:, 2])), 3), **own.info}
+        subjects.append(take_format.Subject(info, m.arrays, own.body, cloud, m.track.masks, _detections(m.track),
+                                            own.extra))
     rate = shot.info.rate
     notes = _named(notes + solved.notes + [note for m in motions for note in m.notes], motions)
     first = int(shot.frame[0])
@@ -212,7 +220,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                    "rate": [rate.numerator, rate.denominator], "rotation_deg": shot.info.rotation_deg,
                    "variable_rate": shot.info.is_variable_rate},
         "producer": {"version": VERSION, "device": "cpu",
-                     "providers": {"people": "mediapipe", "camera": "sinew", "motion": "sinew", "body": "default",
+                     "providers": {"people": "mediapipe", "camera": "sinew", "motion": "sinew", "body": request.body,
                                    "avatar": "sinew"},
                      "settings": {"start_s": request.start_s, "end_s": request.end_s, "people": request.most_people,
                                   **dataclasses.asdict(request.camera)}},

@@ -75,7 +75,16 @@ CASES = {
     "a field of view of 400 degrees": (lambda d: write_film(d / "c.mp4", 10), ["--fov-deg", "400"], 2, "field of view"),
     "two lenses": (lambda d: write_film(d / "c.mp4", 10), ["--fov-deg", "40", "--focal-mm", "35"], 2, "one of them"),
     "no people wanted": (lambda d: write_film(d / "c.mp4", 10), ["--people", "0"], 2, "keeps nobody"),
-    "a body without its model files": (lambda d: write_film(d / "c.mp4", 10), ["--body", "skel"], 2, "--body default"),
+    "SKEL without its model files": (
+        lambda d: write_film(d / "c.mp4", 10), ["--body", "skel"], 2,
+        "SKEL 1.1.1 needs skel_male.pkl or skel_female.pkl; get it from https://skel.is.tue.mpg.de (Max Planck, "
+        "non-commercial research) and put it into the folder of model files."),
+    "SMPL-X without its model files": (
+        lambda d: write_film(d / "c.mp4", 10), ["--body", "smplx"], 2,
+        "SMPL-X needs SMPLX_NEUTRAL.npz or SMPLX_MALE.npz or SMPLX_FEMALE.npz; get it from "
+        "https://smpl-x.is.tue.mpg.de"),
+    "no folder of model files": (
+        lambda d: write_film(d / "c.mp4", 10), ["--models", "nowhere"], 2, "There is no folder of model files at nowhere"),
     "an unknown body": (lambda d: write_film(d / "c.mp4", 10), ["--body", "robot"], 2, "--body"),
 }
 
