@@ -1,0 +1,1 @@
+"""Readers of files that others made: nothing in them is ever executed."""
