@@ -43,6 +43,11 @@ def slide_name(joint: str) -> str:
     return f"slide_{stem}{side}"
 
 
+def guard_name(joint: str) -> str:
+    """The helper bone that holds the limits of a joint which Limit Rotation cannot guard."""
+    return f"limit_{bone_name(joint)}"
+
+
 def conventional_name(joint: str) -> str:
     """The usual name of the segment: femur_r -> thigh.R."""
     stem, side = _split(joint)

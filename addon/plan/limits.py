@@ -1,8 +1,14 @@
-"""Which joints Blender's Limit Rotation constraint may guard: those whose poses it never alters inside the limits.
+"""How each joint's limits are held in Blender: by a Limit Rotation constraint where that alters no pose inside the limits,
+else by a guard bone.
 
 The constraint does not see channels. It takes the bone's matrix apart into Euler angles anew, choosing of the two
 solutions the one with the smaller sum of absolute angles, clamps those and puts the matrix together again. Where a
-pose inside the range has its other solution chosen, and that one is outside the range, the pose changes.
+pose inside the range has its other solution chosen, and that one is outside the range, the pose changes. (The choice
+does not depend on the order: an arm that is turned by 170 about both outer axes is found as -10, 180, -10 in every
+order that its channels could have.)
+
+A guard bone has the joint's rest pose and parent, and the joint's channels clamped by drivers as its own; the joint copies
+its pose. Channels have one meaning only, so a pose inside the range is copied as it is.
 """
 
 from __future__ import annotations
@@ -63,7 +69,15 @@ def is_exact(joint: sk.Joint) -> bool:
 
 
 CONSTRAINED = tuple(joint.index for joint in sk.JOINTS if is_exact(joint))
-"""Joints with a Limit Rotation constraint; the others are clamped at their channels (`scene.limits`)."""
+"""Joints with a Limit Rotation constraint."""
+GUARDED = tuple(joint.index for joint in sk.JOINTS if joint.index not in CONSTRAINED
+                and all(np.isfinite([sk.DOFS[d].low, sk.DOFS[d].high]).all() for d in joint.dofs))
+"""Joints with a guard bone: the shoulders. The pelvis has no limits."""
+
+
+def clamp_expression(dof: sk.Dof) -> str:
+    """Driver expression of a guard's channel; `a` is the joint's own."""
+    return f"clamp(a,{dof.low:.7g},{dof.high:.7g})"
 
 
 def excess(q: np.ndarray) -> np.ndarray:

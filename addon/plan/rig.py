@@ -18,7 +18,7 @@ class BonePlan:
 
     Attributes:
         name: Blender's.
-        kind: "root", "slide", "joint", "origin" or "deform".
+        kind: "root", "slide", "guard", "joint", "origin" or "deform".
         parent: Name of the parent, None for none.
         matrix: (4, 4), rest pose, armature space, m.
         length_m: Blender needs one; drawn shapes follow it.
@@ -35,11 +35,13 @@ class BonePlan:
 
 @dataclass(frozen=True)
 class RigPlan:
-    """An armature: bones in an order that has parents first, the laws' drivers, and the joints with a constraint."""
+    """An armature: bones in an order that has parents first, the laws' drivers, and the joints with a constraint or a
+    guard bone that holds their limits."""
 
     bones: tuple[BonePlan, ...]
     slides: tuple[SlidePlan, ...]
     constrained: tuple[int, ...]
+    guarded: tuple[int, ...]
 
 
 def plan_rig(body: dict[str, np.ndarray]) -> RigPlan:
@@ -67,6 +69,8 @@ def plan_rig(body: dict[str, np.ndarray]) -> RigPlan:
             slide = bones.slide_name(joint.name)
             out.append(BonePlan(slide, "slide", parent, at(rest_m[joint.index]), 0.05, joint.index))
             parent = slide
+        if joint.index in limits.GUARDED:
+            out.append(BonePlan(bones.guard_name(joint.name), "guard", parent, rest_T[joint.index], 0.05, joint.index))
         out.append(BonePlan(bones.BONE_NAMES[joint.index], "joint", parent, rest_T[joint.index],
                             float(lengths[joint.index]), joint.index))
     for j in range(len(sk.JOINTS)):
@@ -78,7 +82,7 @@ def plan_rig(body: dict[str, np.ndarray]) -> RigPlan:
                 parent = bones.ROOT if up < 0 else bones.DEFORM_NAMES[up]
                 out.append(BonePlan(bones.DEFORM_NAMES[j], "deform", parent, conventional[j], float(lengths[j]), j))
                 placed.add(j)
-    return RigPlan(tuple(out), slides, limits.CONSTRAINED)
+    return RigPlan(tuple(out), slides, limits.CONSTRAINED, limits.GUARDED)
 
 
 def _rotations(frames: np.ndarray) -> np.ndarray:

@@ -19,7 +19,8 @@ JOINT = "sinew_joint"
 DOFS = "sinew_dofs"
 _SAME_REST = 2e-6
 _COLLECTIONS = {"Joints": True, "Deform": False, "Helpers": False}
-_KIND_COLLECTION = {"root": "Joints", "joint": "Joints", "deform": "Deform", "origin": "Helpers", "slide": "Helpers"}
+_KIND_COLLECTION = {"root": "Joints", "joint": "Joints", "deform": "Deform", "origin": "Helpers", "slide": "Helpers",
+                    "guard": "Helpers"}
 _COLORS = {"L": (0.30, 0.58, 1.0), "R": (1.0, 0.33, 0.28), "": (1.0, 0.80, 0.25)}
 
 
@@ -62,7 +63,7 @@ def build_armature(context: bpy.types.Context, plan: RigPlan, owner: tags.Owner,
         if bone.name in added:
             _pose_bone(armature, bone, shape_objects)
     _drive_slides(armature, plan)
-    limits.ensure_limits(armature, plan.constrained)
+    limits.ensure_limits(armature, plan.constrained, plan.guarded)
     return armature, is_new
 
 
@@ -123,7 +124,9 @@ def _pose_bone(armature: bpy.types.Object, plan: BonePlan, shape_objects: dict[s
     pose.lock_scale = (True, True, True)
     pose.lock_rotation_w = True
     pose.rotation_mode = "XYZ"
-    if plan.kind == "joint":
+    if plan.kind == "guard":
+        pose.rotation_mode = sk.JOINTS[plan.joint].order
+    elif plan.kind == "joint":
         joint = sk.JOINTS[plan.joint]
         pose.rotation_mode = joint.order
         axes = [sk.DOFS[d].axis for d in joint.dofs]

@@ -1,7 +1,7 @@
 """Anatomical limits in Blender: constraints, inverse kinematics, one switch, and clamping of keys.
 
-Limit Rotation stands only on joints whose poses it never alters inside the range (`plan.limits`). It clamps poses, not
-channels; on the other joints, and wherever the channels themselves are to be inside, `clamp_keys_to_limits` does it.
+Limit Rotation stands only on joints whose poses it never alters inside the range; the others copy a guard bone
+(`plan.limits`). Both clamp poses, not channels; `clamp_keys_to_limits` brings the channels themselves inside.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from ...backend.sinew_take import skeleton as sk
 from ..plan import bones
+from ..plan import limits as plan_limits
 from ..plan.curves import LIMITS_PROPERTY, dof_channel
 from . import curves
 from .drivers import drive
@@ -20,7 +21,7 @@ from .drivers import drive
 CONSTRAINT = "Sinew limits"
 
 
-def ensure_limits(armature: bpy.types.Object, constrained: tuple[int, ...]) -> None:
+def ensure_limits(armature: bpy.types.Object, constrained: tuple[int, ...], guarded: tuple[int, ...]) -> None:
     """Constraints and IK limits of every joint, from the one table; the constraint's influence follows the switch."""
     for joint in sk.JOINTS:
         pose = armature.pose.bones[bones.BONE_NAMES[joint.index]]
@@ -34,6 +35,8 @@ def ensure_limits(armature: bpy.types.Object, constrained: tuple[int, ...]) -> N
                 setattr(pose, f"use_ik_limit_{letter}", True)
                 setattr(pose, f"ik_min_{letter}", dof.low)
                 setattr(pose, f"ik_max_{letter}", dof.high)
+        if joint.index in guarded:
+            _guard(armature, pose, joint)
         if joint.index not in constrained:
             continue
         limit = pose.constraints.get(CONSTRAINT)
@@ -48,8 +51,32 @@ def ensure_limits(armature: bpy.types.Object, constrained: tuple[int, ...]) -> N
             setattr(limit, f"use_limit_{letter}", True)
             setattr(limit, f"min_{letter}", dof.low)
             setattr(limit, f"max_{letter}", dof.high)
-        drive(armature, f'pose.bones["{pose.name}"].constraints["{CONSTRAINT}"].influence', -1,
-              {"on": (armature, f'["{LIMITS_PROPERTY}"]')})
+        _switch(armature, pose)
+
+
+def _switch(armature: bpy.types.Object, pose: bpy.types.PoseBone) -> None:
+    drive(armature, f'pose.bones["{pose.name}"].constraints["{CONSTRAINT}"].influence', -1,
+          {"on": (armature, f'["{LIMITS_PROPERTY}"]')})
+
+
+def _guard(armature: bpy.types.Object, pose: bpy.types.PoseBone, joint: sk.Joint) -> None:
+    """Let a joint copy the bone that holds its channels, clamped."""
+    guard = bones.guard_name(joint.name)
+    for d in joint.dofs:
+        dof = sk.DOFS[d]
+        drive(armature, f'pose.bones["{guard}"].rotation_euler', dof.axis,
+              {"a": (armature, f'pose.bones["{pose.name}"].rotation_euler[{dof.axis}]')},
+              plan_limits.clamp_expression(dof))
+    copy = pose.constraints.get(CONSTRAINT)
+    if copy is None or copy.type != "COPY_TRANSFORMS":
+        # Transforms and not the rotation alone: Copy Rotation goes through Euler angles, which lose precision where the
+        # middle axis is at its limit of 90 degrees.
+        copy = pose.constraints.new("COPY_TRANSFORMS")
+        copy.name = CONSTRAINT
+    copy.target = armature
+    copy.subtarget = guard
+    copy.owner_space = copy.target_space = "POSE"
+    _switch(armature, pose)
 
 
 def set_limits(armature: bpy.types.Object, is_on: bool) -> None:

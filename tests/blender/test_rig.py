@@ -161,14 +161,15 @@ def test_limits_alter_no_pose_inside_and_hold_outside(extension, golden, read_po
         pose_to(armature, extension, q)
         distance_mm, turn_deg = errors(read_pose(armature), expected(q))
         assert distance_mm < 0.5 and turn_deg < 0.1
-    constrained = [d.index for d in sk.DOFS if d.joint in limits.CONSTRAINED]
-    assert len(constrained) == 46 - 3 - 6  # all but the pelvis and the two humeri
-    beyond = np.zeros(46)
-    beyond[constrained] = sk.HIGH[constrained] + 0.3
-    held = np.zeros(46)
-    held[constrained] = sk.HIGH[constrained]
-    pose_to(armature, extension, beyond)
-    assert errors(read_pose(armature), expected(held)) < (0.5, 0.1)
+    limited = np.arange(3, 46)
+    assert [sk.JOINTS[j].name for j in limits.GUARDED] == ["humerus_r", "humerus_l"]
+    assert {d.index for d in sk.DOFS if d.joint in limits.CONSTRAINED + limits.GUARDED} == set(limited)
+    beyond, held = np.zeros(46), np.zeros(46)
+    for table, sign in ((sk.LOW, -1), (sk.HIGH, 1)):
+        beyond[limited], held[limited] = table[limited] + sign * 0.3, table[limited]
+        pose_to(armature, extension, beyond)
+        distance_mm, turn_deg = errors(read_pose(armature), expected(held))
+        assert distance_mm < 0.5 and turn_deg < 0.1
     extension("addon.scene.limits").set_limits(armature, False)
     bpy.context.view_layer.update()
     distance_mm, turn_deg = errors(read_pose(armature), expected(beyond))
