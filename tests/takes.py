@@ -335,6 +335,29 @@ def write_take(folder: str | Path, **options) -> Path:
     return take.write(make_take(**options), folder)
 
 
+def add_detections(result: take.Take, seen: dict[str, tuple[int, int]] | None = None) -> None:
+    """Detections as the people stage keeps them, random but for their keypoints.
+
+    Args:
+        result: Changed in place; outside the frames that somebody is seen in, nobody is in the shot.
+        seen: Half-open ranges of frames by subject; default: everybody in all frames.
+    """
+    n = result.n_frames
+    for subject in result.subjects:
+        detected = np.zeros(n, bool)
+        detected[slice(*(seen or {}).get(subject.id, (0, n)))] = True
+        rng = np.random.default_rng(int(subject.id[1:]))
+        points = subject.motion["keypoints_px"][..., :2]
+        box = np.concatenate([points.min(1), points.max(1)], -1)
+        subject.track = {"landmarks_m": rng.normal(size=(n, 33, 3)).astype(np.float32),
+                         "spread_px": rng.random((n, 33)).astype(np.float32), "box_px": box.astype(np.float32),
+                         "detected": detected}
+        for array in (*subject.track.values(), *subject.motion.values()):
+            if array.dtype == np.float32:
+                array[~detected] = np.nan
+        subject.motion["present"] = detected.copy()
+
+
 def add_plate(result: take.Take, partial: Path) -> None:
     """Write the plate of a take into `partial` (for `take.write(..., partial=partial)`) and name it in the take.
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .errors import RequestError
+from .people_edits import PEOPLE_KINDS, Bad, is_people_edit, regroup
 from .take import Subject, Take
 
 FORMAT = "sinew-edits"
@@ -27,10 +28,6 @@ LIMBS = ("arm_l", "arm_r", "leg_l", "leg_r")
 MOST_BYTES = 16 << 20
 OUTSIDE = 0.5
 """A pin may lie outside the picture by so much of its width or height: limbs leave the frame, nobody is a frame away."""
-
-
-class Bad(Exception):
-    """What is wrong with one edit, as the rest of a sentence; `parse` and `check` name the edit."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ class Wrong:
         _there(person, self.frames)
 
 
-KINDS: dict[str, type] = {c.kind: c for c in (Pin, Flip, Wrong)}
+KINDS: dict[str, type] = {c.kind: c for c in (Pin, Flip, Wrong)} | PEOPLE_KINDS
 """Kind -> class: a frozen dataclass of `str`, `int` and `float` fields with `kind` and `check(take)` (raises `Bad`)."""
 
 _TYPES = {"str": (str, "text"), "int": (int, "a whole number"), "float": ((int, float), "a number")}
@@ -231,6 +228,10 @@ def check(edits: list, take: Take) -> None:
             edit.check(take)
         except Bad as bad:
             raise _sentence(number, edit, bad) from None
+    try:
+        regroup(take, edits)
+    except Bad as bad:
+        raise _sentence(bad.number, edits[bad.number - 1], bad) from None
 
 
 def add(earlier: list, new: list) -> list:
@@ -245,7 +246,7 @@ def add(earlier: list, new: list) -> list:
     wrong = {(e.subject, f) for e in new if isinstance(e, Wrong) for f in e.frames}
     kept = []
     for edit in earlier:
-        if edit in new:
+        if edit in new and not is_people_edit(edit):
             continue
         if isinstance(edit, Pin) and ((edit.subject, edit.frame, edit.keypoint) in pinned
                                       or (edit.subject, edit.frame) in wrong):
@@ -254,7 +255,8 @@ def add(earlier: list, new: list) -> list:
             kept += _without(edit, pin_frames)
             continue
         kept.append(edit)
-    out = kept + list(dict.fromkeys(new))
+    # Who is who is told in steps: a second swap at the same frame takes the first one back.
+    out = kept + [e for i, e in enumerate(new) if is_people_edit(e) or e not in new[:i]]
     _refuse_contradictions(out)
     return out
 
