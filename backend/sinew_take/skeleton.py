@@ -155,10 +155,11 @@ def _frame(base: np.ndarray, order: str, axes: list[np.ndarray]) -> np.ndarray:
     return base @ local
 
 
-def _build() -> tuple[tuple[Joint, ...], tuple[Dof, ...], np.ndarray]:
+def _build() -> tuple[tuple[Joint, ...], tuple[Dof, ...], np.ndarray, np.ndarray]:
     joints: list[Joint] = []
     dofs: list[Dof] = []
     frames: list[np.ndarray] = []
+    published: list[np.ndarray] = []
     number: dict[str, int] = {}
 
     def add(rows, side):
@@ -187,6 +188,7 @@ def _build() -> tuple[tuple[Joint, ...], tuple[Dof, ...], np.ndarray]:
                 dofs.append(Dof(dof_name, len(dofs), index, "XYZ".index(letter), low, high, mirror_sign, source))
             joints.append(Joint(full, index, up, order, tuple(own), law))
             frames.append(frame)
+            published.append((ARM_L if side == "l" and base is ARM_R else base).T @ frame)
 
     add(_CENTRE, None)
     add(_LEG, "r")
@@ -194,11 +196,12 @@ def _build() -> tuple[tuple[Joint, ...], tuple[Dof, ...], np.ndarray]:
     add(_SPINE, None)
     add(_ARM, "r")
     add(_ARM, "l")
-    return tuple(joints), tuple(dofs), np.stack(frames)
+    return tuple(joints), tuple(dofs), np.stack(frames), np.stack(published)
 
 
-JOINTS, DOFS, REST_FRAMES = _build()
-"""The table. `REST_FRAMES` (24,3,3): joint frames in rest axes for a body whose limbs follow the canonical T-pose."""
+JOINTS, DOFS, REST_FRAMES, PUBLISHED_AXES = _build()
+"""The table. `REST_FRAMES` (24,3,3): joint frames in rest axes for a body whose limbs follow the canonical T-pose.
+`PUBLISHED_AXES` (24,3,3): the same frames' axes in OpenSim's axes of the joint, as the published tables write them."""
 
 JOINT_NAMES = tuple(j.name for j in JOINTS)
 DOF_NAMES = tuple(d.name for d in DOFS)

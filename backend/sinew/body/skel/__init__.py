@@ -1,0 +1,1 @@
+"""SKEL from the user's own model file: forward model, pose representation, and a take's body on it."""
