@@ -124,6 +124,14 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--log", type=Path, help="file for the details of an unexpected error")
     r.add_argument("--parent-pid", type=int, help="end when this process ends or standard input closes")
 
+    c = verb("solve", _solve, "Solve a take again with corrections by hand (see docs/edits.md) and write another take.")
+    c.add_argument("take", type=Path)
+    c.add_argument("--edits", type=Path, required=True, help="JSON file of edits")
+    c.add_argument("--out", type=Path, required=True, help="folder of the new take; must not exist")
+    c.add_argument("--events", action="store_true", help="one JSON event a line on stdout")
+    c.add_argument("--log", type=Path, help="file for the details of an unexpected error")
+    c.add_argument("--parent-pid", type=int, help="end when this process ends or standard input closes")
+
     i = verb("info", _info, "Say what is in a take.")
     i.add_argument("take", type=Path)
     i.add_argument("--json", action="store_true")
@@ -181,6 +189,19 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
         from sinew.report import as_text
 
         print(as_text(result.takes, result.report), file=out)
+
+
+def _solve(words: argparse.Namespace, out) -> None:
+    from sinew.progress import StopRequest
+
+    stop = StopRequest()
+    stop.watch(words.parent_pid)
+    from sinew import solving
+
+    show = _EventLines(out) if words.events else _Bar()
+    result = solving.solve(solving.Request(words.take, words.edits, words.out), show, stop)
+    if not words.events:
+        print(f"Wrote {result.take} in {result.report['total_s']:.1f} s", file=out)
 
 
 class _EventLines:

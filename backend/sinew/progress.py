@@ -76,7 +76,9 @@ def _alive(pid: int) -> bool:
 class Progress:
     """Turns the stages' `report(done, total)` into events with the whole run's fraction and time left."""
 
-    def __init__(self, emit: Callable[[events.Event], None], stop: StopRequest, n_shots: int = 1) -> None:
+    def __init__(self, emit: Callable[[events.Event], None], stop: StopRequest, n_shots: int = 1,
+                 share: dict[str, float] | None = None) -> None:
+        self._share = SHARE if share is None else share
         self._emit = emit
         self._stop = stop
         self._n_shots = n_shots
@@ -91,7 +93,7 @@ class Progress:
         self._n_shots = max(n_shots, 1)
 
     def _weight(self, stage: str) -> float:
-        return SHARE[stage] if stage == "video" else SHARE[stage] / self._n_shots
+        return self._share[stage] if stage == "video" else self._share[stage] / self._n_shots
 
     def run(self, stage: str, work: Callable[[Callable[[int, int], None]], object]) -> object:
         """Run one stage: `work(report)`. Counts its seconds."""

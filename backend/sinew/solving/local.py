@@ -1,0 +1,144 @@
+"""The fit of a few frames of one person: the motion stage's own cost with pins, held to what stands around it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..flow import Report, nothing
+from ..geometry import rotations as rot
+from ..motion import fit
+from .evidence import PIN_SIGMA, REACH_S, Evidence
+from .rebuild import Person
+
+ROUNDS = (30, 1e-4)
+"""Most iterations, and the share of the cost that an iteration must still gain."""
+HELD = 2
+"""Frames on each side of a window that stay exactly as they are: accelerations look so far."""
+ANCHOR = 0.01
+"""Spread in rad and m by which the outermost frames of a window are held to what they were."""
+_FLOORLESS_M = 1e6
+
+
+class Corrected(fit.Problem):
+    """The motion stage's problem, with pins and an anchor.
+
+    Args:
+        pins: (row, keypoint, place (2,) px) in the rows of this problem.
+        pin_sigma_px: Their spread. They are quadratic: a pin is never an outlier.
+        anchor: State that frames are held to.
+        hold: (T,) inverse spread of each frame's unknowns about the anchor; 0 for free.
+        **problem: As `fit.Problem`; the shape is not solved.
+    """
+
+    def __init__(self, pins: list[tuple[int, int, np.ndarray]], pin_sigma_px: float, anchor: fit.State,
+                 hold: np.ndarray, **problem) -> None:
+        super().__init__(**problem, solve_shape=False)
+        self.rows = np.array([t for t, _, _ in pins], dtype=int)
+        self.keys = np.array([k for _, k, _ in pins], dtype=int)
+        self.places = np.array([place for _, _, place in pins], dtype=float).reshape(-1, 2)
+        self.pin_sigma_px, self.anchor, self.hold = pin_sigma_px, anchor, hold
+        self.pin_view = self.view.take(self.rows)
+
+    def _pinned(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Camera axes (P, 3), depth (P,) and residual (P, 2) in spreads of points (P, 3) in the world."""
+        view = self.pin_view
+        camera = (view.R_cw @ x[..., None])[..., 0] + view.t_cw
+        depth = np.maximum(camera[:, 2], 0.2)
+        px = camera[:, :2] / depth[:, None] * view.K[:, [0, 1], [0, 1]] + view.K[:, [0, 1], [2, 2]]
+        return camera, depth, (px - self.places) / self.pin_sigma_px
+
+    def _pose(self, s: fit.State) -> fit.Pose:
+        part = s.take(self.rows)
+        return fit.pose(self.model.skeleton, part.shape, part.pelvis, part.q, part.root_m)
+
+    def _offset(self, s: fit.State) -> np.ndarray:
+        """(T, 49) from the anchor."""
+        out = np.concatenate([s.q - self.anchor.q, s.root_m - self.anchor.root_m], 1)
+        out[:, :3] = rot.log(s.pelvis @ np.swapaxes(self.anchor.pelvis, 1, 2))
+        return out
+
+    def cost(self, s: fit.State) -> tuple[float, dict[str, float], np.ndarray]:
+        total, terms, residual = super().cost(s)
+        terms["anchor"] = float(((self.hold[:, None] * self._offset(s)) ** 2).sum())
+        total += terms["anchor"]
+        if len(self.rows):
+            x = self.model.keypoints.positions(self._pose(s), s.shape)[np.arange(len(self.rows)), self.keys]
+            terms["pin"] = float((self._pinned(x)[2] ** 2).sum())
+            total += terms["pin"]
+        return total, terms, residual
+
+    def normal(self, s: fit.State) -> fit.Normal:
+        out = super().normal(s)
+        i = np.arange(out.gradient.shape[1])
+        out.diagonal[:, i, i] += self.hold[:, None] ** 2
+        out.gradient += self.hold[:, None] ** 2 * self._offset(s)
+        if len(self.rows):
+            x, jac = self.model.keypoints.jacobian(self._pose(s), s.shape)
+            pick = np.arange(len(self.rows)), self.keys
+            camera, depth, r = self._pinned(x[pick])
+            R, K = self.pin_view.R_cw, self.pin_view.K
+            rows = (R[:, :2] - (camera[:, :2] / depth[:, None])[..., None] * R[:, 2:]) / depth[:, None, None]
+            rows = rows * K[:, [0, 1], [0, 1]][..., None] / self.pin_sigma_px
+            j = rows @ jac[pick]
+            np.add.at(out.diagonal, self.rows, np.swapaxes(j, 1, 2) @ j)
+            np.add.at(out.gradient, self.rows, (np.swapaxes(j, 1, 2) @ r[..., None])[..., 0])
+        return out
+
+
+def windows(person: Person, core: np.ndarray) -> list[np.ndarray]:
+    """Rows to solve together: what is within reach of an edit, and the frames held beside it; each within one run."""
+    time, run = person.seen.time_s, np.cumsum(~person.joined)
+    found: list[np.ndarray] = []
+    for number in np.unique(run[core]):
+        rows = np.flatnonzero(run == number)
+        at = time[rows[core[rows]]]
+        near = rows[np.abs(time[rows][:, None] - at[None]).min(1) <= REACH_S]
+        for piece in np.split(near, np.flatnonzero(np.diff(near) > 1 + 2 * HELD) + 1):
+            found.append(np.arange(max(piece[0] - HELD, rows[0]), min(piece[-1] + HELD, rows[-1]) + 1))
+    return found
+
+
+def solve_window(person: Person, evidence: Evidence, which: np.ndarray, weights: fit.Weights, size_px: tuple[int, int],
+                 report: Report = nothing) -> fit.State:
+    """Solve one window; returns the state of its rows, the held ones as they were.
+
+    Args:
+        person: One person.
+        evidence: With the edits.
+        which: (W,) of `windows`.
+        weights: Of the motion stage's last fit.
+        size_px: Of the picture.
+        report: Called after each iteration; may raise Stopped.
+    """
+    time = person.seen.time_s[which]
+    at = time[evidence.core[which]]
+    far = np.clip(np.abs(time[:, None] - at[None]).min(1) / REACH_S, 0, 1)
+    hold = far**2 / ANCHOR
+    frozen = np.zeros(len(which), bool)
+    first, last = which[0], which[-1]
+    if first > 0 and person.joined[first]:
+        frozen[:HELD] = True
+    if last + 1 < len(person.frames) and person.joined[last + 1]:
+        frozen[-HELD:] = True
+    seen = evidence.seen
+    joined = seen.joined[which].copy()
+    joined[0] = False
+    part = fit.Observations(seen.px[which], seen.sigma_px[which], seen.depth_m[which], seen.depth_weight[which],
+                            time, joined)
+    ground = fit.Ground(evidence.contact[which])
+    if not person.on_floor:
+        ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)
+    row = {t: i for i, t in enumerate(which)}
+    pins = [(row[t], k, place) for t, k, place in evidence.pins if t in row]
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        report(done, ROUNDS[0])
+
+    problem = Corrected(pins, PIN_SIGMA * size_px[1], person.state.take(which), hold, model=person.model, seen=part,
+                        view=person.view.take(which), weights=weights, ground=ground, frozen=frozen)
+    return fit.minimise(problem, evidence.start.take(which), *ROUNDS, tick).state

@@ -1,0 +1,259 @@
+"""`sinew solve`: a take and edits in, a take out. Only what the edits are about is solved, from where it stands."""
+
+from __future__ import annotations
+
+import copy
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sinew_take import edits as contract
+from sinew_take import events, laws, skeleton
+from sinew_take import take as take_format
+from sinew_take.errors import RequestError
+from sinew_take.take import Subject, Take
+from sinew_take.version import VERSION
+
+from ..geometry import projection
+from ..motion import contact, fit
+from ..motion.frames import LONGEST_GAP_S
+from ..progress import Progress, StopRequest
+from . import local
+from .evidence import Evidence, gather
+from .rebuild import LIMB_KEYPOINTS, Person, pelvis_angles, person_of
+from .write import write_beside
+
+SHARE = {"motion": 0.8, "write": 0.2}
+STAGES = tuple(SHARE)
+OFF_PIN = 4.0
+"""A pin missed by more than so many of its spreads is said."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `sinew solve` was asked for."""
+
+    take: Path
+    edits: Path
+    out: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    take: Path
+    report: dict
+
+
+def solve(request: Request, emit: Callable[[events.Event], None], stop: StopRequest) -> Result:
+    """Solve a take again with edits.
+
+    Args:
+        request: What to do.
+        emit: Receives events as they happen.
+        stop: Asked between steps; raises `Stopped` from inside.
+
+    Returns:
+        The new take's folder and its report. It has the shot's identity and one of its own, and keeps all edits so far.
+
+    Raises:
+        RequestError, InputError, TakeError, Stopped: One sentence each; nothing stands at `out` then.
+    """
+    began = time.monotonic()
+    if request.out.exists():
+        raise RequestError(f"{request.out} already exists; choose another --out, takes are never overwritten.")
+    take = take_format.read(request.take)
+    new = contract.read(request.edits)
+    emit(events.Started(VERSION, list(STAGES)))
+    progress = Progress(emit, stop, share=SHARE)
+    edited, notes, changed = progress.run("motion", lambda report: apply(take, new, report))
+    for note in notes:
+        emit(events.Note(note))
+    path = progress.run("write", lambda report: write_beside(edited, request.out, changed, report))
+    report = {**edited.meta["report"], "seconds": {k: round(v, 2) for k, v in progress.seconds.items()},
+              "total_s": round(time.monotonic() - began, 2)}
+    emit(events.Finished([str(path.resolve())], report))
+    return Result(path, report)
+
+
+def edits_of(take: Take) -> list:
+    """Edits that a take was solved with."""
+    kept = (take.meta.get("producer") or {}).get("edits")
+    return contract.parse(kept) if kept else []
+
+
+def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Take, list[str], set[str]]:
+    """A take with edits applied.
+
+    Args:
+        take: The take; not changed.
+        new: Edits to add to those that it already has.
+        report: Progress; may raise Stopped.
+
+    Returns:
+        The new take (its `path` still the old one), sentences for the user, and the subjects whose motion changed.
+    """
+    contract.check(new, take)
+    earlier = edits_of(take)
+    every = contract.add(earlier, new)
+    fresh = [e for e in every if e not in earlier]
+    notes = []
+    if not fresh:
+        notes.append("The take already follows these edits; its motion is as it was.")
+    out = Take(copy.deepcopy(take.meta), take.shot, list(take.subjects), take.points, take.path)
+    changed: set[str] = set()
+    windows = _plan(take, every, fresh)
+    total = sum(len(w) for _, _, w in windows) * local.ROUNDS[0]
+    done = 0
+    size_px = tuple(take.meta["source"]["size_px"])
+    weights = fit.Weights()
+    for person, evidence, pieces in windows:
+        state = evidence.start
+        for which in pieces:
+            part = local.solve_window(person, evidence, which, weights, size_px,
+                                      lambda i, n, done=done: report(done + i, total))
+            done += local.ROUNDS[0]
+            state = _put(state, which, part)
+        rows = np.unique(np.concatenate(pieces))
+        number = [s.id for s in out.subjects].index(person.subject.id)
+        motion, said = _motion(person, evidence, state, rows, size_px)
+        out.subjects[number] = replace(person.subject, motion=motion)
+        notes += said + _flips_that_failed(person, state, fresh)
+        changed.add(person.subject.id)
+        _note_figures(out.meta, out.subjects[number], person, state)
+    report(total, total)
+    out.meta["id"] = str(uuid.uuid4())
+    producer = out.meta["producer"] = dict(out.meta.get("producer") or {})
+    producer["edits"] = contract.as_data(every)
+    producer["solved_from"] = take.id
+    out.meta["notes"] = list(dict.fromkeys([*out.meta.get("notes", []), *notes]))
+    return out, notes, changed
+
+
+def _plan(take: Take, every: list, fresh: list) -> list[tuple[Person, Evidence, list[np.ndarray]]]:
+    plans = []
+    for subject in take.subjects:
+        own = [e for e in every if e.subject == subject.id]
+        if not any(e in fresh for e in own):
+            continue
+        person = person_of(take, subject)
+        evidence = gather(person, own, [e for e in own if e in fresh], tuple(take.meta["source"]["size_px"]),
+                          fit.Weights().depth_sigma_m)
+        plans.append((person, evidence, local.windows(person, evidence.core)))
+    return plans
+
+
+def _put(state: fit.State, which: np.ndarray, part: fit.State) -> fit.State:
+    pelvis, q, root = state.pelvis.copy(), state.q.copy(), state.root_m.copy()
+    pelvis[which], q[which], root[which] = part.pelvis, part.q, part.root_m
+    return fit.State(pelvis, q, root, state.shape)
+
+
+def _motion(person: Person, evidence: Evidence, state: fit.State, rows: np.ndarray, size_px: tuple[int, int]
+            ) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The take's arrays with the solved rows put in; every other frame keeps its numbers."""
+    arrays = {name: value.copy() for name, value in person.subject.motion.items()}
+    at = person.frames[rows]
+    q = state.q[rows].copy()
+    # Wrong frames start between their neighbours, so the start says which whole turn continues those.
+    q[:, :3] = pelvis_angles(person.model, state.pelvis[rows], evidence.start.q[rows, :3])
+    arrays["q"][at] = inside(q)
+    arrays["root_m"][at] = state.root_m[rows].astype(np.float32)
+    body = person.subject.body
+    T_wj = laws.forward_kinematics(arrays["q"][at].astype(float), arrays["root_m"][at].astype(float),
+                                   body["rest_joints_m"].astype(float), body["joint_frames"].astype(float))
+    arrays["T_wj"][at], arrays["joints_m"][at] = T_wj, T_wj[:, :, :3, 3]
+    p = fit.pose(person.model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
+    soles = person.model.soles.positions(p, state.shape)
+    eye = -(np.swapaxes(person.view.R_cw, 1, 2) @ person.view.t_cw[..., None])[..., 0]
+    speed = contact.sole_speed(soles, person.seen.time_s, person.joined, eye)
+    chance = contact.planted(speed, soles[..., 2]) if person.on_floor else contact.standing(speed)
+    arrays["contact"][at] = chance[rows]
+    wrong = evidence.wrong
+    if wrong.any():
+        arrays["confidence"][person.frames[wrong]] = 0.0
+        for t in np.flatnonzero(wrong):
+            arrays["source"][person.frames[t]] = _filled(person, wrong, t)
+    notes = []
+    x = person.model.keypoints.positions(p, state.shape)
+    seen_by = _joints_of_keypoints()
+    for t, k, place in evidence.pins:
+        joints = np.flatnonzero(seen_by[:, k] > 0)
+        arrays["confidence"][person.frames[t], joints] = np.maximum(
+            arrays["confidence"][person.frames[t], joints], seen_by[joints, k])
+        arrays["source"][person.frames[t], joints] = 0
+        camera = person.view.R_cw[t] @ x[t, k] + person.view.t_cw[t]
+        miss = float(np.linalg.norm(projection.project(camera, person.view.K[t]) - place))
+        if miss > OFF_PIN * local.PIN_SIGMA * size_px[1]:
+            name = skeleton.MEDIAPIPE_KEYPOINTS[k]
+            notes.append(f"{person.subject.info.get('name', person.subject.id)}: the pinned {name} of frame "
+                         f"{person.frames[t]} is missed by {miss:.0f} px; the limits, the body's lengths or other pins "
+                         "do not let it get there.")
+    return arrays, notes
+
+
+def inside(q: np.ndarray) -> np.ndarray:
+    """Coordinates as float32, inside the limits as float32 has them."""
+    low, high = skeleton.LOW.astype(np.float32), skeleton.HIGH.astype(np.float32)
+    low = np.where(low < skeleton.LOW, np.nextafter(low, np.float32(np.inf)), low)
+    high = np.where(high > skeleton.HIGH, np.nextafter(high, np.float32(-np.inf)), high)
+    return np.clip(q.astype(np.float32), low, high)
+
+
+def _filled(person: Person, wrong: np.ndarray, t: int) -> int:
+    """1 between two frames with evidence that are near enough to each other, else 2 (a guess)."""
+    run = np.cumsum(~person.joined)
+    good = np.flatnonzero(~wrong & (run == run[t]))
+    k = np.searchsorted(good, t)
+    if not 0 < k < len(good):
+        return 2
+    return 1 if person.seen.time_s[good[k]] - person.seen.time_s[good[k - 1]] <= 2 * LONGEST_GAP_S else 2
+
+
+def _joints_of_keypoints() -> np.ndarray:
+    from ..motion.solve import _joint_keypoints
+
+    return _joint_keypoints()
+
+
+def _flips_that_failed(person: Person, state: fit.State, fresh: list) -> list[str]:
+    from .evidence import depths
+
+    before, after = (depths(person.model, person.view, s) for s in (person.state, state))
+    notes = []
+    for edit in fresh:
+        if not isinstance(edit, contract.Flip) or edit.subject != person.subject.id:
+            continue
+        which = np.ix_(np.arange(person.row(edit.start), person.row(edit.end - 1) + 1), LIMB_KEYPOINTS[edit.limb])
+        moved = float(np.abs(after[which] - before[which]).max())
+        if moved < 0.02:
+            notes.append(f"{person.subject.info.get('name', person.subject.id)}: the other side of {edit.limb} in "
+                         f"frames {edit.start} to {edit.end - 1} is where it already is, or the limits do not let it "
+                         "get there; nothing was flipped.")
+    return notes
+
+
+def _note_figures(meta: dict, subject: Subject, person: Person, state: fit.State) -> None:
+    """Bring the report's line of one person up to date."""
+    p = fit.pose(person.model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
+    x = person.model.keypoints.positions(p, state.shape)
+    camera = x @ np.swapaxes(person.view.R_cw, 1, 2) + person.view.t_cw[:, None]
+    ahead = camera[..., 2] > 0.05
+    camera = np.where(ahead[..., None], camera, [0.0, 0.0, 1.0])
+    px = projection.project(camera, person.view.K[:, None], person.distortion[:, None])
+    seen = subject.motion["keypoints_px"][person.frames].astype(float)
+    used = ahead & (np.nan_to_num(seen[..., 2]) >= 0.5) & person.track.present[person.frames, None]
+    error = np.linalg.norm(px - np.nan_to_num(seen[..., :2]), axis=-1)
+    count = used.sum(1)
+    per_frame = np.where(count > 0, (error * used).sum(1) / np.maximum(count, 1), np.nan)
+    for row in (meta.get("report") or {}).get("people", []):
+        if row.get("id") == subject.id and np.isfinite(per_frame).any():
+            mean = float(np.nanmean(per_frame))
+            heights = (subject.track["box_px"][:, 3] - subject.track["box_px"][:, 1])[subject.track["detected"]]
+            row["pixel_error_px"] = round(mean, 2)
+            row["pixel_error_of_height"] = round(mean / float(np.nanmedian(heights)), 4)
+            present = subject.motion["present"]
+            row["limit_violations"] = int((~skeleton.within_limits(subject.motion["q"][present])).sum())
