@@ -39,6 +39,8 @@ class Evidence:
     """Row, keypoint, place (2,) in the ideal picture."""
     wrong: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     """(N,) rows without evidence."""
+    moved: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    """(N,) rows whose start is not where the take is."""
     core: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     """(N,) rows that new edits are about; the others are held to what they were, more with their distance."""
 
@@ -57,7 +59,8 @@ def gather(person: Person, edits: list, new: list, size_px: tuple[int, int], dep
         RequestError: Too few frames are left to fill wrong ones from.
     """
     n = len(person.frames)
-    out = Evidence(person.seen, person.state, person.contact.copy(), wrong=np.zeros(n, bool), core=np.zeros(n, bool))
+    out = Evidence(person.seen, person.state, person.contact.copy(), wrong=np.zeros(n, bool), moved=np.zeros(n, bool),
+                   core=np.zeros(n, bool))
     for edit in (e for e in edits if isinstance(e, contract.Wrong)):
         rows = _rows(person, edit)
         out.wrong[rows] = True
@@ -66,6 +69,7 @@ def gather(person: Person, edits: list, new: list, size_px: tuple[int, int], dep
     if out.wrong.any():
         _refuse_all_wrong(person, out.wrong)
         _blank(person, out)
+        out.moved |= out.wrong
     for edit in (e for e in edits if isinstance(e, contract.Flip)):
         _flip(person, out, edit, edit in new, depth_sigma_m)
     _pin(person, out, [e for e in edits if isinstance(e, contract.Pin)], new, size_px)
@@ -110,7 +114,7 @@ def _flip(person: Person, out: Evidence, edit: contract.Flip, is_new: bool, dept
     rows = _rows(person, edit)
     if is_new:
         out.start = mirrored(person.model, person.view, out.start, edit.limb, rows)
-        out.core[rows] = True
+        out.core[rows] = out.moved[rows] = True
     # The depth of the limb as it now starts is the evidence: an earlier flip is in the take's motion already.
     which = np.ix_(rows, LIMB_KEYPOINTS[edit.limb])
     depth, trust = out.seen.depth_m.copy(), out.seen.depth_weight.copy()

@@ -19,6 +19,7 @@ HELD = 2
 ANCHOR = 0.01
 """Spread in rad and m by which the outermost frames of a window are held to what they were."""
 _FLOORLESS_M = 1e6
+_ON_LIMIT = 1e-5
 
 
 class Corrected(fit.Problem):
@@ -29,16 +30,19 @@ class Corrected(fit.Problem):
         pin_sigma_px: Their spread. They are quadratic: a pin is never an outlier.
         anchor: State that frames are held to.
         hold: (T,) inverse spread of each frame's unknowns about the anchor; 0 for free.
+        drift: (T, 49) gradient that the anchor has without any edit, taken off: without it a take solved by more than
+            this cost, or not to the end, would move where nobody corrected anything.
         **problem: As `fit.Problem`; the shape is not solved.
     """
 
     def __init__(self, pins: list[tuple[int, int, np.ndarray]], pin_sigma_px: float, anchor: fit.State,
-                 hold: np.ndarray, **problem) -> None:
+                 hold: np.ndarray, drift: np.ndarray, **problem) -> None:
         super().__init__(**problem, solve_shape=False)
         self.rows = np.array([t for t, _, _ in pins], dtype=int)
         self.keys = np.array([k for _, k, _ in pins], dtype=int)
         self.places = np.array([place for _, _, place in pins], dtype=float).reshape(-1, 2)
         self.pin_sigma_px, self.anchor, self.hold = pin_sigma_px, anchor, hold
+        self.drift = drift
         self.pin_view = self.view.take(self.rows)
 
     def _pinned(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -61,7 +65,8 @@ class Corrected(fit.Problem):
 
     def cost(self, s: fit.State) -> tuple[float, dict[str, float], np.ndarray]:
         total, terms, residual = super().cost(s)
-        terms["anchor"] = float(((self.hold[:, None] * self._offset(s)) ** 2).sum())
+        offset = self._offset(s)
+        terms["anchor"] = float(((self.hold[:, None] * offset) ** 2).sum() - 2 * (self.drift * offset).sum())
         total += terms["anchor"]
         if len(self.rows):
             x = self.model.keypoints.positions(self._pose(s), s.shape)[np.arange(len(self.rows)), self.keys]
@@ -73,7 +78,11 @@ class Corrected(fit.Problem):
         out = super().normal(s)
         i = np.arange(out.gradient.shape[1])
         out.diagonal[:, i, i] += self.hold[:, None] ** 2
-        out.gradient += self.hold[:, None] ** 2 * self._offset(s)
+        offset = self._offset(s)
+        drift = self.drift.copy()
+        turn = np.swapaxes(rot.left_jacobian_inverse(offset[:, :3]), 1, 2)
+        drift[:, :3] = (turn @ drift[:, :3, None])[..., 0]
+        out.gradient += self.hold[:, None] ** 2 * offset - drift
         if len(self.rows):
             x, jac = self.model.keypoints.jacobian(self._pose(s), s.shape)
             pick = np.arange(len(self.rows)), self.keys
@@ -122,14 +131,23 @@ def solve_window(person: Person, evidence: Evidence, which: np.ndarray, weights:
         frozen[:HELD] = True
     if last + 1 < len(person.frames) and person.joined[last + 1]:
         frozen[-HELD:] = True
-    seen = evidence.seen
-    joined = seen.joined[which].copy()
-    joined[0] = False
-    part = fit.Observations(seen.px[which], seen.sigma_px[which], seen.depth_m[which], seen.depth_weight[which],
-                            time, joined)
-    ground = fit.Ground(evidence.contact[which])
-    if not person.on_floor:
-        ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)
+    def problem_of(seen: fit.Observations, chance: np.ndarray) -> dict:
+        joined = seen.joined[which].copy()
+        joined[0] = False
+        part = fit.Observations(seen.px[which], seen.sigma_px[which], seen.depth_m[which], seen.depth_weight[which],
+                                time, joined)
+        ground = fit.Ground(chance[which])
+        if not person.on_floor:
+            ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)
+        return {"model": person.model, "seen": part, "view": person.view.take(which), "weights": weights,
+                "ground": ground, "frozen": frozen}
+
+    anchor = person.state.take(which)
+    drift = fit.Problem(**problem_of(person.seen, person.contact), solve_shape=False).normal(anchor).gradient
+    # A coordinate on its limit is pushed against it and shall stay so; where the pose begins elsewhere, drift means
+    # nothing.
+    drift[:, 3:46][_on_limit(anchor.q, drift)] = 0.0
+    drift[evidence.moved[which]] = 0.0
     row = {t: i for i, t in enumerate(which)}
     pins = [(row[t], k, place) for t, k, place in evidence.pins if t in row]
     done = 0
@@ -139,6 +157,11 @@ def solve_window(person: Person, evidence: Evidence, which: np.ndarray, weights:
         done += 1
         report(done, ROUNDS[0])
 
-    problem = Corrected(pins, PIN_SIGMA * size_px[1], person.state.take(which), hold, model=person.model, seen=part,
-                        view=person.view.take(which), weights=weights, ground=ground, frozen=frozen)
+    problem = Corrected(pins, PIN_SIGMA * size_px[1], anchor, hold, drift,
+                        **problem_of(evidence.seen, evidence.contact))
     return fit.minimise(problem, evidence.start.take(which), *ROUNDS, tick).state
+
+
+def _on_limit(q: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    q, g = q[:, 3:], gradient[:, 3:46]
+    return ((q <= fit.LOW + _ON_LIMIT) & (g > 0)) | ((q >= fit.HIGH - _ON_LIMIT) & (g < 0))
