@@ -207,7 +207,8 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                 "joint_names": list(skeleton.JOINT_NAMES), "dof_names": list(skeleton.DOF_NAMES),
                 "keypoint_names": list(skeleton.MEDIAPIPE_KEYPOINTS),
                 "height_m": round(float(np.ptp(own.body["rest_vertices_m"][:, 2])), 3), **own.info}
-        subjects.append(take_format.Subject(info, m.arrays, own.body, cloud, m.track.masks, _detections(m.track),
+        arrays = {**m.arrays, "pixel_error": m.pixel_error.astype(np.float32)}
+        subjects.append(take_format.Subject(info, arrays, own.body, cloud, m.track.masks, _detections(m.track),
                                             own.extra))
     rate = shot.info.rate
     notes = _named(notes + solved.notes + [note for m in motions for note in m.notes], motions)

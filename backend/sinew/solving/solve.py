@@ -249,6 +249,10 @@ def _note_figures(meta: dict, subject: Subject, person: Person, state: fit.State
     error = np.linalg.norm(px - np.nan_to_num(seen[..., :2]), axis=-1)
     count = used.sum(1)
     per_frame = np.where(count > 0, (error * used).sum(1) / np.maximum(count, 1), np.nan)
+    if "pixel_error" in subject.motion:
+        kept = subject.motion["pixel_error"]
+        moved = np.flatnonzero(~(np.abs(per_frame - kept[person.frames]) < 1e-3))  # others keep their numbers
+        kept[person.frames[moved]] = per_frame[moved]
     for row in (meta.get("report") or {}).get("people", []):
         if row.get("id") == subject.id and np.isfinite(per_frame).any():
             mean = float(np.nanmean(per_frame))
