@@ -186,7 +186,8 @@ def walk_q(n_frames: int, rng: np.random.Generator, rate: float = 30.0) -> np.nd
 
 
 def _motion(q: np.ndarray, root_m: np.ndarray, body: dict, keypoints: np.ndarray, shot: dict, present: np.ndarray
-            ) -> dict[str, np.ndarray]:
+            ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Arrays of `arrays.MOTION`, and of `arrays.TRACK` as a faultless detector would give them."""
     q, root_m = q.astype(np.float32), root_m.astype(np.float32)
     T_wj = laws.forward_kinematics(q.astype(float), root_m.astype(float), body["rest_joints_m"].astype(float),
                                    body["joint_frames"].astype(float))
@@ -204,7 +205,14 @@ def _motion(q: np.ndarray, root_m: np.ndarray, body: dict, keypoints: np.ndarray
     for array in motion.values():
         if array.dtype == np.float32:
             array[~present] = np.nan
-    return motion
+    turn = np.swapaxes(shot["T_wc"][:, :3, :3].astype(float), 1, 2)
+    landmarks = (world - world[:, 23:25].mean(1, keepdims=True)) @ np.swapaxes(turn, 1, 2)  # 23, 24: the hips
+    box = np.concatenate([pixels.min(1), pixels.max(1)], -1)
+    track = {"landmarks_m": landmarks.astype(np.float32), "spread_px": np.full((n, 33), 0.5, np.float32),
+             "box_px": box.astype(np.float32)}
+    for array in track.values():
+        array[~present] = np.nan
+    return motion, {**track, "detected": present.copy()}
 
 
 def project(points_w_m: np.ndarray, shot: dict[str, np.ndarray]) -> np.ndarray:
@@ -314,9 +322,10 @@ def make_take(n_frames: int = 30, *, n_subjects: int = 1, motion: str = "random"
                 "body": "default" if len(body_data["shape"]) > 1 else "box",
                 "joint_names": list(sk.JOINT_NAMES), "dof_names": list(sk.DOF_NAMES),
                 "keypoint_names": list(sk.MEDIAPIPE_KEYPOINTS)}
-        arrays = _motion(q, root, body_data, keypoints, shot, present)
+        arrays, track = _motion(q, root, body_data, keypoints, shot, present)
         avatar = _avatar(body_data, n_splats, rng) if n_splats else None
-        subjects.append(take.Subject(info, arrays, {k: v.copy() for k, v in body_data.items()}, avatar))
+        subjects.append(take.Subject(info, arrays, {k: v.copy() for k, v in body_data.items()}, avatar,
+                                     track=track))
     meta = {
         "format": take.FORMAT, "version": list(TAKE_VERSION), "laws": LAWS,
         "id": take_id or str(uuid.UUID(int=rng.integers(1 << 62).item())),
