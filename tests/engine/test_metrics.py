@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sinew.bench import accuracy, metrics
+from sinew.bench import balancing, metrics
 from sinew.geometry import rotations as rot
 
 RNG = np.random.default_rng(4)
@@ -58,7 +58,7 @@ def test_slide_counts_only_planted_points():
 
 def test_truth_files_are_read(shared):
     folder = shared / "truth" / "balancing"
-    joints, time_s, angles = accuracy.balancing_truth(folder)
+    joints, time_s, angles = balancing.balancing_truth(folder)
     assert joints.shape == (100, 12, 3) and angles.shape == (100, 8)
     assert np.diff(time_s) == pytest.approx(1 / 60, abs=1e-6)
     assert metrics.mean_acceleration(joints, time_s) == pytest.approx(8.7, abs=0.1)  # as its README says
@@ -71,10 +71,10 @@ def test_damaged_truth_is_refused(tmp_path):
     bad = tmp_path / "bad.trc"
     bad.write_text("PathFileType\t4\nNumFrames\tNumMarkers\tUnits\n5\t2\tm\nFrame#\tTime\ta\n\n1\t0\t1\t2\t3\n")
     with pytest.raises(ValueError, match="does not hold"):
-        accuracy.read_trc(bad)
+        balancing.read_trc(bad)
     bad.write_text("hello")
     with pytest.raises(ValueError, match="no TRC"):
-        accuracy.read_trc(bad)
+        balancing.read_trc(bad)
     bad.write_text("nRows=3\nnColumns=2\nendheader\ntime a\n0 1\n")
     with pytest.raises(ValueError, match="does not hold"):
-        accuracy.read_mot(bad)
+        balancing.read_mot(bad)

@@ -16,12 +16,14 @@ SAMPLE = REPOSITORY / "docs" / "sample" / "walk.mp4"
 
 SUITES = {
     "sample": ("sample", "the sample clip against its rendered truth"),
-    "balancing": ("accuracy", "measured truth on real footage, one view at a time (needs ../shared)"),
+    "accuracy": ("accuracy", "measured truth on real footage and six rendered clips, beside the plain detector"),
     "speed": ("speed", "a whole reconstruction against one detector pass over the same frames"),
     "memory": ("memory", "peak memory of a clip against that of the same clip ten times as long"),
     "blender": ("blender", "import into Blender (needs SINEW_BLENDER_PYTHON, a Python with bpy)"),
 }
 """Name -> (module of this package, what it measures); each module has `run(say) -> list[Row]`."""
+ALIASES = {"balancing": "accuracy"}
+"""Earlier names."""
 
 
 class Unavailable(Exception):
@@ -41,6 +43,7 @@ def run(names: list[str], say: Callable[[str], None]) -> list[Row]:
     Raises:
         RequestError: An unknown name, or a suite asked for by name that cannot run here.
     """
+    names = [ALIASES.get(n, n) for n in names]
     unknown = [n for n in names if n not in SUITES]
     if unknown:
         raise RequestError(f"There is no benchmark {unknown[0]!r}; choose among {', '.join(SUITES)}.")

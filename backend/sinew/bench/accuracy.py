@@ -1,155 +1,205 @@
-"""Accuracy on measured truth: `balancing`, a man filmed by calibrated cameras, solved from one view at a time.
+"""The accuracy card: every figure beside the plain detector's in the same run.
 
-Nothing of the calibration goes into the solve: focal length, up and scale are what the stages find by themselves. The
-calibration only says afterwards how far off they are. Baseline: the detector's own 3D landmarks, one plain pass over
-the same frames, as in the truth's README.
+On measured truth (`balancing`, one view at a time) and on six rendered clips whose truth is known. Nothing is told about
+the cameras: focal length, up and scale are what the stages find by themselves. The plain detector is one pass of
+MediaPipe over the full pictures, its 3D landmarks as they are.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from sinew_take import free_body
 from sinew_take import skeleton as sk
 
-from ..flow import CameraOptions, Shot
-from . import SHARED, metrics, need
+from ..flow import Camera, CameraOptions, Motion
+from . import SHARED, Unavailable, balancing, clips, detections, metrics, need
+from .rendered import people_of, project, read_truth
 from .tables import Row, row
 
-VIEWS = ("cam01", "cam02")
-_TRC_JOINTS = ("RHip", "LHip", "RKnee", "LKnee", "RAnkle", "LAnkle", "RShoulder", "LShoulder", "RElbow", "LElbow",
-               "RWrist", "LWrist")
-_MOT_ANGLES = {"knee_angle_r": "knee_angle_r", "knee_angle_l": "knee_angle_l", "hip_flexion_r": "hip_flexion_r",
-               "hip_flexion_l": "hip_flexion_l", "ankle_angle_r": "ankle_angle_r", "ankle_angle_l": "ankle_angle_l",
-               "elbow_flex_r": "elbow_flexion_r", "elbow_flex_l": "elbow_flexion_l"}
-"""OpenSim's coordinate -> ours, where both mean the same."""
+PLAIN = "plain detector"
+LIMBS = [sk.JOINT_INDEX[n] for n in metrics.LIMB_JOINTS]
+ANGLES = tuple(f"{a}_{s}" for a in ("hip_flexion", "knee_angle", "ankle_angle", "elbow_flexion") for s in "rl")
 
 
-def read_trc(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Markers of a TRC file.
+@dataclass(frozen=True)
+class Case:
+    """One clip with its truth, everything in the axes of the true camera."""
 
-    Returns:
-        Names, times (T,) s, positions (T, M, 3) in the file's axes, m.
-
-    Raises:
-        ValueError: The file is not what its header says.
-    """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    if len(lines) < 6 or not lines[0].startswith("PathFileType"):
-        raise ValueError(f"{path.name} is no TRC file")
-    facts = dict(zip(lines[1].split("\t"), lines[2].split("\t")))
-    names = [n.strip() for n in lines[3].split("\t")[2:] if n.strip()]
-    scale = {"m": 1.0, "mm": 1e-3}[facts["Units"].strip()]
-    table = [[float(x) for x in line.split("\t") if x.strip()] for line in lines[5:] if line.strip()]
-    n_markers = int(facts["NumMarkers"])
-    fits = len(names) == n_markers and len(table) == int(facts["NumFrames"])
-    if not fits or {len(r) for r in table} != {2 + 3 * n_markers}:
-        raise ValueError(f"{path.name} does not hold the {n_markers} markers that its header says")
-    data = np.array(table)
-    return names, data[:, 1], data[:, 2:].reshape(len(data), n_markers, 3) * scale
+    name: str
+    detected: detections.Detected
+    time_s: np.ndarray
+    joints_m: np.ndarray
+    """(T, 12, 3) true limb joints about the middle of the hips, camera axes."""
+    placed_m: np.ndarray
+    """(T, 12, 3) the same where they are in the world: for accelerations."""
+    angles: np.ndarray
+    """(T, 8) rad, of `ANGLES`."""
+    focal_px: float
+    up: np.ndarray
+    """(3,) in camera axes."""
+    joints_px: np.ndarray | None = None
+    """(T, 12, 2) where the truth is exact enough for pixels."""
+    height_px: np.ndarray | None = None
 
 
-def read_mot(path: Path) -> tuple[list[str], np.ndarray]:
-    """Columns of an OpenSim motion file: names without time, and values (T, C) in rad or m.
+@dataclass
+class Result:
+    """Figures of one case: name -> (ours, plain detector's or None, unit)."""
 
-    Raises:
-        ValueError: The file is not what its header says.
-    """
-    head, _, body = path.read_text(encoding="utf-8").partition("endheader")
-    facts = dict(line.split("=", 1) for line in head.splitlines() if "=" in line)
-    lines = [line for line in body.splitlines() if line.strip()]
-    names = lines[0].split()
-    data = np.array([[float(x) for x in line.split()] for line in lines[1:]])
-    if not names or names[0] != "time" or data.shape != (int(facts["nRows"]), int(facts["nColumns"])):
-        raise ValueError(f"{path.name} does not hold the table that its header says")
-    values = data[:, 1:]
-    if facts.get("inDegrees", "no").strip() == "yes":
-        angle = np.array([n[-3:] not in ("_tx", "_ty", "_tz") and not n.startswith("Abs_t") for n in names[1:]])
-        values = np.where(angle, np.radians(values), values)
-    return names[1:], values
+    name: str
+    figures: dict[str, tuple[float, float | None, str]] = field(default_factory=dict)
 
 
-def balancing_truth(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Limb joints (T, 12, 3) in the calibration's world (Z up), m; times; the angles of `_MOT_ANGLES` (T, 8), rad."""
-    names, time_s, points = read_trc(folder / "keypoints_3d.trc")
-    joints = points[:, [names.index(n) for n in _TRC_JOINTS]][..., [2, 0, 1]]
-    columns, values = read_mot(folder / "joint_angles.mot")
-    return joints, time_s, values[:, [columns.index(n) for n in _MOT_ANGLES]]
+def _centred(joints: np.ndarray) -> np.ndarray:
+    return joints - joints[:, metrics.HIPS].mean(1, keepdims=True)
 
 
-def plain_landmarks(shot: Shot) -> np.ndarray:
-    """(T, 33, 3) the detector's 3D landmarks of one plain pass over the full pictures; NaN where it finds nobody."""
-    import mediapipe
-    from mediapipe.tasks import python as tasks
-    from mediapipe.tasks.python import vision
+def balancing_case(view: str, folder: Path) -> Case:
+    """One view of the measured truth."""
+    joints, time_s, angles = balancing.balancing_truth(folder)
+    found = detections.detect(folder / f"{view}.mp4")
+    focal, R_cw = balancing.calibrated(folder, view, found.shot.info.size_px[0])
+    order = list(balancing.MOT_ANGLES.values())
+    return Case(view, found, time_s, _centred(joints) @ R_cw.T, joints, angles[:, [order.index(a) for a in ANGLES]],
+                focal, R_cw[:, 2])
 
-    from ..people import models
-    from ..video import frames
 
-    options = vision.PoseLandmarkerOptions(
-        base_options=tasks.BaseOptions(model_asset_buffer=models.task_bundle()), num_poses=1)
-    out = np.full((shot.n_frames, 33, 3), np.nan)
-    with vision.PoseLandmarker.create_from_options(options) as detector:
-        for t, picture in frames(shot):
-            image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
-            found = detector.detect(image).pose_world_landmarks
-            if found:
-                out[t] = [[p.x, p.y, p.z] for p in found[0]]
+def rendered_case(name: str, video: Path, truth_path: Path) -> Case:
+    """A rendered clip with one person."""
+    truth = read_truth(truth_path)
+    person = people_of(truth)[0]
+    joints = person["joints_m"][:, LIMBS].astype(float)
+    R_wc = truth["T_wc"][:, :3, :3].astype(float)
+    return Case(name, detections.detect(video), truth["time_s"], _centred(joints) @ R_wc, joints,
+                person["q"][:, [sk.DOF_INDEX[a] for a in ANGLES]].astype(float), float(truth["K"][0, 0, 0]), R_wc[0, 2],
+                project(joints, truth["T_wc"], truth["K"]), np.ptp(person["keypoints_px"][..., 1], axis=1))
+
+
+def solve(case: Case, solve_people: Callable | None = None) -> tuple[Camera, Motion]:
+    """Camera and motion of a case by the real stages, from the kept detections."""
+    from ..camera import solve_camera
+    from ..motion import solve_motion
+
+    body = free_body.load()
+    shot, people = case.detected.shot, case.detected.people
+    camera, starts = solve_camera(shot, people, body, CameraOptions())
+    camera, motions = (solve_people or solve_motion)(shot, people, camera, body, starts=starts)
+    return camera, motions[0]
+
+
+def _about_mean(a: np.ndarray, b: np.ndarray) -> float:
+    turns = np.exp(1j * (a - b)[np.isfinite(a - b)])
+    off = np.angle(turns / turns.mean())
+    return float(np.degrees(np.sqrt(np.mean(off**2))))
+
+
+def figures(case: Case, camera: Camera, motion: Motion) -> Result:
+    """Every figure of a solved case."""
+    a, out = motion.arrays, Result(case.name)
+    joints = a["joints_m"][:, LIMBS].astype(float)
+    R_wc = np.asarray(camera.T_wc, dtype=float)[:, :3, :3]
+    ours, plain = _centred(joints) @ R_wc, _centred(detections.plain_joints(case.detected.plain_m))
+
+    def add(name, unit, value, base=None):
+        out.figures[name] = (float(value), None if base is None else float(base), unit)
+
+    for name, measure in (("PA-MPJPE", metrics.pa_mpjpe), ("MPJPE, one alignment", metrics.take_aligned_mpjpe),
+                          ("MPJPE, camera axes", metrics.mpjpe)):
+        add(name, "mm", *(1e3 * measure(x, case.joints_m) for x in (ours, plain)))
+    base = detections.plain_angles(case.detected.plain_m)
+    q = a["q"].astype(float)
+    for i, name in enumerate(ANGLES):
+        mine = q[:, sk.DOF_INDEX[name]]
+        add(name, "deg", *(metrics.angle_rmse_deg(x, case.angles[:, i]) for x in (mine, base[name])))
+        if name.startswith("hip"):
+            add(f"{name} about its mean", "deg", *(_about_mean(x, case.angles[:, i]) for x in (mine, base[name])))
+    add("mean acceleration over the true one", "", *(metrics.mean_acceleration(x, case.time_s)
+        / metrics.mean_acceleration(case.placed_m, case.time_s) for x in (joints, plain)))
+    add("acceleration error", "m/s²", *(metrics.mean_acceleration(x - case.joints_m, case.time_s) for x in (ours, plain)))
+    add("frames with a limit violated", "", (~sk.within_limits(a["q"][a["present"]])).sum())
+    if case.joints_px is None:
+        add("pixel error to the detection", "px", np.nanmean(motion.pixel_error))
+    else:
+        found = project(joints, camera.T_wc, camera.K)
+        raw = detections.plain_px(case.detected)
+        add("pixel error", "% of height", *(100 * np.nanmean(
+            np.linalg.norm(x - case.joints_px, axis=-1) / case.height_px[:, None]) for x in (found, raw)))
+    detected = np.isfinite(case.detected.plain_m).all((1, 2))
+    shown = case.detected.people.tracks[0].present
+    add("frames without a detection", "%", 100 * np.mean(~shown), 100 * np.mean(~detected))
+    source = np.where(a["present"][:, None], a["source"], 2)[:, LIMBS]
+    add("limb joints filled or guessed", "%", 100 * np.mean(source > 0))
+    add("focal length over the true one", "", camera.K[0, 0, 0] / case.focal_px)
+    add("up direction off by", "deg", metrics.angle_between_deg(camera.T_wc[0, 2, :3], case.up))
     return out
 
 
-def balancing(shared_dir: Path) -> list[Row]:
-    """Both views through the real stages, every figure beside the plain detector's in the same run."""
-    from ..camera import solve_camera
-    from ..motion import solve_motion
-    from ..people import find_people
-    from ..video import find_shots
+TARGETS = {
+    ("cam01", "PA-MPJPE"): "60", ("cam01", "MPJPE, one alignment"): "84",
+    ("cam02", "PA-MPJPE"): "55", ("cam02", "MPJPE, one alignment"): "71",
+    **{(v, f"{a}_{s}{b}"): "10" for v in balancing.VIEWS for s in "rl"
+       for a, b in (("knee_angle", ""), ("hip_flexion", " about its mean"))},
+    **{(v, "mean acceleration over the true one"): "0.7 to 1.3" for v in balancing.VIEWS},
+    ("mean of six", "PA-MPJPE"): "40, ratio 0.5",
+}
+_EVERYWHERE = {"frames with a limit violated": "0"}
 
-    folder = shared_dir / "truth" / "balancing"
-    truth, time_s, truth_angles = balancing_truth(folder)
-    calibration = tomllib.loads((folder / "calibration.toml").read_text(encoding="utf-8"))
-    body = free_body.load()
-    limbs = [sk.JOINT_INDEX[n] for n in metrics.LIMB_JOINTS]
-    keys = [sk.MEDIAPIPE_KEYPOINTS.index(n) for n in metrics.LIMB_KEYPOINTS]
-    ours = [sk.DOF_INDEX[n] for n in _MOT_ANGLES.values()]
-    rows = []
-    for view in VIEWS:
-        shot = find_shots(folder / f"{view}.mp4").shots[0]
-        plain = plain_landmarks(shot)[:, keys]
-        people = find_people(shot, most=1)
-        camera, starts = solve_camera(shot, people, body, CameraOptions())
-        camera, (motion,) = solve_motion(shot, people, camera, body, starts=starts)
-        a = motion.arrays
-        joints = a["joints_m"][:, limbs].astype(float)
 
-        def add(name, measure, unit, target="", scale=1.0, v=view, j=joints, p=plain):
-            rows.append(row(f"{v}: {name}", scale * measure(j), unit, scale * measure(p), target, "plain detector"))
+def mean(results: list[Result], name: str) -> Result:
+    """Mean of every figure over cases; limit violations are summed."""
+    out = Result(name)
+    for what, (_, base, unit) in results[0].figures.items():
+        values = np.array([r.figures[what][0] for r in results])
+        bases = None if base is None else float(np.mean([r.figures[what][1] for r in results]))
+        total = values.sum() if what in _EVERYWHERE else values.mean()
+        out.figures[what] = (float(total), bases, unit)
+    return out
 
-        add("PA-MPJPE", lambda x: metrics.pa_mpjpe(x, truth), "mm", "70", 1e3)
-        add("MPJPE, one alignment", lambda x: metrics.take_aligned_mpjpe(x, truth), "mm", "", 1e3)
-        add("mean acceleration", lambda x: metrics.mean_acceleration(x, time_s), "m/s²",
-            f"15, truth {metrics.mean_acceleration(truth, time_s):.1f}")
-        rows.append(row(f"{view}: frames with a limit violated", float((~sk.within_limits(a["q"])).sum()), "", None,
-                        "0"))
-        errors = metrics.angle_rmse_deg(a["q"][:, ours], truth_angles)
-        for name, value in zip(_MOT_ANGLES.values(), errors):
-            rows.append(row(f"{view}: {name}, difference to OpenSim", float(value), "deg"))
-        rows.append(row(f"{view}: pixel error of the fit", float(np.nanmean(motion.pixel_error)), "px"))
-        known = calibration[f"cam_{view[3:]}"]
-        scale = shot.info.size_px[0] / known["size"][0]
-        rows.append(row(f"{view}: focal length over the calibrated one",
-                        float(camera.K[0, 0, 0]) / (known["matrix"][0][0] * scale), ""))
-        true_up = cv2.Rodrigues(np.array(known["rotation"]))[0][:, 2]
-        rows.append(row(f"{view}: up direction off by",
-                        metrics.angle_between_deg(camera.T_wc[0, 2, :3], true_up), "deg"))
-    return rows
+
+def rows_of(result: Result) -> list[Row]:
+    return [row(f"{result.name}: {what}", value, unit, base,
+                TARGETS.get((result.name, what), _EVERYWHERE.get(what, "")), PLAIN if base is not None else "")
+            for what, (value, base, unit) in result.figures.items()]
+
+
+def cases(say: Callable[[str], None]) -> tuple[list[Case], list[Case]]:
+    """The measured cases and the rendered ones that can be had here.
+
+    Raises:
+        Unavailable: Neither can.
+    """
+    measured, made, reason = [], [], None
+    try:
+        folder = need(SHARED / "truth" / "balancing", "The measured truth (../shared/truth/balancing)")
+        measured = [balancing_case(v, folder) for v in balancing.VIEWS]
+    except Unavailable as error:
+        reason = error
+        say(f"  without balancing: {error}")
+    try:
+        made = [rendered_case(c.name, *clips.ensure(c, say)) for c in clips.ACCURACY]
+    except Unavailable as error:
+        if reason is not None:
+            raise
+        say(f"  without rendered clips: {error}")
+    return measured, made
 
 
 def run(say: Callable[[str], None]) -> list[Row]:
-    need(SHARED / "truth" / "balancing", "The measured truth (../shared/truth/balancing)")
-    return balancing(SHARED)
+    """The whole card."""
+    measured, made = cases(say)
+    rows, results = [], []
+    for case in measured:
+        rows += rows_of(figures(case, *solve(case)))
+    for case in made:
+        results.append(figures(case, *solve(case)))
+        say(f"  {case.name} …")
+    if results:
+        rows += rows_of(mean(results, "mean of six"))
+        for r in results:
+            rows += rows_of(r)
+    return rows
