@@ -102,7 +102,7 @@ def hsmr(dtype: torch.dtype) -> list[Difference]:
         near = net.crop_translation(camera[0])
         far = net.picture_translation(camera[0], torch.from_numpy(data["in_bbox_cxcys"]).to(dtype),
                                       torch.from_numpy(data["in_image_wh"]).to(dtype))
-        poses = representation.rep_to_q(rep.numpy())
+        poses = representation.rep_to_q(rep).numpy()
     # The identical fill cannot be had on every processor: its last bits move the outputs by up to 4e-6 (README there).
     t, c = (1e-5, 2e-5) if dtype == torch.float64 else (1e-5, 3e-5)
     tight = dtype == torch.float64 and out[0].value == 0.0 and out[1].value == 0.0
@@ -119,10 +119,52 @@ def hsmr(dtype: torch.dtype) -> list[Difference]:
     return out
 
 
+def _matrix(data: dict[str, np.ndarray], name: str) -> np.ndarray:
+    out = np.zeros(data[f"{name}_shape"])
+    np.add.at(out, (data[f"{name}_row"], data[f"{name}_col"]), data[f"{name}_data"].astype(np.float64))
+    return out
+
+
+def wham(dtype: torch.dtype) -> list[Difference]:
+    """WHAM on its 30 frames, with and without masked keypoints."""
+    from ..networks.load import strictly
+    from ..networks.wham import network as net
+    from ..networks.wham.smpl import SmplPoints
+
+    data = fixture("wham.npz")
+    weights, out = filled(data)
+    most = 1e-5 if dtype == torch.float32 or out[0].value or out[1].value else 1e-9
+    weights.update({k.removeprefix("override/"): torch.from_numpy(v) for k, v in data.items() if k.startswith("override/")})
+    model = net.empty()
+    strictly(model, weights, ("smpl.",), "WHAM", Path("fixture"))
+    model.to(dtype)
+    arrays = {k: data[k] for k in ("v_template", "shapedirs", "posedirs", "kintree_table")}
+    body = SmplPoints({**arrays, "J_regressor": _matrix(data, "J_regressor"), "weights": _matrix(data, "weights")},
+                      {"joints": _matrix(data, "J_regressor_wham"), "feet": _matrix(data, "J_regressor_feet")},
+                      data["verts_idx"], dtype)
+
+    def given(name: str) -> torch.Tensor:
+        return torch.from_numpy(data[f"in_{name}"].astype(np.float64)).to(dtype)
+
+    for case in ("a", "b"):
+        features = given("img_features")
+        hidden = torch.zeros(1, features.shape[1], 17, dtype=torch.bool)
+        if case == "b":
+            hidden = torch.from_numpy(data["in_b_mask"])
+            features[tuple(int(i) for i in data["in_b_zero_at"])] = 0
+        got = net.run(model, body, given("x"), hidden, given("init_kp"), given("init_smpl"), given("init_root"),
+                      given("cam_angvel"), given("cam_intrinsics"), given("bbox"), given("res"), features, case == "a")
+        some = slice(0, 25, 6)
+        got |= {"motion_context": got["motion_context"][0, :, :16], "poses_body": got["poses_body"][some],
+               "joints31": got.pop("joints"), "verts_cam": got.pop("vertices")[some]}
+        out += [Difference(f"{case} {name}", _most(value, data[f"out_{case}_{name}"]), most) for name, value in got.items()]
+    return out
+
+
 def rows() -> list[Row]:
     """Rows of all networks."""
     out = []
-    for name, make in (("HSMR", hsmr),):
+    for name, make in (("HSMR", hsmr), ("WHAM", wham)):
         for dtype in (torch.float64, torch.float32):
             for d in make(dtype):
                 out.append(row(f"{name} {d.name}, {str(dtype).split('.')[1]}", d.value, "", target=f"{d.most:.0e}"))

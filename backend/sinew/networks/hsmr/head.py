@@ -1,8 +1,9 @@
 """The head: one token that asks the picture's tokens six times, and three linear read-outs.
 
-Facts: the token starts at zero (so only the bias and the position reach it); each of six layers is self-attention,
-cross-attention to the picture and a GELU perceptron, each behind a layer norm (PyTorch's eps) and added; eight heads of 64. What the read-outs give is
-added to the mean pose, shape and camera that the checkpoint holds. Names of modules are those of the checkpoint.
+Facts: the token starts at zero, so only the bias and the position reach it; each of six layers is self-attention,
+cross-attention to the picture and a GELU perceptron, each behind a layer norm (PyTorch's eps) and added; eight heads of
+64. What the read-outs give is added to the mean pose, shape and camera that the checkpoint holds. Names of modules are
+those of the checkpoint.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""HSMR: pose and shape of the SKEL body from one picture, with the user's checkpoint."""

@@ -1,0 +1,1 @@
+"""WHAM: motion in the world and contacts from keypoints, with the user's weights and SMPL."""
