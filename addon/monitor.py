@@ -9,12 +9,13 @@ from pathlib import Path
 
 import bpy
 
+from ..backend.sinew_take import model_files
 from ..backend.sinew_take.errors import SinewError
 from . import words
 from .jobs import install, look, takes
 from .jobs.runner import Runner
 from .jobs.state import Status
-from .preferences import backend_source, chosen_path, preferences, private_place, takes_folder
+from .preferences import backend_source, chosen_path, models_folder, preferences, private_place, takes_folder
 
 RUNNER = "sinew_runner"
 PERIOD_S = 0.2
@@ -72,8 +73,21 @@ def tick() -> float | None:
         mirror(bpy.context.window_manager)
         if was_alive and not state.is_alive:
             refresh(bpy.context.window_manager)
+            _import_results()
         redraw()
     return None if runner().is_idle else PERIOD_S
+
+
+def _import_results() -> None:
+    """Import what was asked for as an import, if its job has just ended well; else the panel's button is there."""
+    done, runner().to_import = runner().to_import, None
+    windows = bpy.context.window_manager.windows
+    if done is None or done is not runner().job or done.state.status is not Status.FINISHED or not windows:
+        return
+    with bpy.context.temp_override(window=windows[0]):
+        if bpy.ops.sinew.import_take.poll():
+            for folder in done.state.takes:
+                bpy.ops.sinew.import_take("INVOKE_DEFAULT", True, directory=str(folder))
 
 
 def settle() -> None:
@@ -117,7 +131,20 @@ def refresh(wm: bpy.types.WindowManager) -> None:
         item.date = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.modified))
         item.size, item.error = words.size(row.size), row.error
     state.take_index = min(state.take_index, max(len(rows) - 1, 0))
+    _mirror_models(state)
     mirror(wm)
+
+
+def _mirror_models(state) -> None:
+    folder = models_folder()
+    state.models_folder = str(folder or "")
+    state.models.clear()
+    for key, found in model_files.look(folder).items():
+        item = state.models.add()
+        item.name, item.title, item.adds = key, found.set.title, words.in_panel(found.set.adds)
+        item.page, item.licence, item.is_ready = found.set.page, found.set.licence, found.is_ready
+        item.missing = "" if found.is_ready else (" or " if found.set.any_of else ", ").join(found.missing)
+        item.sentence = "" if found.is_ready else found.sentence()
 
 
 def mirror(wm: bpy.types.WindowManager) -> None:

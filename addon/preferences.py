@@ -1,5 +1,6 @@
-"""The extension's preferences: where takes go, and on which Python the backend runs."""
+"""The extension's preferences: where takes go, where model files are, and on which Python the backend runs."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,9 @@ class SINEW_AP_preferences(bpy.types.AddonPreferences):
     takes_folder: bpy.props.StringProperty(
         name="Takes", subtype="DIR_PATH", update=_changed,
         description="Folder of runs and takes; empty for the extension's own folder")
+    models_folder: bpy.props.StringProperty(
+        name="Model Files", subtype="DIR_PATH", update=_changed,
+        description="Folder of model files of your own, such as SKEL's or SMPL-X's; nothing is ever downloaded into it")
     python: bpy.props.StringProperty(
         name="Python 3.11 or 3.12", subtype="FILE_PATH",
         description="Python to build the backend on; empty to look for one, or to fetch one with uv")
@@ -43,6 +47,7 @@ class SINEW_AP_preferences(bpy.types.AddonPreferences):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(self, "takes_folder")
+        layout.prop(self, "models_folder")
         layout.prop(self, "device")
         column = layout.column(heading="Backend")
         column.prop(self, "python")
@@ -67,6 +72,11 @@ def takes_folder() -> Path:
     """Where runs and takes go."""
     chosen = preferences().takes_folder
     return Path(bpy.path.abspath(chosen)) if chosen else private_place().root / "takes"
+
+
+def models_folder() -> Path | None:
+    """The user's folder of model files: the preference's, else the environment's `SINEW_MODELS`; None where neither is."""
+    return chosen_path(preferences().models_folder) or chosen_path(os.environ.get("SINEW_MODELS", ""))
 
 
 def backend_source() -> Path:

@@ -41,6 +41,11 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
         name="Camera", description="How the camera moves",
         items=[("auto", "Automatic", "Find out from the video"), ("static", "Static", "On a tripod"),
                ("rotating", "Rotating", "Pans and tilts from one place"), ("moving", "Moving", "Walks or rides")])
+    body: bpy.props.EnumProperty(
+        name="Body", description="Whose skin and skeleton the people get",
+        items=[("default", "Default", "Sinew's own body; needs no files and no licence"),
+               ("skel", "SKEL", "Skin and bone surfaces of SKEL, from your own files"),
+               ("smplx", "SMPL-X", "Hands, face and skin of SMPL-X, from your own files")])
     lens: bpy.props.EnumProperty(
         name="Lens", description="Where the focal length comes from",
         items=[("AUTO", "Automatic", "From the file, else estimated with the people's proportions"),
@@ -69,6 +74,18 @@ class SINEW_PG_take(bpy.types.PropertyGroup):
     size: bpy.props.StringProperty(name="Size")
     people: bpy.props.IntProperty(name="People")
     error: bpy.props.StringProperty(description="Why the take cannot be imported")
+
+
+class SINEW_PG_models(bpy.types.PropertyGroup):
+    """One set of model files. Its name is its key in `sinew_take.model_files`."""
+
+    title: bpy.props.StringProperty()
+    adds: bpy.props.StringProperty(description="What becomes possible")
+    page: bpy.props.StringProperty(description="Where to get the files")
+    licence: bpy.props.StringProperty()
+    is_ready: bpy.props.BoolProperty()
+    missing: bpy.props.StringProperty(description="What is not there")
+    sentence: bpy.props.StringProperty(description="What is missing and what to do")
 
 
 class SINEW_PG_facts(bpy.types.PropertyGroup):
@@ -112,6 +129,8 @@ class SINEW_PG_state(bpy.types.PropertyGroup):
     takes: bpy.props.CollectionProperty(type=SINEW_PG_take)
     take_index: bpy.props.IntProperty(name="Take")
     takes_folder: bpy.props.StringProperty(subtype="DIR_PATH")
+    models: bpy.props.CollectionProperty(type=SINEW_PG_models)
+    models_folder: bpy.props.StringProperty(subtype="DIR_PATH")
 
 
 def person(item: bpy.types.Object | None) -> bpy.types.Object | None:
@@ -134,7 +153,7 @@ def selected_people(context: bpy.types.Context) -> list[bpy.types.Object]:
     return list(dict.fromkeys(found for item in chosen if (found := person(item)) is not None))
 
 
-CLASSES = (SINEW_PG_settings, SINEW_PG_text, SINEW_PG_take, SINEW_PG_facts, SINEW_PG_state)
+CLASSES = (SINEW_PG_settings, SINEW_PG_text, SINEW_PG_take, SINEW_PG_models, SINEW_PG_facts, SINEW_PG_state)
 
 
 def register() -> None:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import degrees
+from pathlib import Path
 
+from ..backend.sinew_take import model_files
 from ..backend.sinew_take.errors import RequestError
 from .jobs.look import frames_to_seconds
 from .jobs.takes import Request
 from .preferences import chosen_path
 
 
-def request(settings, facts, device: str) -> Request:
+def request(settings, facts, device: str, models: Path | None) -> Request:
     """What `sinew reconstruct` is asked for.
 
     Args:
         settings: `properties.SINEW_PG_settings`.
         facts: `properties.SINEW_PG_facts` of the same video.
         device: auto, cpu or cuda.
+        models: The user's folder of model files.
 
     Raises:
-        RequestError: No video, or a range that does not fit it.
+        RequestError: No video, a range that does not fit it, or a body whose model files are not there.
     """
     video = chosen_path(settings.video)
     if video is None:
         raise RequestError("No video is picked; pick one in the Sinew panel.")
+    if settings.body != "default":
+        found = model_files.look(models)[settings.body]
+        if not found.is_ready:
+            raise RequestError(found.sentence())
     start_s = end_s = None
     if settings.use_range:
         if not facts.is_known or facts.rate[0] < 1:
@@ -44,5 +51,5 @@ def request(settings, facts, device: str) -> Request:
         camera=settings.camera,
         focal_mm=settings.focal_mm if settings.lens == "MM" else None,
         fov_deg=degrees(settings.fov) if settings.lens == "FOV" else None,
-        device=device,
+        body=settings.body, models=models, device=device,
         rate=settings.rate if facts.is_sequence else None)

@@ -28,6 +28,8 @@ IN_PANEL = {
     "--rate": "Frames per Second",
     "--device": "Device",
     "--out": "takes folder",
+    "--models": "Model Files",
+    "--body": "Body",
 }
 """The panel's names for the command line's options."""
 

@@ -8,7 +8,14 @@ import bpy
 from ..addon import monitor, settings
 from ..addon.jobs import install, takes
 from ..addon.jobs.process import Job
-from ..addon.preferences import backend_source, preferences, private_place, takes_folder
+from ..addon.preferences import (
+    backend_source,
+    chosen_path,
+    models_folder,
+    preferences,
+    private_place,
+    takes_folder,
+)
 from ..backend.sinew_take.errors import RequestError, SinewError
 from .backend import follow
 
@@ -96,26 +103,93 @@ class SINEW_OT_reconstruct(bpy.types.Operator):
 
 
 def start(context: bpy.types.Context) -> Job:
-    """Write the request down and start the backend.
+    """Start the backend on the picked video.
 
     Raises:
         RequestError: A second job, no backend, no video, or a folder that cannot be written.
     """
+    monitor.runner().refuse_second()
+    request = settings.request(context.scene.sinew, context.window_manager.sinew.facts, preferences().device,
+                               models_folder())
+    return _start(request, Path(request.video).name)
+
+
+def _start(request: takes.Request | takes.Conversion, title: str) -> Job:
     runner, place = monitor.runner(), private_place()
     runner.refuse_second()
     found = monitor.backend()
     if found.status is not install.BackendStatus.READY:
         raise RequestError(found.text)
-    request = settings.request(context.scene.sinew, context.window_manager.sinew.facts, preferences().device)
     run = takes.new_run(takes_folder())
     log = run / takes.LOG
     argv = [str(found.python), "-m", "sinew", *request.arguments(run / takes.TAKE), "--log", str(log),
             "--parent-pid", str(os.getpid())]
     takes.write_request(run, request, argv)
-    job = Job(argv, Path(request.video).name, log,
-              install.backend_environment(backend_source(), place.cache, os.environ))
+    job = Job(argv, title, log, install.backend_environment(backend_source(), place.cache, os.environ))
     runner.start(job)
     return job
 
 
-CLASSES = (SINEW_OT_pick_video, SINEW_OT_probe_video, SINEW_OT_reconstruct)
+class SINEW_OT_convert_result(bpy.types.Operator):
+    """Bring in what another system has solved: SMPL, SMPL-X, WHAM, GVHMR, TRAM, 2D keypoints and more"""
+
+    bl_idname = "sinew.convert_result"
+    bl_label = "Import Another System's Result"
+
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: bpy.props.StringProperty(default="*.npz;*.npy;*.pkl;*.pt;*.pth;*.json", options={"HIDDEN"})
+    rate: bpy.props.StringProperty(
+        name="Rate", description="Frames per second where the file does not say, such as 24 or 30000/1001; "
+                                 "empty for the file's own")
+    video: bpy.props.StringProperty(
+        name="Video", subtype="FILE_PATH", description="The clip that the result is of; empty for none")
+    layout_name: bpy.props.StringProperty(
+        name="Layout", description="Name of the file's layout as sinew convert --help lists them; "
+                                   "empty to find out from the file")
+    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        state = context.window_manager.sinew
+        if state.is_alive:
+            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
+        elif state.backend != "READY":
+            cls.poll_message_set("The backend is not ready; set it up first")
+        else:
+            return True
+        return False
+
+    def invoke(self, context, event):
+        self.wait = False
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def draw(self, context):
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        for name in ("rate", "video", "layout_name"):
+            layout.prop(self, name)
+
+    def execute(self, context):
+        try:
+            path = chosen_path(self.filepath)
+            if path is None or not path.exists():
+                raise RequestError(f"{self.filepath or 'Nothing'} is not there; choose a file with another system's "
+                                   "result.")
+            request = takes.Conversion(path, self.layout_name.strip() or None, self.rate.strip() or None,
+                                       chosen_path(self.video), models_folder())
+            job = _start(request, path.name)
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if not self.wait:
+            monitor.runner().to_import = job
+        ended = follow(self, job)
+        if self.wait and "FINISHED" in ended:
+            for folder in job.state.takes:
+                ended = bpy.ops.sinew.import_take(directory=str(folder))
+        return ended
+
+
+CLASSES = (SINEW_OT_pick_video, SINEW_OT_probe_video, SINEW_OT_reconstruct, SINEW_OT_convert_result)

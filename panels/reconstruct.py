@@ -58,12 +58,31 @@ class SINEW_PT_options(_Sidebar, bpy.types.Panel):
         _switch(layout, settings, "use_range", "Range", ("first_frame", "last_frame"))
         _switch(layout, settings, "use_people", "Most People", ("people",))
         _switch(layout, settings, "use_height", "Height", ("height_m",))
+        _body(layout, context, settings)
         layout.prop(settings, "camera")
         layout.prop(settings, "lens")
         if settings.lens == "MM":
             layout.prop(settings, "focal_mm", text="35 mm Equivalent")
         elif settings.lens == "FOV":
             layout.prop(settings, "fov")
+
+
+def _body(layout, context, settings) -> None:
+    ready = {item.name: item for item in context.window_manager.sinew.models}
+    row = layout.row(heading="Body", align=True)
+    for key in ("default", "skel", "smplx"):
+        choice = row.row(align=True)
+        choice.enabled = key == "default" or (key in ready and ready[key].is_ready)
+        choice.prop_enum(settings, "body", key)
+    for key in ("skel", "smplx"):
+        if key in ready and not ready[key].is_ready and settings.body == key:
+            alert = layout.column()
+            alert.alert = True
+            sentences(alert, context, ready[key].sentence, "ERROR")
+    if any(not item.is_ready for key, item in ready.items() if key in ("skel", "smplx")):
+        note = layout.row()
+        note.active = False
+        sentences(note, context, "Other bodies use model files of your own; see Model Files below.", "INFO")
 
 
 def _switch(layout, settings, switch: str, heading: str, names: tuple[str, ...]) -> None:

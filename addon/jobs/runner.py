@@ -24,6 +24,8 @@ class Runner:
     def __init__(self) -> None:
         self.job: AnyJob | None = None
         self.look: AnyJob | None = None
+        self.to_import: AnyJob | None = None
+        """The job whose takes come into the scene by themselves once it is done."""
 
     @property
     def is_busy(self) -> bool:

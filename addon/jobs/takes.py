@@ -38,6 +38,8 @@ class Request:
     fov_deg: float | None = None
     """Horizontal."""
     body: str = "default"
+    models: Path | None = None
+    """Folder of the user's model files."""
     device: str = "auto"
     rate: str | None = None
     """Frames per second of an image sequence, as a number or a fraction."""
@@ -53,8 +55,35 @@ class Request:
             parts += ["--people", str(self.people)]
         if self.rate:
             parts += ["--rate", self.rate]
+        if self.models is not None:
+            parts += ["--models", str(self.models)]
         parts += ["--camera", self.camera, "--body", self.body, "--device", self.device, "--events"]
         return parts
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What the user asks of `sinew convert`; None leaves an option to the backend."""
+
+    result: Path
+    """Another system's result."""
+    layout: str | None = None
+    """Name of the file's layout; None: as the file itself shows."""
+    rate: str | None = None
+    """Frames per second, where the file does not say, as a number or a fraction."""
+    video: Path | None = None
+    """The clip that the result is of."""
+    models: Path | None = None
+    """Folder of the user's model files."""
+
+    def arguments(self, out: Path) -> list[str]:
+        """Arguments after `python -m sinew`."""
+        parts = ["convert", str(self.result), "--out", str(out)]
+        for option, value in (("--format", self.layout), ("--rate", self.rate), ("--video", self.video),
+                              ("--models", self.models)):
+            if value:
+                parts += [option, str(value)]
+        return [*parts, "--events"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +124,7 @@ def new_run(root: Path) -> Path:
                            "Sinew's preferences.") from None
 
 
-def write_request(run: Path, request: Request, argv: list[str]) -> None:
+def write_request(run: Path, request: Request | Conversion, argv: list[str]) -> None:
     """Write down what was asked.
 
     Raises:

@@ -55,6 +55,17 @@ def test_request_becomes_the_command_line(tmp_path):
                                     "--camera static --body default --device cpu --events")
 
 
+def test_model_files_and_conversions_become_the_command_line(tmp_path):
+    request = Request(Path("clip.mp4"), body="skel", models=Path("/my models"))
+    assert " ".join(request.arguments(Path("/t"))[4:]) == (
+        "--models /my models --camera auto --body skel --device auto --events")
+    bare = takes.Conversion(Path("result.npz"))
+    assert bare.arguments(Path("/t")) == ["convert", "result.npz", "--out", "/t", "--events"]
+    full = takes.Conversion(Path("result.pkl"), "wham", "30000/1001", Path("clip.mp4"), Path("/my models"))
+    assert " ".join(full.arguments(Path("/t"))[4:]) == (
+        "--format wham --rate 30000/1001 --video clip.mp4 --models /my models --events")
+
+
 def test_command_line_is_understood_by_the_backend(tmp_path):
     cli = pytest.importorskip("sinew.cli")
     request = Request(tmp_path / "clip.mp4", 0.5, 2.0, 2, 1.8, "auto", None, 60.0, rate="30000/1001")
@@ -153,8 +164,8 @@ def test_sentences_name_the_panels_settings():
                           "scale.").endswith("give Height for true scale.")
     assert words.in_panel("see sinew --help.") == "see sinew --help."
     cli = pytest.importorskip("sinew.cli")
-    known = {option for action in cli._parser()._subparsers._group_actions[0].choices["reconstruct"]._actions
-             for option in action.option_strings}
+    verbs = cli._parser()._subparsers._group_actions[0].choices.values()
+    known = {option for verb in verbs for action in verb._actions for option in action.option_strings}
     assert set(words.IN_PANEL) <= known
 
 

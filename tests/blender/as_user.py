@@ -120,6 +120,34 @@ def take_list(folder: str, blend: str) -> dict:
     return out
 
 
+def model_files(folder: str) -> dict:
+    """The list of model files without and with a folder, and what a request makes of it."""
+    monitor, _ = modules()
+    import importlib
+
+    settings = importlib.import_module(f"{PACKAGE}.addon.settings")
+    state, chosen = bpy.context.window_manager.sinew, bpy.context.scene.sinew
+    names = ("is_ready", "page", "licence", "missing", "sentence")
+    monitor.refresh(bpy.context.window_manager)
+
+    def listed():
+        return {row.name: {name: getattr(row, name) for name in names} for row in state.models}
+
+    out = {"none": listed()}
+    bpy.ops.sinew.pick_models(directory=folder)
+    out["folder"], out["some"] = state.models_folder, listed()
+    chosen.video, chosen.body = "clip.mp4", "skel"
+    asked = settings.request(chosen, state.facts, "cpu", Path(state.models_folder))
+    out["asked"] = [asked.body, str(asked.models)]
+    chosen.body = "smplx"
+    try:
+        settings.request(chosen, state.facts, "cpu", Path(state.models_folder))
+        out["refusal"] = ""
+    except Exception as error:  # the extension's RequestError
+        out["refusal"] = str(error)
+    return out
+
+
 def no_backend() -> dict:
     """What is said where nothing is set up and Blender is offline."""
     monitor, _ = modules()

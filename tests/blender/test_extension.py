@@ -105,6 +105,19 @@ def test_takes_are_listed_and_removed(user, golden, tmp_path):
     assert found["removed"] == ["FINISHED"] and found["gone"] and len(found["left"]) == 2
 
 
+def test_model_files_are_listed_with_what_is_missing(user, tmp_path):
+    (tmp_path / "mine/skel_models_v1.1").mkdir(parents=True)
+    (tmp_path / "mine/skel_models_v1.1/skel_male.pkl").touch()
+    found = user("model_files", tmp_path / "mine")
+    assert not any(row["is_ready"] for row in found["none"].values()) and found["folder"] == str(tmp_path / "mine")
+    assert [key for key, row in found["some"].items() if row["is_ready"]] == ["skel"]
+    row = found["some"]["smplx"]
+    assert row["page"] == "https://smpl-x.is.tue.mpg.de" and "non-commercial" in row["licence"]
+    assert row["missing"] == "SMPLX_NEUTRAL.npz or SMPLX_MALE.npz or SMPLX_FEMALE.npz"
+    assert found["asked"] == ["skel", str(tmp_path / "mine")]
+    assert found["refusal"] == row["sentence"] and "put it into the folder of model files." in row["sentence"]
+
+
 def test_nothing_is_downloaded_offline(user):
     found = user("no_backend")
     assert (found["state"], found["poll"]) == ("MISSING", False)
