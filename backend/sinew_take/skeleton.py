@@ -74,6 +74,9 @@ def _pin(x: float, y: float, z: float) -> np.ndarray:
 
 
 _X, _Y, _Z = np.eye(3)
+ELBOW_AXIS = np.array([.0494, .0366, .99810825])
+FOREARM_AXIS = np.array([-.01716099, .99266564, -.11966796])
+"""Right side, in OpenSim's axes of the joint, as printed (of unit length to 4e-9)."""
 _HSMR = "HSMR limits"
 _SKEL = "SKEL limits"
 _LIMITLESS = "free: the pelvis carries the whole body's orientation"
@@ -95,9 +98,9 @@ _LEG = [
     ("talus", "tibia", BODY, "ZXY", "turn", [
         ("ankle_angle", _pin(.175895, -.105208, .0186622), _deg(-45, 45), 1, _SKEL)]),
     ("calcn", "talus", BODY, "ZXY", "turn", [
-        ("subtalar_angle", _pin(-1.76819, .906223, 1.8196), _deg(-45, 45), 1, _SKEL)]),
+        ("subtalar_angle", _pin(-1.76818999, .906223, 1.8196), _deg(-45, 45), 1, _SKEL)]),
     ("toes", "calcn", BODY, "ZXY", "turn", [
-        ("mtp_angle", _pin(-3.14159, .619901, 0.0), _deg(-45, 45), 1, _SKEL)]),
+        ("mtp_angle", _pin(-3.141589999, .619901, 0.0), _deg(-45, 45), 1, _SKEL)]),
 ]
 _SPINE = [
     ("lumbar_body", "pelvis", BODY, "XZY", "arc", [
@@ -125,10 +128,10 @@ _ARM = [
         ("shoulder_{s}_z", _Z, _deg(-90, 180), 1,
          "HSMR limits -90..90, widened to 180: flexion overhead (AAOS 180) with the arm turned about its length")]),
     ("ulna", "humerus", ARM_R, "ZXY", "turn", [
-        ("elbow_flexion", np.array([.0494, .0366, .9981]), _deg(0, 145), 1,
+        ("elbow_flexion", ELBOW_AXIS, _deg(0, 145), 1,
          "SKEL limits 0..135, widened to 145 (Kapandji: active flexion)")]),
     ("radius", "ulna", ARM_R, "YXZ", "turn", [
-        ("pro_sup", np.array([-.01716, .99267, -.11967]), _deg(-90, 90), 1, "SKEL limits, left side on both")]),
+        ("pro_sup", FOREARM_AXIS, _deg(-90, 90), 1, "SKEL limits, left side on both")]),
     ("hand", "radius", ARM_R, "XZY", "turn", [
         ("wrist_flexion", _X, _deg(-90, 90), 1, _SKEL),
         ("wrist_deviation", -_Z, _deg(-45, 45), 1, _SKEL)]),
@@ -142,17 +145,24 @@ def _frame(base: np.ndarray, order: str, axes: list[np.ndarray]) -> np.ndarray:
         local[:, "XYZ".index(letter)] = axis / np.linalg.norm(axis)
     given = [i for i in range(3) if not np.isnan(local[0, i])]
     if len(given) == 1:
-        # A pin: the next axis is the base axis nearest to it, made orthogonal, so that frames stay readable.
-        first = given[0]
-        second = (first + 1) % 3
-        reference = np.eye(3)[:, second]
-        reference = reference - local[:, first] * (reference @ local[:, first])
-        local[:, second] = reference / np.linalg.norm(reference)
-        given.append(second)
-    if len(given) == 2:
+        local = pin_axes(local[:, given[0]], given[0])
+    elif len(given) == 2:
         missing = ({0, 1, 2} - set(given)).pop()
         local[:, missing] = np.cross(local[:, (missing + 1) % 3], local[:, (missing + 2) % 3])
     return base @ local
+
+
+def pin_axes(axis: np.ndarray, which: int = 2) -> np.ndarray:
+    """Axes (columns) of a pin: `axis`, unit length, is the one of number `which`; the next one is the base axis nearest
+    to it, made orthogonal, so that frames stay readable."""
+    local = np.empty((3, 3))
+    local[:, which] = axis
+    second, third = (which + 1) % 3, (which + 2) % 3
+    reference = np.eye(3)[:, second]
+    reference = reference - local[:, which] * (reference @ local[:, which])
+    local[:, second] = reference / np.linalg.norm(reference)
+    local[:, third] = np.cross(local[:, which], local[:, second])
+    return local
 
 
 def _build() -> tuple[tuple[Joint, ...], tuple[Dof, ...], np.ndarray, np.ndarray]:

@@ -14,7 +14,6 @@ from torch import Tensor
 from sinew_take import skeleton as sk
 
 
-
 def turn_about(axis: int, angle: Tensor) -> Tensor:
     """Rotation matrices about a coordinate axis. angle: (...) rad. Returns (..., 3, 3)."""
     c, s = torch.cos(angle), torch.sin(angle)
