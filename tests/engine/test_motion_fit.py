@@ -71,23 +71,45 @@ def test_gradient_against_differences(setting):
         assert slope(np.zeros((problem.n, 49)), step) / 2 == pytest.approx(wanted, abs=1e-6 * scale)
 
 
-def test_band_and_arrowhead_solve_the_dense_equations(setting):
+@pytest.mark.parametrize("n", [8, 7, 3, 2, 1])
+def test_band_and_arrowhead_solve_the_dense_equations(setting, n):
     problem, state = setting
+    seen = problem.seen
+    part = replace(seen, **{f: getattr(seen, f)[:n] for f in ("px", "sigma_px", "depth_m", "depth_weight", "time_s",
+                                                              "joined")})
+    ground = replace(problem.ground, contact=problem.ground.contact[:n])
+    problem = fit.Problem(problem.model, part, problem.view.take(np.arange(n)), problem.weights, ground)
+    state = state.take(np.arange(n))
     normal = problem.normal(state)
-    n, b = problem.n, len(state.shape)
+    b = len(state.shape)
     fixed = np.zeros((n, 49), dtype=bool)
-    fixed[0, 7] = fixed[3, 40] = True
-    fixed[1] = True
+    fixed[0, 7] = fixed[-1, 40] = True
+    fixed[n // 2, 3:] = True
     fixed_shape = np.zeros(b, dtype=bool)
     fixed_shape[4] = True
-    band = normal.band(fixed)
+    blocks = normal.blocks(fixed)
     size = n * 49
     dense = np.zeros((size + b, size + b))
-    for k in range(band.shape[0]):
-        index = np.arange(size - k)
-        dense[index + k, index] = dense[index, index + k] = band[k, :size - k]
+
+    def frame(t):
+        return slice(49 * t, 49 * t + 49)
+
+    for t in range(n):
+        dense[frame(t), frame(t)] = normal.diagonal[t]
+        if t + 1 < n:
+            down = normal.next_block[t] + np.diag(normal.next_diagonal[t])
+            down[:3, :3] += normal.next_pelvis[t]
+            dense[frame(t + 1), frame(t)], dense[frame(t), frame(t + 1)] = down, down.T
+        if t + 2 < n:
+            down = np.diag(normal.after_diagonal[t])
+            down[:3, :3] += normal.after_pelvis[t]
+            dense[frame(t + 2), frame(t)], dense[frame(t), frame(t + 2)] = down, down.T
+    held = np.concatenate([fixed.ravel(), np.zeros(b, dtype=bool)])
+    dense[held] = dense[:, held] = 0
+    dense[held, held] = 1
     damping = 0.01
-    dense[np.arange(size), np.arange(size)] += damping * (band[0] + 1e-3) + 1e-9
+    diagonal = np.arange(size)
+    dense[diagonal, diagonal] += damping * (dense[diagonal, diagonal] + 1e-3) + 1e-9
     side = (normal.side * ~fixed[..., None]).reshape(size, b)
     dense[:size, size:], dense[size:, :size] = side, side.T
     dense[size:, size:] = normal.corner + damping * np.diag(np.diag(normal.corner))
@@ -95,7 +117,7 @@ def test_band_and_arrowhead_solve_the_dense_equations(setting):
     keep = np.concatenate([np.ones(size, dtype=bool), ~fixed_shape])
     answer = np.zeros(size + b)
     answer[keep] = np.linalg.solve(dense[np.ix_(keep, keep)], right[keep])
-    step, shape_step = normal.solve(band, fixed, fixed_shape, damping)
+    step, shape_step = normal.solve(blocks, fixed, fixed_shape, damping)
     assert np.abs(step.ravel() - answer[:size]).max() < 1e-8 * np.abs(answer).max()
     assert np.abs(shape_step - answer[size:]).max() < 1e-8 * np.abs(answer).max()
     assert np.abs(step[fixed]).max() == 0

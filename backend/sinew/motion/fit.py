@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
 
 from sinew_take import skeleton as sk
 
@@ -21,6 +20,7 @@ from ..geometry import rotations as rot
 from ..geometry.ground import LOOK_S
 from .kinematics import N_COLUMNS, ROOT, Pose, pose
 from .model import HIPS, REST_Q, REST_SIGMA, ROOT_SIGMA, TURN_SIGMA, Model
+from .normal import Normal
 
 FRAME_S = 1 / 30
 """A frame that stands for this time counts once."""
@@ -28,8 +28,6 @@ _MARGIN = 1e-6
 LOW, HIGH = sk.LOW[3:] + _MARGIN, sk.HIGH[3:] - _MARGIN
 SHAPE_LIMIT = 4.0
 """Spreads: no coefficient of the shape goes beyond."""
-_BAND = 2 * N_COLUMNS + 2
-"""Lower band: two frames on, plus the pelvis' turn, whose three rows mix."""
 _NEAR_M = 0.2
 """Points nearer to the camera's plane than this are not projected."""
 
@@ -322,11 +320,13 @@ class Problem:
         i = self.triple
         c = self.second[:, :, None] * self.inverse_accel  # (3, N, 49) derivative by frames t, t+1, t+2
         columns = np.arange(3, N_COLUMNS)
+        limbs = slice(3, N_COLUMNS)
         for a in range(3):
-            np.add.at(out.gradient, i + a, np.where(np.arange(N_COLUMNS) >= 3, c[a] * weight * r, 0.0))
-            np.add.at(out.diagonal, (i[:, None] + a, columns, columns), (c[a] * weight * c[a])[:, 3:])
+            # Each triple adds to frames of its own, so plain indexed addition misses nothing.
+            out.gradient[i + a, 3:] += (c[a] * weight * r)[:, 3:]
+            out.diagonal[i[:, None] + a, columns, columns] += (c[a] * weight * c[a])[:, 3:]
             for later in range(a + 1, 3):
-                out.couple(i + a, later - a, (c[a] * weight * c[later])[:, 3:], columns)
+                out.couple(i + a, later - a, (c[a] * weight * c[later])[:, 3:], limbs)
         # The pelvis' turn: log of the turn between frames, by small turns of either frame about the world's axes.
         mean = ((self.h1 + self.h2) / 2)[:, None, None]
         scale = self.inverse_accel[0]
@@ -337,8 +337,8 @@ class Problem:
         wp = weight[:, 0, None, None]
         rp = r[:, :3, None]
         for a in range(3):
-            np.add.at(out.gradient[:, :3], i + a, (np.swapaxes(d[a], 1, 2) @ (wp * rp))[..., 0])
-            np.add.at(out.diagonal[:, :3, :3], i + a, np.swapaxes(d[a], 1, 2) @ (wp * d[a]))
+            out.gradient[i + a, :3] += (np.swapaxes(d[a], 1, 2) @ (wp * rp))[..., 0]
+            out.diagonal[i + a, :3, :3] += np.swapaxes(d[a], 1, 2) @ (wp * d[a])
             for later in range(a + 1, 3):
                 out.couple_pelvis(i + a, later - a, np.swapaxes(d[later], 1, 2) @ (wp * d[a]))
 
@@ -381,105 +381,19 @@ class Problem:
         after = (scale * jac[i + 1]).reshape(m, -1, N_COLUMNS)
         r = (np.sqrt(hold)[..., None] * speed).reshape(m, -1, 1)
         before_t, after_t = np.swapaxes(before, 1, 2), np.swapaxes(after, 1, 2)
-        np.add.at(out.diagonal, i, before_t @ before)
-        np.add.at(out.diagonal, i + 1, after_t @ after)
-        np.add.at(out.gradient, i, (before_t @ r)[..., 0])
-        np.add.at(out.gradient, i + 1, (after_t @ r)[..., 0])
+        out.diagonal[i] += before_t @ before
+        out.diagonal[i + 1] += after_t @ after
+        out.gradient[i] += (before_t @ r)[..., 0]
+        out.gradient[i + 1] += (after_t @ r)[..., 0]
         out.next_block[i] += after_t @ before
         if by_shape is not None:
             js = (scale * (by_shape[i + 1] - by_shape[i])).reshape(m, -1, self.model.n_shape)
-            np.add.at(out.side, i, before_t @ js)
-            np.add.at(out.side, i + 1, after_t @ js)
+            out.side[i] += before_t @ js
+            out.side[i + 1] += after_t @ js
             flat = js.reshape(-1, self.model.n_shape)
             out.corner += flat.T @ flat
             out.corner_gradient += flat.T @ r.reshape(-1)
         return cost
-
-
-@dataclass
-class Normal:
-    """Normal equations: band over the frames, arrowhead of the shape."""
-
-    diagonal: np.ndarray
-    """(T, 49, 49)"""
-    next_block: np.ndarray
-    """(T, 49, 49): rows of frame t + 1, columns of frame t."""
-    next_diagonal: np.ndarray
-    """(T, 49): its part that only couples equal coordinates."""
-    after_diagonal: np.ndarray
-    """(T, 49): the same for frame t + 2."""
-    next_pelvis: np.ndarray
-    after_pelvis: np.ndarray
-    """(T, 3, 3): rows of the later frame."""
-    gradient: np.ndarray
-    """(T, 49)"""
-    side: np.ndarray
-    """(T, 49, B)"""
-    corner: np.ndarray
-    """(B, B)"""
-    corner_gradient: np.ndarray
-    """(B,)"""
-
-    @staticmethod
-    def empty(n: int, b: int) -> Normal:
-        c = N_COLUMNS
-        return Normal(np.zeros((n, c, c)), np.zeros((n, c, c)), np.zeros((n, c)), np.zeros((n, c)),
-                      np.zeros((n, 3, 3)), np.zeros((n, 3, 3)), np.zeros((n, c)), np.zeros((n, c, b)),
-                      np.zeros((b, b)), np.zeros(b))
-
-    def couple(self, frames: np.ndarray, ahead: int, value: np.ndarray, columns: np.ndarray) -> None:
-        target = self.next_diagonal if ahead == 1 else self.after_diagonal
-        np.add.at(target, (frames[:, None], columns), value)
-
-    def couple_pelvis(self, frames: np.ndarray, ahead: int, value: np.ndarray) -> None:
-        np.add.at(self.next_pelvis if ahead == 1 else self.after_pelvis, frames, value)
-
-    def band(self, fixed: np.ndarray) -> np.ndarray:
-        """Lower band (103, T*49) for LAPACK, rows and columns of the fixed unknowns replaced by the identity."""
-        n, c = self.gradient.shape
-        free = (~fixed).astype(float)
-        out = np.zeros((n, c, _BAND + 1))  # [frame, column, row - column]
-        i, j = np.tril_indices(c)
-        block = self.diagonal * free[:, :, None] * free[:, None, :]
-        index = np.arange(c)
-        block[:, index, index] += fixed
-        out[:, j, i - j] = block[:, i, j]
-        ahead = self.next_block[:-1].copy()
-        ahead[:, index, index] += self.next_diagonal[:-1]
-        ahead[:, :3, :3] += self.next_pelvis[:-1]
-        ahead *= free[1:, :, None] * free[:-1, None, :]
-        i, j = (a.ravel() for a in np.indices((c, c)))
-        out[:-1, j, c + i - j] = ahead[:, i, j]
-        later = self.after_diagonal[:-2] * free[2:] * free[:-2]
-        out[:-2, index, 2 * c] = later
-        pelvis = self.after_pelvis[:-2] * free[2:, :3, None] * free[:-2, None, :3]
-        i, j = (a.ravel() for a in np.indices((3, 3)))
-        out[:-2, j, 2 * c + i - j] += pelvis[:, i, j]
-        return out.reshape(n * c, _BAND + 1).T
-
-    def solve(self, band: np.ndarray, fixed: np.ndarray, fixed_shape: np.ndarray, damping: float
-              ) -> tuple[np.ndarray, np.ndarray]:
-        """Step (T, 49) and (B,) of the damped equations. Raises LinAlgError where they are not positive definite."""
-        n, c = self.gradient.shape
-        b = len(self.corner_gradient)
-        damped = band.copy(order="F")
-        # Damping by a unit of curvature too, so that unknowns that nothing sees stay where they are.
-        damped[0] += damping * (band[0] + 1e-3) + 1e-9
-        factor = cholesky_banded(damped, lower=True, overwrite_ab=True, check_finite=False)
-        free = ~fixed
-        right = -(self.gradient * free).reshape(n * c, 1)
-        if b == 0:
-            step = cho_solve_banded((factor, True), right, check_finite=False)
-            return step.reshape(n, c), np.zeros(0)
-        side = (self.side * free[..., None]).reshape(n * c, b)
-        solved = cho_solve_banded((factor, True), np.concatenate([right, side], 1), check_finite=False)
-        step, spread = solved[:, 0], solved[:, 1:]
-        corner = self.corner + damping * np.diag(np.diag(self.corner)) - side.T @ spread
-        right = -self.corner_gradient - side.T @ step
-        corner[fixed_shape], corner[:, fixed_shape], right[fixed_shape] = 0.0, 0.0, 0.0
-        corner[fixed_shape, fixed_shape] = 1.0
-        shape = np.linalg.solve(corner, right)
-        return (step - spread @ shape).reshape(n, c), shape
 
 
 def _move(s: State, step: np.ndarray, shape_step: np.ndarray) -> State:
@@ -522,15 +436,15 @@ def minimise(problem: Problem, start: State, iterations: int, tolerance: float =
         normal = problem.normal(state)
         done += 1
         fixed = _pressed(state, normal.gradient, problem.frozen)
-        band = normal.band(fixed)
+        blocks = normal.blocks(fixed)
         push = normal.corner_gradient
         at = state.shape[:len(push)]
         fixed_shape = ((at <= -SHAPE_LIMIT) & (push > 0)) | ((at >= SHAPE_LIMIT) & (push < 0))
         better = None
         for _ in range(8):
             try:
-                step, shape_step = normal.solve(band, fixed, fixed_shape, damping)
-            except (LinAlgError, np.linalg.LinAlgError):
+                step, shape_step = normal.solve(blocks, fixed, fixed_shape, damping)
+            except np.linalg.LinAlgError:
                 damping = max(damping * 10, 1e-6)
                 continue
             # A turn or move beyond what the linear picture can foresee is shortened, frame by frame.

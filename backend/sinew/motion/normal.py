@@ -1,0 +1,153 @@
+"""The fit's normal equations and their solution: a band over the frames, with the shape as an arrowhead.
+
+Accelerations couple a frame with the next two, so frames taken two by two couple only with their neighbours: the matrix
+is block-tridiagonal with blocks of 98, and its Cholesky factor is found block by block (Golub & Van Loan, Matrix
+Computations, 4.5.1) with dense, fast kernels. Time and memory are linear in the number of frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg.blas import dgemm, dsyrk, dtrsm
+from scipy.linalg.lapack import dpotrf
+
+from .kinematics import N_COLUMNS
+
+_PAIR = 2 * N_COLUMNS
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The band: pairs of frames on the diagonal, and what couples a pair with the next. Symmetric; padded by identity."""
+
+    diagonal: np.ndarray
+    """(P, 98, 98): only [j, i] with i >= j is set, so that its transpose is the lower triangle in Fortran's order."""
+    next: np.ndarray
+    """(P - 1, 98, 98), transposed: [column of pair p, row of pair p + 1]."""
+
+
+@dataclass
+class Normal:
+    """Normal equations: band over the frames, arrowhead of the shape."""
+
+    diagonal: np.ndarray
+    """(T, 49, 49)"""
+    next_block: np.ndarray
+    """(T, 49, 49): rows of frame t + 1, columns of frame t."""
+    next_diagonal: np.ndarray
+    """(T, 49): its part that only couples equal coordinates."""
+    after_diagonal: np.ndarray
+    """(T, 49): the same for frame t + 2."""
+    next_pelvis: np.ndarray
+    after_pelvis: np.ndarray
+    """(T, 3, 3): rows of the later frame."""
+    gradient: np.ndarray
+    """(T, 49)"""
+    side: np.ndarray
+    """(T, 49, B)"""
+    corner: np.ndarray
+    """(B, B)"""
+    corner_gradient: np.ndarray
+    """(B,)"""
+
+    @staticmethod
+    def empty(n: int, b: int) -> Normal:
+        c = N_COLUMNS
+        return Normal(np.zeros((n, c, c)), np.zeros((n, c, c)), np.zeros((n, c)), np.zeros((n, c)),
+                      np.zeros((n, 3, 3)), np.zeros((n, 3, 3)), np.zeros((n, c)), np.zeros((n, c, b)),
+                      np.zeros((b, b)), np.zeros(b))
+
+    def couple(self, frames: np.ndarray, ahead: int, value: np.ndarray, columns: slice) -> None:
+        """Add (N, C) to the equal coordinates of frames and those `ahead` of them; frames must differ."""
+        target = self.next_diagonal if ahead == 1 else self.after_diagonal
+        target[frames, columns] += value
+
+    def couple_pelvis(self, frames: np.ndarray, ahead: int, value: np.ndarray) -> None:
+        target = self.next_pelvis if ahead == 1 else self.after_pelvis
+        target[frames] += value
+
+    def blocks(self, fixed: np.ndarray) -> Blocks:
+        """The band, rows and columns of the fixed unknowns (T, 49) replaced by the identity."""
+        n, c = self.gradient.shape
+        pairs = -(-n // 2)
+        free = (~fixed).astype(float)
+        index = np.arange(c)
+        block = self.diagonal * free[:, :, None] * free[:, None, :]
+        block[:, index, index] += fixed
+        ahead = self.next_block[:-1].copy()
+        ahead[:, index, index] += self.next_diagonal[:-1]
+        ahead[:, :3, :3] += self.next_pelvis[:-1]
+        ahead *= free[1:, :, None] * free[:-1, None, :]
+        ahead = np.swapaxes(ahead, 1, 2)
+        after = np.zeros((max(n - 2, 0), c, c))
+        after[:, index, index] = self.after_diagonal[:-2]
+        after[:, :3, :3] += np.swapaxes(self.after_pelvis[:-2], 1, 2)
+        after *= free[:-2, :, None] * free[2:, None, :]
+        diagonal = np.zeros((pairs, _PAIR, _PAIR))
+        following = np.zeros((max(pairs - 1, 0), _PAIR, _PAIR))
+        odd = n // 2
+        diagonal[:, :c, :c] = block[0::2]
+        diagonal[:odd, c:, c:] = block[1::2]
+        diagonal[odd:, c + index, c + index] = 1.0
+        diagonal[:odd, :c, c:] = ahead[0::2]
+        following[:, :c, :c] = after[0::2]
+        following[:len(after[1::2]), c:, c:] = after[1::2]
+        following[:, c:, :c] = ahead[1::2]
+        return Blocks(diagonal, following)
+
+    def solve(self, blocks: Blocks, fixed: np.ndarray, fixed_shape: np.ndarray, damping: float
+              ) -> tuple[np.ndarray, np.ndarray]:
+        """Step (T, 49) and (B,) of the damped equations. Raises LinAlgError where they are not positive definite."""
+        n, c = self.gradient.shape
+        b = len(self.corner_gradient)
+        pairs = len(blocks.diagonal)
+        damped, coupling = blocks.diagonal.copy(), blocks.next.copy()
+        index = np.arange(_PAIR)
+        # Damping by a unit of curvature too, so that unknowns that nothing sees stay where they are.
+        damped[:, index, index] += damping * (damped[:, index, index] + 1e-3) + 1e-9
+        free = ~fixed
+        right = np.zeros((pairs, 1 + b, 2, c))
+        first, second = right[:, :, 0], right[:n // 2, :, 1]
+        first[:, 0], second[:, 0] = -(self.gradient * free)[0::2], -(self.gradient * free)[1::2]
+        side = np.swapaxes(self.side * free[..., None], 1, 2)
+        first[:, 1:], second[:, 1:] = side[0::2], side[1::2]
+        right = right.reshape(pairs, 1 + b, _PAIR)
+        arrow = right[:, 1:].copy()
+        _solve_blocks(damped, coupling, right)
+        step, spread = right[:, 0], right[:, 1:]
+
+        def by_frame(x: np.ndarray) -> np.ndarray:
+            return x.reshape(2 * pairs, c)[:n]
+
+        if b == 0:
+            return by_frame(step), np.zeros(0)
+        flat, flat_spread = (np.moveaxis(x, 1, 0).reshape(b, -1) for x in (arrow, spread))
+        corner = self.corner + damping * np.diag(np.diag(self.corner)) - flat @ flat_spread.T
+        right_corner = -self.corner_gradient - flat @ step.ravel()
+        corner[fixed_shape], corner[:, fixed_shape], right_corner[fixed_shape] = 0.0, 0.0, 0.0
+        corner[fixed_shape, fixed_shape] = 1.0
+        shape = np.linalg.solve(corner, right_corner)
+        return by_frame(step - np.tensordot(shape, np.moveaxis(spread, 1, 0), 1)), shape
+
+
+def _solve_blocks(diagonal: np.ndarray, following: np.ndarray, right: np.ndarray) -> None:
+    """Solve the block-tridiagonal equations in place: `right` (P, R, 98) becomes the solution; the rest is overwritten.
+
+    The transposes of the C-ordered arrays are what LAPACK wants: factors are lower triangles, right sides columns.
+    """
+    last = len(diagonal) - 1
+    for p in range(last + 1):
+        factor, info = dpotrf(diagonal[p].T, lower=1, overwrite_a=1, clean=0)
+        if info != 0:
+            raise np.linalg.LinAlgError("not positive definite")
+        dtrsm(1.0, factor, right[p].T, lower=1, overwrite_b=1)
+        if p < last:
+            dtrsm(1.0, factor, following[p].T, side=1, lower=1, trans_a=1, overwrite_b=1)
+            dsyrk(-1.0, following[p].T, beta=1.0, c=diagonal[p + 1].T, lower=1, overwrite_c=1)
+            dgemm(-1.0, following[p].T, right[p].T, beta=1.0, c=right[p + 1].T, overwrite_c=1)
+    for p in range(last, -1, -1):
+        if p < last:
+            dgemm(-1.0, following[p].T, right[p + 1].T, beta=1.0, c=right[p].T, trans_a=1, overwrite_c=1)
+        dtrsm(1.0, diagonal[p].T, right[p].T, lower=1, trans_a=1, overwrite_b=1)
