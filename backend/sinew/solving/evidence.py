@@ -16,8 +16,8 @@ from ..motion.model import HIPS, KEYPOINT, Model
 from .flip import mirrored
 from .rebuild import LIMB_KEYPOINTS, Person
 
-PIN_SIGMA = 0.002
-"""Spread of a pin, in heights of the picture: 1.4 px of 720, about what a hand places."""
+PIN_SIGMA = 0.001
+"""Spread of a pin, in heights of the picture: 0.7 px of 720, about what a hand places."""
 DOUBT_S = 0.1
 """How far from a pin, in time, its keypoint's detections are doubted where they and the pin disagree."""
 BETWEEN_S = 1.0

@@ -58,10 +58,10 @@ def mirrored(model: Model, view: fit.View, state: fit.State, limb: str, rows: np
     lower = _unit(np.einsum("tji,tj->ti", up, new_bottom - new_middle))
     frames, rest = model.skeleton.frames, p.rest
     bend = sk.DOFS[sk.JOINTS[h].dofs[0]]
-    angle = np.clip(np.arccos(np.clip((upper * lower).sum(-1), -1, 1)), bend.low, bend.high)
     rest_upper, rest_lower = _unit(rest[h] - rest[j]), _unit(rest[e] - rest[h])
-    bent = rot.exp(angle[:, None] * frames[h][:, bend.axis]) @ rest_lower
     side = frames[h][:, bend.axis]
+    angle = np.clip(hinge_angle(rest_upper, rest_lower, side, (upper * lower).sum(-1)), bend.low, bend.high)
+    bent = rot.exp(angle[:, None] * side) @ rest_lower
     was = np.swapaxes(up, 1, 2) @ p.turn[:, j] @ side
     source = np.stack([np.broadcast_to(rest_upper, bent.shape), bent, np.broadcast_to(side, bent.shape)], 1)
     target = np.stack([upper, lower, was], 1)
@@ -72,6 +72,15 @@ def mirrored(model: Model, view: fit.View, state: fit.State, limb: str, rows: np
     q[np.ix_(rows, sk.JOINTS[j].dofs)] = _ball_angles(frames[j].T @ turn @ frames[j], sk.JOINTS[j])
     q[rows, bend.index] = angle
     return replace(state, q=q)
+
+
+def hinge_angle(upper: np.ndarray, lower: np.ndarray, axis: np.ndarray, cosine: np.ndarray) -> np.ndarray:
+    """Turns (T,) of `lower` about `axis` (3,) after which its cosine with `upper` (3,) is `cosine` (T,), or as near as
+    it gets; of the two, the one with the larger turn, since hinges bend away from straight."""
+    along = (axis @ lower) * (axis @ upper)
+    b, c = upper @ lower - along, upper @ np.cross(axis, lower)
+    half = np.arccos(np.clip((cosine - along) / np.hypot(b, c), -1, 1))
+    return np.arctan2(c, b) + half
 
 
 def _unit(v: np.ndarray) -> np.ndarray:

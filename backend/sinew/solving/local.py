@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,8 +18,17 @@ HELD = 2
 """Frames on each side of a window that stay exactly as they are: accelerations look so far."""
 ANCHOR = 0.01
 """Spread in rad and m by which the outermost frames of a window are held to what they were."""
+NEAR = 0.05
+"""rad and m."""
 _FLOORLESS_M = 1e6
 _ON_LIMIT = 1e-5
+
+
+def _near(offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets, bent so that none counts more than `NEAR`, and their derivative: what the take's own cost says at the
+    anchor means nothing far from it."""
+    square = 1 + (offset / NEAR) ** 2
+    return offset / np.sqrt(square), square**-1.5
 
 
 class Corrected(fit.Problem):
@@ -66,7 +75,8 @@ class Corrected(fit.Problem):
     def cost(self, s: fit.State) -> tuple[float, dict[str, float], np.ndarray]:
         total, terms, residual = super().cost(s)
         offset = self._offset(s)
-        terms["anchor"] = float(((self.hold[:, None] * offset) ** 2).sum() - 2 * (self.drift * offset).sum())
+        near, _ = _near(offset)
+        terms["anchor"] = float(((self.hold[:, None] * offset) ** 2).sum() - 2 * (self.drift * near).sum())
         total += terms["anchor"]
         if len(self.rows):
             x = self.model.keypoints.positions(self._pose(s), s.shape)[np.arange(len(self.rows)), self.keys]
@@ -79,7 +89,7 @@ class Corrected(fit.Problem):
         i = np.arange(out.gradient.shape[1])
         out.diagonal[:, i, i] += self.hold[:, None] ** 2
         offset = self._offset(s)
-        drift = self.drift.copy()
+        drift = self.drift * _near(offset)[1]
         turn = np.swapaxes(rot.left_jacobian_inverse(offset[:, :3]), 1, 2)
         drift[:, :3] = (turn @ drift[:, :3, None])[..., 0]
         out.gradient += self.hold[:, None] ** 2 * offset - drift
@@ -96,41 +106,47 @@ class Corrected(fit.Problem):
         return out
 
 
-def windows(person: Person, core: np.ndarray) -> list[np.ndarray]:
-    """Rows to solve together: what is within reach of an edit, and the frames held beside it; each within one run."""
+@dataclass(frozen=True)
+class Window:
+    """Rows of a person that are solved together."""
+
+    rows: np.ndarray
+    """(W,) consecutive, inside one run."""
+    frozen: np.ndarray
+    """(W,) bool: stand beside the others and stay as they are."""
+
+
+def windows(person: Person, core: np.ndarray) -> list[Window]:
+    """What is within reach of the core, with the frames held beside it."""
     time, run = person.seen.time_s, np.cumsum(~person.joined)
-    found: list[np.ndarray] = []
+    found: list[Window] = []
     for number in np.unique(run[core]):
         rows = np.flatnonzero(run == number)
         at = time[rows[core[rows]]]
         near = rows[np.abs(time[rows][:, None] - at[None]).min(1) <= REACH_S]
         for piece in np.split(near, np.flatnonzero(np.diff(near) > 1 + 2 * HELD) + 1):
-            found.append(np.arange(max(piece[0] - HELD, rows[0]), min(piece[-1] + HELD, rows[-1]) + 1))
+            which = np.arange(max(piece[0] - HELD, rows[0]), min(piece[-1] + HELD, rows[-1]) + 1)
+            found.append(Window(which, (which < piece[0]) | (which > piece[-1])))
     return found
 
 
-def solve_window(person: Person, evidence: Evidence, which: np.ndarray, weights: fit.Weights, size_px: tuple[int, int],
+def solve_window(person: Person, evidence: Evidence, window: Window, weights: fit.Weights, size_px: tuple[int, int],
                  report: Report = nothing) -> fit.State:
-    """Solve one window; returns the state of its rows, the held ones as they were.
+    """Solve one window; returns the state of its rows, the frozen ones as they were.
 
     Args:
         person: One person.
         evidence: With the edits.
-        which: (W,) of `windows`.
+        window: Of `windows`.
         weights: Of the motion stage's last fit.
         size_px: Of the picture.
         report: Called after each iteration; may raise Stopped.
     """
+    which, frozen = window.rows, window.frozen
     time = person.seen.time_s[which]
     at = time[evidence.core[which]]
-    far = np.clip(np.abs(time[:, None] - at[None]).min(1) / REACH_S, 0, 1)
-    hold = far**2 / ANCHOR
-    frozen = np.zeros(len(which), bool)
-    first, last = which[0], which[-1]
-    if first > 0 and person.joined[first]:
-        frozen[:HELD] = True
-    if last + 1 < len(person.frames) and person.joined[last + 1]:
-        frozen[-HELD:] = True
+    hold = np.clip(np.abs(time[:, None] - at[None]).min(1) / REACH_S, 0, 1) ** 2 / ANCHOR
+
     def problem_of(seen: fit.Observations, chance: np.ndarray) -> dict:
         joined = seen.joined[which].copy()
         joined[0] = False
@@ -147,7 +163,7 @@ def solve_window(person: Person, evidence: Evidence, which: np.ndarray, weights:
     # A coordinate on its limit is pushed against it and shall stay so; where the pose begins elsewhere, drift means
     # nothing.
     drift[:, 3:46][_on_limit(anchor.q, drift)] = 0.0
-    drift[evidence.moved[which]] = 0.0
+    drift[(np.abs(which[:, None] - np.flatnonzero(evidence.moved)) <= HELD).any(1)] = 0.0
     row = {t: i for i, t in enumerate(which)}
     pins = [(row[t], k, place) for t, k, place in evidence.pins if t in row]
     done = 0

@@ -23,13 +23,13 @@ from ..motion import contact, fit
 from ..motion.frames import LONGEST_GAP_S
 from ..progress import Progress, StopRequest
 from . import local
-from .evidence import Evidence, gather
+from .evidence import Evidence, depths, gather
 from .rebuild import LIMB_KEYPOINTS, Person, pelvis_angles, person_of
 from .write import write_beside
 
 SHARE = {"motion": 0.8, "write": 0.2}
 STAGES = tuple(SHARE)
-OFF_PIN = 4.0
+OFF_PIN = 6.0
 """A pin missed by more than so many of its spreads is said."""
 
 
@@ -112,16 +112,16 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
     weights = fit.Weights()
     for person, evidence, pieces in windows:
         state = evidence.start
-        for which in pieces:
-            part = local.solve_window(person, evidence, which, weights, size_px,
+        for window in pieces:
+            part = local.solve_window(person, evidence, window, weights, size_px,
                                       lambda i, n, done=done: report(done + i, total))
             done += local.ROUNDS[0]
-            state = _put(state, which, part)
-        rows = np.unique(np.concatenate(pieces))
+            state = _put(state, window.rows, part)
+        rows = np.concatenate([w.rows[~w.frozen] for w in pieces])
         number = [s.id for s in out.subjects].index(person.subject.id)
         motion, said = _motion(person, evidence, state, rows, size_px)
         out.subjects[number] = replace(person.subject, motion=motion)
-        notes += said + _flips_that_failed(person, state, fresh)
+        notes += said + failed_flips(person, state, fresh)
         changed.add(person.subject.id)
         _note_figures(out.meta, out.subjects[number], person, state)
     report(total, total)
@@ -133,7 +133,7 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
     return out, notes, changed
 
 
-def _plan(take: Take, every: list, fresh: list) -> list[tuple[Person, Evidence, list[np.ndarray]]]:
+def _plan(take: Take, every: list, fresh: list) -> list[tuple[Person, Evidence, list[local.Window]]]:
     plans = []
     for subject in take.subjects:
         own = [e for e in every if e.subject == subject.id]
@@ -219,9 +219,8 @@ def _joints_of_keypoints() -> np.ndarray:
     return _joint_keypoints()
 
 
-def _flips_that_failed(person: Person, state: fit.State, fresh: list) -> list[str]:
-    from .evidence import depths
-
+def failed_flips(person: Person, state: fit.State, fresh: list) -> list[str]:
+    """A sentence for each flip after which the limb's depth is what it was."""
     before, after = (depths(person.model, person.view, s) for s in (person.state, state))
     notes = []
     for edit in fresh:
