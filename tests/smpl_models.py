@@ -47,8 +47,8 @@ def content(family: str = "smplx", n_vertices: int | None = None, n_betas: int =
             joints[j] = joints[I["head"]] + [side * 0.03, -0.08, 0.06]
         else:
             wrist = joints[I[f"wrist_{name[-1]}"]]
-            place = {"index": -.03, "middle": -.01, "ring": .01, "pinky": .03, "thumb": -.04, "hand_": 0.0}[name[:-3] if name[:-3] in (
-                "index", "middle", "ring", "pinky", "thumb") else "hand_"]
+            finger = name[:-3] if name[-3].isdigit() else "hand"
+            place = {"index": -.03, "middle": -.01, "ring": .01, "pinky": .03, "thumb": -.04, "hand": 0.0}[finger]
             number = int(name[-3]) if name[-3].isdigit() else 1
             joints[j] = wrist + [side * (0.05 + 0.03 * number), place, 0.0]
     vertices = body.vertices(zero).astype(float)

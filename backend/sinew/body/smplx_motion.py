@@ -82,6 +82,22 @@ class Pairing:
     size: float
     """Our shoulder width over SMPL's."""
 
+    def on_ours(self, name: str) -> np.ndarray:
+        """Where a joint of SMPL's trunk lies in our rest pose, (3,), when both trunks are made equally long."""
+
+        def middle(of: str) -> np.ndarray:
+            return self.smpl_m[[I[f"{of}_l"], I[f"{of}_r"]]].mean(0)
+
+        hips = self.rest_m[[_J["femur_l"], _J["femur_r"]]].mean(0)
+        return hips + self.tall * (self.smpl_m[I[name]] - middle("hip"))
+
+    @property
+    def tall(self) -> float:
+        """Height of our shoulders over our hips, over the same of SMPL's."""
+        ours = self.rest_m[[_J["humerus_l"], _J["humerus_r"]]] - self.rest_m[[_J["femur_l"], _J["femur_r"]]]
+        theirs = self.smpl_m[[I["shoulder_l"], I["shoulder_r"]]] - self.smpl_m[[I["hip_l"], I["hip_r"]]]
+        return float(ours[:, 2].mean() / max(theirs[:, 2].mean(), 1e-6))
+
 
 def pair(smpl_rest_m: np.ndarray, rest_joints_m: np.ndarray, joint_frames: np.ndarray) -> Pairing:
     """Lay SMPL's rest joints (J >= 22, 3), in its own axes, against ours."""
@@ -117,9 +133,10 @@ def global_turns(p: Pairing, turn: np.ndarray, place: np.ndarray) -> np.ndarray:
     g = np.empty((len(turn), len(BODY), 3, 3))
     pelvis, lumbar, thorax, head = (turn[:, _J[n]] for n in ("pelvis", "lumbar_body", "thorax", "head"))
     g[:, I["pelvis"]] = pelvis
-    g[:, I["spine1"]] = _part(lumbar, thorax, _SPINE1_OF_THORAX)
+    g[:, I["spine1"]] = _bridge(p, turn, place, ("spine1", "pelvis"), ("spine2", "thorax"),
+                                _part(lumbar, thorax, _SPINE1_OF_THORAX))
     g[:, I["spine2"]] = g[:, I["spine3"]] = thorax
-    g[:, I["neck"]] = _part(thorax, head, 0.5)
+    g[:, I["neck"]] = _bridge(p, turn, place, ("neck", "thorax"), ("head", "head"), _part(thorax, head, 0.5))
     g[:, I["head"]] = head
     for s in ("l", "r"):
         g[:, I[f"collar_{s}"]] = thorax @ _collar(p, turn, place, s)
@@ -131,6 +148,18 @@ def global_turns(p: Pairing, turn: np.ndarray, place: np.ndarray) -> np.ndarray:
         way = place[:, _J[f"hand_{s}"]] - place[:, _J[f"ulna_{s}"]]
         g[:, I[f"elbow_{s}"]] = rot.between(half @ rest_way, way) @ half @ p.align[I[f"elbow_{s}"]]
     return g
+
+
+def _bridge(p: Pairing, turn: np.ndarray, place: np.ndarray, start: tuple[str, str], end: tuple[str, str],
+            about: np.ndarray) -> np.ndarray:
+    """Turn of a segment of SMPL's between two joints that ride on ours: `about`, turned on to point from one to the
+    other. Our spine bends along arcs and SMPL's at joints, so the same attitudes alone would displace what is above."""
+
+    def riding(smpl: str, ours: str) -> np.ndarray:
+        return place[:, _J[ours]] + turn[:, _J[ours]] @ (p.on_ours(smpl) - p.rest_m[_J[ours]])
+
+    rest = p.smpl_m[I[end[0]]] - p.smpl_m[I[start[0]]]
+    return rot.between(about @ rest, riding(*end) - riding(*start)) @ about
 
 
 def _collar_root(p: Pairing, s: str) -> np.ndarray:
@@ -246,7 +275,7 @@ def smplx_to_q(local: np.ndarray, pelvis_m: np.ndarray, rest_joints_m: np.ndarra
     ours = p.rest_m[[_J["femur_l"], _J["femur_r"]]].mean(0) - p.rest_m[0]
     root = hips - g[:, 0] @ ours
     q = _begin(p, wanted)
-    targets = _targets(p, wanted, g, q, root)
+    targets = _targets(p, wanted, g, place, hips, root)
     skeleton = Skeleton(p.rest_m, np.zeros((1, *p.rest_m.shape)), p.frames)
     pelvis, q, root = match(skeleton, wanted[:, 0], q, root, targets)
     q[:, :3] = rot.euler_zxy(p.frames[0].T @ pelvis @ p.frames[0])
@@ -255,17 +284,18 @@ def smplx_to_q(local: np.ndarray, pelvis_m: np.ndarray, rest_joints_m: np.ndarra
     return q, root, np.linalg.norm(reached[:, limbs] - targets.place_m[:, limbs], axis=-1)
 
 
-def _targets(p: Pairing, wanted: np.ndarray, g: np.ndarray, q: np.ndarray, root: np.ndarray) -> Targets:
+def _targets(p: Pairing, wanted: np.ndarray, g: np.ndarray, smpl_place: np.ndarray, hips: np.ndarray, root: np.ndarray
+             ) -> Targets:
     """Where SMPL's turns put the joints of a body of our lengths, and how much each place and attitude matters."""
-    n, joints = len(q), len(sk.JOINTS)
+    n, joints = len(g), len(sk.JOINTS)
     place = np.zeros((n, joints, 3))
-    begun = q.copy()
-    begun[:, :3] = rot.euler_zxy(p.frames[0].T @ wanted[:, 0] @ p.frames[0])
-    T_wj = laws.forward_kinematics(begun, root, p.rest_m, p.frames)
-    turn, centre = turns_of(T_wj, p.frames), T_wj[..., :3, 3]
     place[:, 0] = root
     thorax = _J["thorax"]
     place_sigma, turn_sigma = np.full(joints, np.inf), np.full(joints, np.inf)
+    for smpl, ours in (("spine3", "thorax"), ("head", "head")):
+        there = hips + p.tall * (smpl_place[:, I[smpl]] - hips)
+        place[:, _J[ours]] = there - wanted[:, _J[ours]] @ (p.on_ours(smpl) - p.rest_m[_J[ours]])
+        place_sigma[_J[ours]] = 0.01
 
     def hang(child: str, parent: str, by: np.ndarray) -> None:
         c, up = _J[child], _J[parent]
@@ -280,7 +310,7 @@ def _targets(p: Pairing, wanted: np.ndarray, g: np.ndarray, q: np.ndarray, root:
         collar = np.swapaxes(g[:, I["spine3"]], 1, 2) @ g[:, I[f"collar_{s}"]]
         away = collar @ (p.smpl_m[I[f"shoulder_{s}"]] - p.smpl_m[I[f"collar_{s}"]])
         own = _collar_root(p, s) - p.rest_m[thorax] + p.size * away
-        place[:, _J[f"humerus_{s}"]] = centre[:, thorax] + np.einsum("tij,tj->ti", turn[:, thorax], own)
+        place[:, _J[f"humerus_{s}"]] = place[:, thorax] + np.einsum("tij,tj->ti", wanted[:, thorax], own)
         hang(f"ulna_{s}", f"humerus_{s}", wanted[:, _J[f"humerus_{s}"]])
         hang(f"hand_{s}", f"ulna_{s}", wanted[:, _J[f"ulna_{s}"]])
         for name in ("femur", "tibia", "talus", "humerus", "ulna", "hand"):

@@ -8,7 +8,7 @@ none.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import tempfile
 from pathlib import Path
 
@@ -18,7 +18,11 @@ from .smpl_files import SmplModel
 
 
 def is_installed() -> bool:
-    return importlib.util.find_spec("smplx") is not None
+    try:
+        importlib.metadata.version("smplx")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def evaluate(model: SmplModel, betas: np.ndarray, rotations: np.ndarray, expression: np.ndarray | None = None
