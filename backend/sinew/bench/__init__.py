@@ -17,6 +17,7 @@ SAMPLE = REPOSITORY / "docs" / "sample" / "walk.mp4"
 SUITES = {
     "sample": ("sample", "the sample clip against its rendered truth"),
     "accuracy": ("accuracy", "measured truth on real footage and six rendered clips, beside the plain detector"),
+    "parity": ("parity", "bodies and networks against the numbers of the public implementations"),
     "speed": ("speed", "a whole reconstruction against one detector pass over the same frames"),
     "memory": ("memory", "peak memory of a clip against that of the same clip ten times as long"),
     "blender": ("blender", "import into Blender (needs SINEW_BLENDER_PYTHON, a Python with bpy)"),

@@ -37,7 +37,7 @@ class Bones:
         self._points = on(file.bone_m)
         self._template = on(file.skin_m[sorted({v for *_, pairs in WIDTHS for pair in pairs for v in pair})])
         self._row = {v: n for n, v in enumerate(sorted({v for *_, pairs in WIDTHS for pair in pairs for v in pair}))}
-        offset = file.a_pose_rel_T[:, :3, 3]
+        offset = file.a_pose_in_parent[:, :3, 3]
         self._length = on(np.array([np.linalg.norm(offset[self._end(j)]) if self._end(j) else 1.0
                                     for j in range(N_JOINTS)]))
         self._lumbar_height = on(abs(offset[LUMBAR, 1]))

@@ -52,9 +52,9 @@ def _turn_scale() -> np.ndarray:
     their length, which is 1 to within 4e-9; everything else turns by itself."""
     scale = np.ones(len(sk.DOFS))
     for dof in sk.DOFS:
-        for start, length in (("elbow_flexion", float(np.linalg.norm(sk.ELBOW_AXIS))), ("pro_sup", float(np.linalg.norm(sk.FOREARM_AXIS)))):
+        for start, axis in (("elbow_flexion", sk.ELBOW_AXIS), ("pro_sup", sk.FOREARM_AXIS)):
             if dof.name.startswith(start):
-                scale[dof.index] = length
+                scale[dof.index] = np.linalg.norm(axis)
     return scale
 
 
@@ -136,7 +136,7 @@ class Skel:
         self._joints = on(regress @ file.skin_m)
         self._joint_dirs = on(np.stack([regress @ file.shape_dirs_m[:, :, b] for b in range(N_SHAPE)], -1))
         self._rest_turn = on(file.rest_turn)
-        offset = file.a_pose_rel_T[:, :3, 3]
+        offset = file.a_pose_in_parent[:, :3, 3]
         published = np.zeros((N_JOINTS, 3))
         for j in self._bent():
             own = offset[first_child(j)]
@@ -144,7 +144,7 @@ class Skel:
                 own = own + offset[first_child(j + 1)]
             published[j] = file.rest_turn[j] @ own
         self._published = on(published)
-        to_joint = np.swapaxes(file.a_pose_rel_T[:, :3, :3], 1, 2) @ _published_axes()
+        to_joint = np.swapaxes(file.a_pose_in_parent[:, :3, :3], 1, 2) @ _published_axes()
         self._to_joint = on(to_joint)
         self._bones = bones.Bones(file, on)
         skew = np.zeros((len(sk.DOFS), 3, 3))

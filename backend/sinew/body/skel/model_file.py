@@ -22,8 +22,8 @@ _ARRAYS = {
     "skin_template_v": ("skin_m", (N_SKIN, 3)), "skin_template_f": ("skin_faces", ("F", 3)),
     "skel_template_v": ("bone_m", ("S", 3)), "skel_template_f": ("bone_faces", ("G", 3)),
     "shapedirs": ("shape_dirs_m", (N_SKIN, 3, "B")), "posedirs": ("pose_dirs_m", (N_SKIN, 3, 207)),
-    "per_joint_rot": ("rest_turn", (N_JOINTS, 3, 3)), "apose_rel_transfo": ("a_pose_rel_T", (N_JOINTS, 4, 4)),
-    "apose_transfo": ("a_pose_T", (N_JOINTS, 4, 4)), "tpose_transfo": ("t_pose_T", (N_JOINTS, 4, 4)),
+    "per_joint_rot": ("rest_turn", (N_JOINTS, 3, 3)), "apose_rel_transfo": ("a_pose_in_parent", (N_JOINTS, 4, 4)),
+    "apose_transfo": ("a_pose", (N_JOINTS, 4, 4)), "tpose_transfo": ("t_pose", (N_JOINTS, 4, 4)),
     "osim_kintree_table": ("kintree", (2, N_JOINTS)), "parameter_mapping": ("parameter_mapping", ("P", "Q")),
 }
 _SPARSE = {
@@ -53,7 +53,7 @@ class SkelFile:
     """(6890, 3, 207)"""
     rest_turn: np.ndarray
     """(24, 3, 3) bone frame -> body axes in the T-pose of the template."""
-    a_pose_rel_T: np.ndarray
+    a_pose_in_parent: np.ndarray
     """(24, 4, 4) bone frame -> parent's, in OpenSim's pose with the arms down."""
     joints_of_skin: scipy.sparse.csr_matrix
     """(24, 6890)"""
