@@ -53,6 +53,20 @@ class Shot:
         return len(self.frame)
 
 
+@dataclass(frozen=True)
+class PosePrior:
+    """A network's guess of one person's pose, as the start of the fit."""
+
+    q: np.ndarray
+    """(T, 46) rad; 0 where not ok. The pelvis is in the network's camera axes, see `prior.pelvis_in_camera`."""
+    shape: np.ndarray
+    """Of the network's own body; the free body's shape is solved from the take."""
+    ok: np.ndarray
+    """(T,) bool"""
+    source: str
+    """The network's name."""
+
+
 @dataclass
 class Track:
     """One person's detections over the shot."""
@@ -70,6 +84,7 @@ class Track:
     """(T, 4): x0 y0 x1 y1."""
     masks: dict[str, np.ndarray]
     """Arrays of `sinew_take.arrays.MASKS`."""
+    prior: PosePrior | None = None
 
 
 @dataclass
@@ -90,6 +105,18 @@ class CameraOptions:
     height_m: float | None = None
 
 
+@dataclass(frozen=True)
+class Points:
+    """Points of the background in the take's world."""
+
+    position_m: np.ndarray
+    """(P, 3)"""
+    color: np.ndarray
+    """(P, 3) sRGB 0..1."""
+    confidence: np.ndarray
+    """(P,) 0..1."""
+
+
 @dataclass
 class Camera:
     """The camera in the take's world."""
@@ -101,11 +128,17 @@ class Camera:
     distortion: np.ndarray
     """(T, 5)."""
     kind: str
+    """"static", "rotating", "moving", or "given" (the user's own solve)."""
     focal_source: str
-    """"user", "metadata" or "people" (estimated) or "assumed"."""
+    """"user", "metadata", "background" (solved with the camera's way), "people" (estimated) or "assumed"."""
     scale_source: str
     """"height" (given) or "assumed"."""
     notes: list[str] = field(default_factory=list)
+    reason: str = ""
+    """A sentence: why it was solved as this kind."""
+    points: Points | None = None
+    floor: np.ndarray | None = None
+    """(4,) unit normal n and offset d of the floor as the points show it, n x = d; None where they do not."""
 
 
 @dataclass

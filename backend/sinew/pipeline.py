@@ -13,19 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-from sinew import avatar, body, camera, flow, motion, people, video
+from sinew import avatar, body, camera, flow, motion, people, prior, video
 from sinew.cache import Cache, files_sha256, key
 from sinew.motion.start import Start
 from sinew.progress import Progress, StopRequest
 from sinew.video.series import find_series
-from sinew_take import events, free_body, skeleton
+from sinew_take import events, free_body, model_files, skeleton
 from sinew_take import take as take_format
 from sinew_take.errors import InputError, RequestError
 from sinew_take.version import LAWS, TAKE_VERSION, VERSION
 
 MIN_FRAMES = 2
 CACHED_TYPES = {t.__name__: t for t in (
-    flow.VideoInfo, flow.Shot, flow.Track, flow.People, flow.Camera, flow.Motion, video.Scan, Start)}
+    flow.VideoInfo, flow.Shot, flow.Track, flow.People, flow.Camera, flow.Points, flow.Motion, flow.PosePrior,
+    video.Scan, Start)}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class Request:
     splats: int | None = None
     models: Path | None = None
     """The user's folder of model files."""
+    hsmr: str = "auto"
+    """One of `prior.MODES`."""
+    hsmr_flip: bool = False
+    """HSMR also looks at mirrored crops."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,14 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     """
     _check_request(request)
     info = video.probe(request.video, request.rate)  # an unusable video is said before anything heavy is loaded
-    device_notes = _device_notes(request.device)
+    device_notes = _device_notes(request.device, _hsmr_checkpoint(request) is not None)
     emit(events.Started(VERSION, list(events.STAGES)))
     progress = Progress(emit, stop)
     cache = Cache(cache_folder, CACHED_TYPES)
 
-    def cached(stage: str, entry: str, make: Callable) -> object:
-        value, hit = progress.run(stage, lambda report: cache.through(stage, entry, lambda: make(report)))
-        if hit:
+    def cached(stage: str, entry: str, make: Callable, extra: bool = False) -> object:
+        value, hit = progress.run(stage, lambda report: cache.through(stage, entry, lambda: make(report)), extra)
+        if hit and not extra:
             progress.skipped(stage)
         return value
 
@@ -130,6 +135,9 @@ def _check_request(request: Request) -> None:
         raise RequestError(f"There is no folder of model files at {request.models}; choose the folder that holds them, or "
                            "leave it out.")
     body.require(request.body, request.models)
+    checkpoint = _hsmr_checkpoint(request)
+    if checkpoint is not None:
+        prior.examine(checkpoint, request.device)  # before an hour of detection, not after it
     if request.out.exists():
         raise RequestError(f"{request.out} already exists; choose another --out, takes are never overwritten.")
     if not request.video.name:
@@ -156,7 +164,11 @@ def _check_request(request: Request) -> None:
         raise RequestError(f"--people {request.most_people} keeps nobody; give 1 or more.")
 
 
-def _device_notes(wanted: str) -> list[str]:
+def _hsmr_checkpoint(request: Request) -> Path | None:
+    return prior.checked_file(request.hsmr, model_files.look(request.models)["hsmr"])
+
+
+def _device_notes(wanted: str, has_network: bool) -> list[str]:
     """What to say of the device asked for. No stage of the default path runs on a GPU yet, and it says so."""
     if wanted != "cuda":
         return []  # PyTorch takes seconds to load, so it is only asked where somebody asks for a GPU
@@ -164,7 +176,8 @@ def _device_notes(wanted: str) -> list[str]:
 
     if not torch.cuda.is_available():
         raise RequestError("No CUDA device was found; use --device cpu or install the CUDA build of PyTorch.")
-    return ["No stage of the default path runs on a GPU yet; everything was computed on the processor."]
+    return ["Only HSMR ran on the GPU; no stage of the default path does yet."] if has_network else [
+        "No stage of the default path runs on a GPU yet; everything was computed on the processor."]
 
 
 def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str, scan_key: str,
@@ -178,6 +191,10 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
         reason = f" ({'; '.join(note.rstrip('.') for note in found.notes)})" if found.notes else ""
         raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
                          "whole and larger than a tenth of the picture's height.")
+    checkpoint = _hsmr_checkpoint(request)
+    if checkpoint is not None:
+        people_key, said = _add_priors(request, shot, found, checkpoint, people_key, progress, cached)
+        notes = notes + said
     camera_key = key("camera", people_key, dataclasses.asdict(options))
     first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(
         shot, found, asset, options, report=report)))
@@ -196,6 +213,18 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
     avatars = cached("avatar", avatar_key, lambda report: avatar.build_avatars(
         shot, solved, motions, [body.fold_extra_bones(b) for b in built], report, **more))
     return _assemble(request, shot, notes + found.notes, sha256, solved, motions, built, avatars, progress)
+
+
+def _add_priors(request: Request, shot: flow.Shot, found: flow.People, checkpoint: Path, people_key: str,
+                progress: Progress, cached: Callable) -> tuple[str, list[str]]:
+    """Hang HSMR's guess on every track; returns the key that stands for people with it, and what to say of it."""
+    state = checkpoint.stat()
+    entry = key("prior", people_key, state.st_size, state.st_mtime_ns, request.hsmr, request.hsmr_flip, request.device)
+    priors, said = cached("people", entry, lambda report: list(prior.pose_priors(
+        shot, found, checkpoint, request.device, request.hsmr, request.hsmr_flip, report)), extra=True)
+    for track, own in zip(found.tracks, priors, strict=True):
+        track.prior = own
+    return entry, said
 
 
 def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, solved: flow.Camera,
@@ -222,10 +251,10 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                    "variable_rate": shot.info.is_variable_rate},
         "producer": {"version": VERSION, "device": "cpu",
                      "providers": {"people": "mediapipe", "camera": "sinew", "motion": "sinew", "body": request.body,
-                                   "avatar": "sinew"},
+                                   "avatar": "sinew", "pose_start": _pose_start(motions)},
                      "settings": {"start_s": request.start_s, "end_s": request.end_s, "people": request.most_people,
                                   **dataclasses.asdict(request.camera)}},
-        "camera": {"kind": solved.kind, "focal_source": solved.focal_source, "scale_source": solved.scale_source,
+        "camera": {"kind": solved.kind, "reason": solved.reason, "focal_source": solved.focal_source, "scale_source": solved.scale_source,
                    "focal_px": round(float(solved.K[0, 0, 0]), 2)},
         "subjects": [s.info for s in subjects],
         "report": _report(shot, motions, subjects, progress),
@@ -234,7 +263,12 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
     shot_arrays = {"time_s": shot.time_s.astype(np.float64), "frame": shot.frame.astype(np.int32),
                    "T_wc": solved.T_wc.astype(np.float32), "K": solved.K.astype(np.float32),
                    "distortion": solved.distortion.astype(np.float32)}
-    return take_format.Take(meta, shot_arrays, subjects)
+    points = None
+    if solved.points is not None:
+        points = {"position_m": solved.points.position_m.astype(np.float32),
+                  "color": solved.points.color.astype(np.float32),
+                  "confidence": solved.points.confidence.astype(np.float32)}
+    return take_format.Take(meta, shot_arrays, subjects, points)
 
 
 def _detections(track: flow.Track) -> dict[str, np.ndarray]:
@@ -248,6 +282,11 @@ def _detections(track: flow.Track) -> dict[str, np.ndarray]:
 
     return {"landmarks_m": own(track.landmarks_m), "spread_px": own(track.spread_px), "box_px": own(track.box_px),
             "detected": detected}
+
+
+def _pose_start(motions: list[flow.Motion]) -> str:
+    """What the poses were begun from."""
+    return next((m.track.prior.source for m in motions if m.track.prior is not None), "mediapipe")
 
 
 def _named(notes: list[str], motions: list[flow.Motion]) -> list[str]:

@@ -95,15 +95,21 @@ class Progress:
     def _weight(self, stage: str) -> float:
         return self._share[stage] if stage == "video" else self._share[stage] / self._n_shots
 
-    def run(self, stage: str, work: Callable[[Callable[[int, int], None]], object]) -> object:
-        """Run one stage: `work(report)`. Counts its seconds."""
+    def run(self, stage: str, work: Callable[[Callable[[int, int], None]], object], extra: bool = False) -> object:
+        """Run one stage: `work(report)`. Counts its seconds.
+
+        Args:
+            stage: Its name.
+            work: What it does.
+            extra: More work of that stage, which most runs do not have: the bar waits at its place meanwhile.
+        """
         start = time.monotonic()
         inside, self._inside_s = self._inside_s, 0.0
-        self.tell(stage, 0, 0)
+        self.tell(stage, 0, 0, extra)
 
         def report(done: int, total: int) -> None:
             self._stop.check()
-            self.tell(stage, done, total)
+            self.tell(stage, done, total, extra)
 
         try:
             return work(report)
@@ -111,18 +117,18 @@ class Progress:
             total_s = time.monotonic() - start
             self.seconds[stage] = self.seconds.get(stage, 0.0) + total_s - self._inside_s
             self._inside_s = inside + total_s
-            self._finished += self._weight(stage)
+            self._finished += 0.0 if extra else self._weight(stage)
 
     def skipped(self, stage: str) -> None:
         """The stage came from the cache, so its share says nothing about the speed of this run."""
         self._saved += self._weight(stage)
 
-    def tell(self, stage: str, done: int, total: int) -> None:
+    def tell(self, stage: str, done: int, total: int, extra: bool = False) -> None:
         now = time.monotonic()
         if done not in (0, total) and now - self._last < 0.2:
             return
         self._last = now
-        part = self._weight(stage) * (done / total if total else 0.0)
+        part = 0.0 if extra else self._weight(stage) * (done / total if total else 0.0)
         fraction = min(self._finished + part, 1.0)
         worked = fraction - self._saved
         left = (now - self._start) * (1 - fraction) / worked if worked > 0.03 else None

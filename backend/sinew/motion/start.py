@@ -16,6 +16,7 @@ from ..flow import Shot, Track
 from ..geometry import projection
 from ..geometry import rotations as rot
 from .fit import Observations, State, View
+from .from_prior import with_prior
 from .model import DEPTH_BIAS_M, HIPS, KEYPOINT, REST_Q, SHOULDERS, Model
 
 LEAST_CONFIDENCE = 0.05
@@ -140,7 +141,9 @@ def first_state(track: Track, frames: np.ndarray, view: View, model: Model, shap
             order = np.arange(n)
             for d in range(3, q.shape[1]):
                 q[:, d] = np.interp(order, order[good], q[good, d])
-    return State(pelvis, q, root, np.asarray(shape, dtype=float))
+    state = State(pelvis, q, root, np.asarray(shape, dtype=float))
+    return with_prior(state, track.prior, frames, good, ray_turn(px, confidence, view.K), view, model,
+                      lambda use, points_m: _place(px[use], confidence[use], points_m, view.K[use]))
 
 
 _LIMBS = [(f"{ball}_{s}", f"{hinge}_{s}", f"{end}_{s}", tuple(f"{k}_{s}" for k in keys))
