@@ -20,6 +20,7 @@ SUITES = {
     "parity": ("parity", "bodies and networks against the numbers of the public implementations"),
     "speed": ("speed", "a whole reconstruction against one detector pass over the same frames"),
     "memory": ("memory", "peak memory of a clip against that of the same clip ten times as long"),
+    "hsmr": ("hsmr", "the HSMR network at its released size beside its matrix products alone (random weights)"),
     "blender": ("blender", "import into Blender (needs SINEW_BLENDER_PYTHON, a Python with bpy)"),
 }
 """Name -> (module of this package, what it measures); each module has `run(say) -> list[Row]`."""
