@@ -115,6 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--focal-mm", type=float, help="35 mm equivalent")
     r.add_argument("--fov-deg", type=float, help="horizontal field of view")
     r.add_argument("--body", choices=["default", "skel", "smplx"], default="default")
+    r.add_argument("--gender", choices=["male", "female", "neutral"],
+                   help="which model of --body skel or smplx; default: SKEL's better fitting one, SMPL-X's neutral one")
     _models_option(r)
     r.add_argument("--hsmr", choices=["auto", "on", "off"], default="auto",
                    help="start from the HSMR network: where its checkpoint is among the model files, always, or never")
@@ -184,7 +186,7 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
         video=words.video, out=words.out, start_s=words.start, end_s=words.end, rate=words.rate,
         most_people=words.people,
         camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m),
-        body=words.body, device=words.device, plate=not words.no_plate, splats=words.splats,
+        body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,
         models=words.models, hsmr=words.hsmr, hsmr_flip=words.hsmr_flip)
     show = _EventLines(out) if words.events else _Bar()
     result = pipeline.reconstruct(request, words.cache or cache.default_folder(), show, stop)

@@ -41,6 +41,8 @@ class Request:
     most_people: int | None = None
     camera: flow.CameraOptions = field(default_factory=flow.CameraOptions)
     body: str = "default"
+    gender: str | None = None
+    """Model of a body that has several; None takes what is there."""
     device: str = "auto"
     plate: bool = True
     splats: int | None = None
@@ -134,7 +136,7 @@ def _check_request(request: Request) -> None:
     if request.models is not None and not request.models.is_dir():
         raise RequestError(f"There is no folder of model files at {request.models}; choose the folder that holds them, or "
                            "leave it out.")
-    body.require(request.body, request.models)
+    body.require(request.body, request.models, request.gender)
     checkpoint = _hsmr_checkpoint(request)
     if checkpoint is not None:
         prior.examine(checkpoint, request.device)  # before an hour of detection, not after it
@@ -203,12 +205,13 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
     motions: list[flow.Motion]
     solved, motions = cached("motion", motion_key, lambda report: list(motion.solve_motion(
         shot, found, first, asset, report, starts=starts, height_m=options.height_m)))
-    files = body.require(request.body, request.models)
-    built = progress.run("body", lambda report: [body.build(request.body, asset, m, files) for m in motions])
+    files = body.require(request.body, request.models, request.gender)
+    built = progress.run("body", lambda report: [body.build(request.body, asset, m, files, request.gender)
+                                                          for m in motions])
     motions = [dataclasses.replace(m, arrays=b.motion, notes=m.notes + b.notes)
                for m, b in zip(motions, built, strict=True)]
     own_files = "" if files is None else files_sha256(sorted(files.paths.values()), stop.check)
-    avatar_key = key("avatar", motion_key, request.splats, request.body, own_files)
+    avatar_key = key("avatar", motion_key, request.splats, request.body, own_files, request.gender)
     more = {} if request.splats is None else {"n_splats": request.splats}
     avatars = cached("avatar", avatar_key, lambda report: avatar.build_avatars(
         shot, solved, motions, [body.fold_extra_bones(b) for b in built], report, **more))

@@ -19,14 +19,15 @@ TURN_SIGMA = {"pelvis": .05, "lumbar_body": .1, "thorax": .05, "head": .02, "cal
 Q_SIGMA = 0.3
 
 
-def carry(q: np.ndarray, root_m: np.ndarray, rest_from_m: np.ndarray, rest_to_m: np.ndarray, joint_frames: np.ndarray
-          ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def carry(q: np.ndarray, root_m: np.ndarray, rest_from_m: np.ndarray, rest_to_m: np.ndarray, joint_frames: np.ndarray,
+          frames_to: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Carry a motion from one body's joints to another's.
 
     Args:
         q: (T, 46) rad, without NaN; root_m: (T, 3).
         rest_from_m, rest_to_m: (24, 3) rest joints of the two bodies, soles at z = 0 in both.
-        joint_frames: (24, 3, 3), the same for both.
+        joint_frames: (24, 3, 3) of the first.
+        frames_to: (24, 3, 3) of the second; default: the same.
 
     Returns:
         q (T, 46) inside the limits, root_m (T, 3), and the distance of the limb joints from where they were (T, 12), m.
@@ -48,11 +49,12 @@ def carry(q: np.ndarray, root_m: np.ndarray, rest_from_m: np.ndarray, rest_to_m:
         plain = joint.name[:-2] if joint.name[-2:] in ("_l", "_r") else joint.name
         place_sigma[joint.index] = PLACE_SIGMA_M.get(plain, np.inf)
         turn_sigma[joint.index] = TURN_SIGMA.get(plain, np.inf)
-    skeleton = Skeleton(rest_to, np.zeros((1, 24, 3)), frames)
+    frames_to = frames if frames_to is None else _orthonormal(frames_to)
+    skeleton = Skeleton(rest_to, np.zeros((1, 24, 3)), frames_to)
     targets = Targets(place, place_sigma, turn, turn_sigma, np.full(46, Q_SIGMA))
     pelvis, new_q, root = match(skeleton, turn[:, 0], np.asarray(q, float), begin, targets)
-    new_q[:, :3] = rot.euler_zxy(frames[0].T @ pelvis @ frames[0], np.asarray(q, float)[0, :3])
-    reached = laws.forward_kinematics(new_q, root, rest_to, frames)[..., :3, 3][:, LIMBS]
+    new_q[:, :3] = rot.euler_zxy(frames_to[0].T @ pelvis @ frames_to[0], np.asarray(q, float)[0, :3])
+    reached = laws.forward_kinematics(new_q, root, rest_to, frames_to)[..., :3, 3][:, LIMBS]
     return new_q, root, np.linalg.norm(reached - place[:, LIMBS], axis=-1)
 
 

@@ -41,22 +41,24 @@ class Built:
     """Sentences for the user, with the person named by `Motion.track.id`."""
 
 
-Provider = Callable[[FreeBody, Motion, "model_files.Found"], Built]
-"""provide(free body, a person solved on it, the user's files) -> the person on this body.
+GENDERS = ("male", "female", "neutral")
+Provider = Callable[[FreeBody, Motion, "model_files.Found", "str | None"], Built]
+"""provide(free body, a person solved on it, the user's files, wanted gender or None) -> the person on this body.
 
 Raises InputError where a model file is not what it should be.
 """
 
 
-def require(name: str, models: Path | None) -> model_files.Found | None:
+def require(name: str, models: Path | None, gender: str | None = None) -> model_files.Found | None:
     """The model files of a body; None for the free body, which needs none.
 
     Args:
         name: One of `NAMES`.
         models: The user's folder of model files.
+        gender: Wanted model, one of `GENDERS`; None takes what is there.
 
     Raises:
-        RequestError: The body is unknown, or its files are not there.
+        RequestError: The body is unknown, its files are not there, or not those of the gender.
     """
     if name not in NAMES:
         raise RequestError(f"There is no body {name!r}; choose one of {', '.join(NAMES)}.")
@@ -65,10 +67,14 @@ def require(name: str, models: Path | None) -> model_files.Found | None:
     found = model_files.look(models)[name]
     if not found.is_ready:
         raise RequestError(found.sentence())
+    if gender is not None and f"{name}_{gender}" not in found.paths:
+        there = ", ".join(g for g in GENDERS if f"{name}_{g}" in found.paths)
+        raise RequestError(f"There is no {gender} model of {found.set.title} among the model files, only {there}; choose "
+                           f"another --gender or get it from {found.set.page}.")
     return found
 
 
-def build(name: str, free: FreeBody, motion: Motion, found: model_files.Found | None) -> Built:
+def build(name: str, free: FreeBody, motion: Motion, found: model_files.Found | None, gender: str | None = None) -> Built:
     """One person on the named body.
 
     Args:
@@ -76,10 +82,11 @@ def build(name: str, free: FreeBody, motion: Motion, found: model_files.Found | 
         free: The free body, on which the motion was solved.
         motion: One solved person.
         found: Of `require`.
+        gender: Wanted model of a body that has several.
     """
     if name == "default":
         return Built(build_body(free, motion.shape), motion.arrays)
-    return import_module(MODULES[name]).provide(free, motion, found)
+    return import_module(MODULES[name]).provide(free, motion, found, gender)
 
 
 def fold_extra_bones(built: Built) -> dict[str, np.ndarray]:

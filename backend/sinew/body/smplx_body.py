@@ -21,13 +21,13 @@ N_CORRECTIVES = 8
 """Shape keys that stand for the model's pose correctives."""
 
 
-def provide(free: FreeBody, motion: Motion, found: model_files.Found) -> Built:
+def provide(free: FreeBody, motion: Motion, found: model_files.Found, gender: str | None = None) -> Built:
     """One solved person on the SMPL-X body (see `providers.Provider`).
 
     The shape is solved so that bone lengths and height are those of the person as solved on the free body; the motion is
     carried over, joints of the limbs in their places. Raises InputError where the model file is not what it should be.
     """
-    model = load("smplx", found)
+    model = load("smplx", found, gender)
     guide = free.joints(motion.shape).astype(float)
     height = float(np.ptp(free.vertices(motion.shape)[:, 2]))
     betas, off = fit_betas(model, guide, height)

@@ -30,6 +30,12 @@ SMPL_JOINT = (0, 2, 5, 8, 8, 11, 1, 4, 7, 7, 10, 3, 6, 15, 14, 17, 19, 0, 21, 13
 """SMPL joint whose pose correctives each joint drives; where two drive one, the later one does; SMPL joint 0 has none."""
 _DRIVER = {smpl: joint for joint, smpl in enumerate(SMPL_JOINT) if smpl > 0}
 
+
+def driver_of(smpl_joint: int) -> int:
+    """The joint that drives the pose correctives of an SMPL joint."""
+    return _DRIVER[smpl_joint]
+
+
 STRAIGHT = ("pelvis", "toes_r", "toes_l", "head", "hand_r", "hand_l")
 """Bones that keep the template's direction: they end in no joint of their own (the pelvis in several)."""
 
