@@ -147,6 +147,12 @@ def take_root(item: bpy.types.Object | None) -> bpy.types.Object | None:
     return item
 
 
+def bones_collection(root: bpy.types.Object) -> bpy.types.Collection | None:
+    """The collection with the bone surfaces of a take's people, None where the take has none. root: of the take."""
+    return next((c for c in bpy.data.collections if c.get("sinew_role") == "collection_bones"
+                 and c.get("sinew_shot_id") == root.get("sinew_shot_id")), None)
+
+
 def selected_people(context: bpy.types.Context) -> list[bpy.types.Object]:
     """Armatures of the people among the selected objects, the active one first."""
     chosen = [context.object, *context.selected_objects]

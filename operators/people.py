@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..addon.properties import selected_people
+from ..addon.properties import selected_people, take_root
 
 
 class _OnPeople:
@@ -52,6 +52,28 @@ class SINEW_OT_clamp_keys(_OnPeople, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class SINEW_OT_show_bones(bpy.types.Operator):
+    """Show the surfaces of the bones of the selected take's people, or hide them"""
+
+    bl_idname = "sinew.show_bones"
+    bl_label = "Bones"
+    bl_options = {"REGISTER", "UNDO"}
+
+    is_on: bpy.props.BoolProperty(name="On", default=True)
+
+    @classmethod
+    def poll(cls, context):
+        return take_root(context.object) is not None
+
+    def execute(self, context):
+        from ..addon.scene import roots
+
+        if not roots.show_bones(take_root(context.object), self.is_on):
+            self.report({"WARNING"}, "This take's bodies have no bone surfaces; the SKEL body has them.")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
 class SINEW_OT_splat_settings(bpy.types.Operator):
     """Set what the scene needs so that splats render as they look: Cycles' transparent layers, colours, alpha"""
 
@@ -67,4 +89,4 @@ class SINEW_OT_splat_settings(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (SINEW_OT_set_limits, SINEW_OT_clamp_keys, SINEW_OT_splat_settings)
+CLASSES = (SINEW_OT_set_limits, SINEW_OT_clamp_keys, SINEW_OT_show_bones, SINEW_OT_splat_settings)

@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..addon.properties import person, take_root
+from ..addon.properties import bones_collection, person, take_root
 from .backend import _Sidebar
 
 
@@ -31,6 +31,14 @@ class SINEW_PT_selected(_Sidebar, bpy.types.Panel):
         row.use_property_split = False
         row.prop(armature, '["sinew_limits"]', text="Limits", toggle=1)
         row.operator("sinew.clamp_keys", text="Clamp Keys")
+        row = layout.row(align=True)
+        row.use_property_split = False
+        bones = bones_collection(take_root(armature))
+        if bones is not None:
+            row.operator("sinew.show_bones", text="Bones", icon="BONE_DATA",
+                         depress=not bones.hide_viewport).is_on = bones.hide_viewport
+        if "sinew_correctives" in armature:
+            row.prop(armature, '["sinew_correctives"]', text="Correctives", toggle=1)
         data = armature.animation_data
         if data is not None and data.action is not None:
             row = layout.row()

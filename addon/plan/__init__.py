@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ...backend.sinew_take.take import Subject, Take
-from . import bones, retime
-from .body import BodyPlan, plan_body
+from . import bones, extra, retime
+from .body import BodyPlan, plan_body, plan_surface
 from .curves import CurvePlan, plan_curves
 from .retime import Timing
 from .rig import RigPlan, plan_rig
@@ -20,7 +20,7 @@ from .splats import SplatPlan, plan_splats
 
 @dataclass(frozen=True)
 class SubjectPlan:
-    """One person."""
+    """One person. `surface` is the mesh of its bones, `shape` the free body's coefficients, None for other bodies."""
 
     id: str
     name: str
@@ -29,6 +29,8 @@ class SubjectPlan:
     curves: tuple[CurvePlan, ...]
     splats: SplatPlan | None
     is_sometimes_absent: bool
+    surface: BodyPlan | None = None
+    shape: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,14 @@ def _region_names() -> tuple[str, ...]:
 
 def _plan_subject(subject: Subject, timing: Timing, is_resampled: bool, with_splats: bool) -> SubjectPlan:
     regions = _region_names() if subject.info.get("body") == "default" else ()
-    curves = plan_curves(subject.motion, subject.body["rest_joints_m"][0], timing, is_resampled)
-    splats = plan_splats(subject.avatar, bones.DEFORM_NAMES) if with_splats else None
-    return SubjectPlan(subject.id, str(subject.info.get("name") or subject.id), plan_rig(subject.body),
-                       plan_body(subject.body, regions), tuple(curves), splats,
-                       not bool(np.all(subject.motion["present"])))
+    more, shapes = extra.plan_bones(subject), extra.plan_shapes(subject)
+    groups = bones.DEFORM_NAMES + (() if more is None else more.deform_names)
+    curves = plan_curves(subject.motion, subject.body["rest_joints_m"][0], timing, is_resampled, more, shapes)
+    splats = plan_splats(subject.avatar, groups) if with_splats else None
+    return SubjectPlan(subject.id, str(subject.info.get("name") or subject.id), plan_rig(subject.body, more),
+                       plan_body(subject.body, regions, groups, shapes), tuple(curves), splats,
+                       not bool(np.all(subject.motion["present"])), plan_surface(subject.extra, groups),
+                       subject.body["shape"].astype(float) if subject.info.get("body") == "default" else None)
 
 
 def scene_plan(take: Take, scene_rate: Fraction, *, first_frame: int = 1, offset_frames: float = 0.0,

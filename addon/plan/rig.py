@@ -9,6 +9,7 @@ import numpy as np
 from ...backend.sinew_take import laws
 from ...backend.sinew_take import skeleton as sk
 from . import bones, limits
+from .extra import ExtraBones
 from .slides import SlidePlan, plan_slides
 
 
@@ -18,11 +19,11 @@ class BonePlan:
 
     Attributes:
         name: Blender's.
-        kind: "root", "slide", "guard", "joint", "origin" or "deform".
+        kind: "root", "slide", "guard", "joint", "extra", "origin" or "deform".
         parent: Name of the parent, None for none.
         matrix: (4, 4), rest pose, armature space, m.
         length_m: Blender needs one; drawn shapes follow it.
-        joint: Index in `skeleton.JOINTS`; -1 for the root.
+        joint: Index in `skeleton.JOINTS`; -1 for the root and what is beyond the joints.
     """
 
     name: str
@@ -44,7 +45,7 @@ class RigPlan:
     guarded: tuple[int, ...]
 
 
-def plan_rig(body: dict[str, np.ndarray]) -> RigPlan:
+def plan_rig(body: dict[str, np.ndarray], extra: ExtraBones | None = None) -> RigPlan:
     """Arrays of `arrays.BODY` -> armature.
 
     Joint bones have the joint frames as their rest matrices, so that a channel is a coordinate; sliding joints hang on
@@ -82,6 +83,11 @@ def plan_rig(body: dict[str, np.ndarray]) -> RigPlan:
                 parent = bones.ROOT if up < 0 else bones.DEFORM_NAMES[up]
                 out.append(BonePlan(bones.DEFORM_NAMES[j], "deform", parent, conventional[j], float(lengths[j]), j))
                 placed.add(j)
+    for e in range(len(extra.names) if extra is not None else 0):
+        length = float(extra.lengths_m[e])
+        out.append(BonePlan(extra.names[e], "extra", extra.parents[e], extra.matrices[e], length))
+        out.append(BonePlan(extra.origin_names[e], "origin", extra.names[e], extra.conventional[e], length))
+        out.append(BonePlan(extra.deform_names[e], "deform", extra.deform_parents[e], extra.conventional[e], length))
     return RigPlan(tuple(out), slides, limits.CONSTRAINED, limits.GUARDED)
 
 

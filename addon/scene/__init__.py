@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 import bpy
 
 from ...backend.sinew_take import take as takes
 from ..plan import ScenePlan, SubjectPlan, retime, scene_plan
-from . import tags
+from ..plan.camera import picture_size
+from ..plan.check import plan_check
+from . import check, tags
 from .armature import build_armature
-from .body import build_body
+from .body import SURFACE_ROLE, build_body
 from .curves import build_action
+from .points import build_points
 from .presence import drive_visibility, show_always
 from .roots import (
     RIGS_COLLECTION,
     SHAPES_COLLECTION,
     SHOT_COLLECTION,
     TAKE_COLLECTION,
+    ensure_bones_collection,
     ensure_collections,
     ensure_linked,
     ensure_root,
@@ -68,6 +73,7 @@ class BuildResult:
         avatars: The same, None where a person has no Gaussians.
         camera: The shot's.
         floor: The shot's.
+        points: The scene's, None where the take has none.
         notes: Sentences for the user.
     """
 
@@ -79,11 +85,14 @@ class BuildResult:
     avatars: list[bpy.types.Object | None] = field(default_factory=list)
     camera: bpy.types.Object | None = None
     floor: bpy.types.Object | None = None
+    points: bpy.types.Object | None = None
     notes: list[str] = field(default_factory=list)
 
 
 FIRST_FRAME = "sinew_first_frame"
 """On the root: the scene frame at which the take begins."""
+FOLDER = "sinew_take_folder"
+"""On the root: where the take was when it was imported."""
 
 
 def rate_of(scene: bpy.types.Scene) -> Fraction:
@@ -132,18 +141,28 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
     root, is_new = ensure_root(scene, owner, plan.name, collections[TAKE_COLLECTION])
     ensure_linked(root, collections[TAKE_COLLECTION])
     root[FIRST_FRAME] = plan.timing.first
+    root[FOLDER] = str(Path(plan.take.path).absolute())
     result = BuildResult(plan.take_id, not is_new, root)
     shape_objects = ensure_shapes(collections[SHAPES_COLLECTION], owner)
     for subject in plan.subjects:
         own = tags.Owner(owner.take_id, owner.shot_id, subject.id)
         _build_subject(context, subject, own, collections[RIGS_COLLECTION], root, shape_objects, result)
+        if subject.surface is not None:
+            bones = ensure_bones_collection(collections[TAKE_COLLECTION], owner, plan.name)
+            _build_surface(subject, own, result.armatures[-1], bones)
     shot = build_shot(plan.take, plan.timing, owner, scene, root, collections[SHOT_COLLECTION], plan.name,
                       is_resampled=options.is_resampled, set_picture_size=options.set_picture_size and is_new,
                       beside=options.plate_folder)
     result.camera, result.floor = shot.camera, shot.floor
-    for block in (shot.camera, shot.floor):
-        ensure_linked(block, collections[SHOT_COLLECTION])
+    result.points = build_points(plan.take.points, owner, root, collections[SHOT_COLLECTION], f"{plan.name} points")
+    for block in (shot.camera, shot.floor, result.points):
+        if block is not None:
+            ensure_linked(block, collections[SHOT_COLLECTION])
     result.notes.extend(shot.notes)
+    checks = plan_check(plan.take, plan.timing)
+    check.build_check(checks, owner, shot.camera, root, collections[TAKE_COLLECTION], picture_size(plan.take)[0])
+    for one, armature in zip(checks, result.armatures, strict=True):
+        check.key_error(armature, one, tags.Owner(owner.take_id, owner.shot_id, one.id))
     if options.set_frame_range:
         first, last = plan.timing.range
         if is_new:
@@ -171,6 +190,13 @@ def _build_subject(context: bpy.types.Context, plan: SubjectPlan, owner: tags.Ow
     result.armatures.append(armature)
     result.bodies.append(body)
     result.avatars.append(avatar)
+
+
+def _build_surface(plan: SubjectPlan, owner: tags.Owner, armature: bpy.types.Object, collection: bpy.types.Collection
+                   ) -> None:
+    surface = build_body(plan.surface, owner, armature, collection, f"{plan.name} bones", SURFACE_ROLE)
+    (drive_visibility if plan.is_sometimes_absent else show_always)(armature, surface)
+    ensure_linked(surface, collection)
 
 
 def _note_missing(plan: ScenePlan, owner: tags.Owner, result: BuildResult) -> None:

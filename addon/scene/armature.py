@@ -18,9 +18,9 @@ ROLE = "armature"
 JOINT = "sinew_joint"
 DOFS = "sinew_dofs"
 _SAME_REST = 2e-6
-_COLLECTIONS = {"Joints": True, "Deform": False, "Helpers": False}
+_COLLECTIONS = {"Joints": True, "Fingers and Face": True, "Deform": False, "Helpers": False}
 _KIND_COLLECTION = {"root": "Joints", "joint": "Joints", "deform": "Deform", "origin": "Helpers", "slide": "Helpers",
-                    "guard": "Helpers"}
+                    "guard": "Helpers", "extra": "Fingers and Face"}
 _COLORS = {"L": (0.30, 0.58, 1.0), "R": (1.0, 0.33, 0.28), "": (1.0, 0.80, 0.25)}
 
 
@@ -136,6 +136,12 @@ def _pose_bone(armature: bpy.types.Object, plan: BonePlan, shape_objects: dict[s
         pose.custom_shape = shape_objects[shapes.shape_of(joint.name)]
         pose.custom_shape_transform = armature.pose.bones[bones.ORIGIN_NAMES[plan.joint]]
         _draw(pose, plan.name.partition(".")[2])
+    elif plan.kind == "extra":
+        pose.rotation_mode = "QUATERNION"
+        pose.lock_rotation, pose.lock_rotation_w = (False,) * 3, False
+        pose.custom_shape = shape_objects["bone"]
+        pose.custom_shape_transform = armature.pose.bones[f"ORG-{plan.name}"]
+        _draw(pose, plan.name.partition(".")[2])
     elif plan.kind == "root":
         pose.custom_shape = shape_objects["root"]
         pose.custom_shape_translation = (0.0, 0.0, -plan.matrix[2, 3])
@@ -144,7 +150,7 @@ def _pose_bone(armature: bpy.types.Object, plan: BonePlan, shape_objects: dict[s
         copy = pose.constraints.new("COPY_TRANSFORMS")
         copy.name = "Sinew follow"
         copy.target = armature
-        copy.subtarget = bones.ORIGIN_NAMES[plan.joint]
+        copy.subtarget = "ORG-" + plan.name.removeprefix("DEF-")
 
 
 def _draw(pose: bpy.types.PoseBone, side: str) -> None:

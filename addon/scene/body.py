@@ -7,16 +7,23 @@ import bpy
 import numpy as np
 
 from ..plan.body import NEUTRAL_COLOR, PLAIN_COLORS, BodyPlan
+from ..plan.extra import CORRECTIVES_PROPERTY, ShapePlan
 from . import tags
+from .drivers import drive
 
 ROLE = "body"
+SURFACE_ROLE = "bone_surface"
 MATERIAL_ROLE = "body_material"
 REGION = "sinew_region"
+SHAPES = "sinew_shapes"
+"""On the armature: names of the shape keys that a take made, one a line."""
+_FURTHEST = 10.0
+"""Blender's own limit of a shape key's value."""
 
 
 def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, collection: bpy.types.Collection,
-               name: str) -> bpy.types.Object:
-    """Make a subject's mesh, or bring the shot's existing one up to date.
+               name: str, role: str = ROLE) -> bpy.types.Object:
+    """Make a subject's mesh (its skin, or the surface of its bones), or bring the shot's existing one up to date.
 
     Args:
         plan: Of this subject.
@@ -24,26 +31,31 @@ def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, co
         armature: Deforms the mesh and becomes its parent.
         collection: For a new object.
         name: For a new object; never used to find it.
+        role: `ROLE` or `SURFACE_ROLE`.
 
     Returns:
         The object. An existing one keeps materials, modifiers, constraints, other vertex groups and, where the
         new body has the same faces, UVs, attributes and shape keys too.
     """
-    body = tags.find(bpy.data.objects, ROLE, owner)
+    body = tags.find(bpy.data.objects, role, owner)
     is_new = body is None
     if is_new:
         body = bpy.data.objects.new(name, bpy.data.meshes.new(name))
         collection.objects.link(body)
         body.parent = armature
-        for region in plan.region_names:
-            body.data.materials.append(_material(region, owner))
     for block in (body, body.data):
-        tags.mark(block, ROLE, owner)
+        tags.mark(block, role, owner)
     mesh = body.data
+    for region in plan.region_names[len(mesh.materials):]:
+        mesh.materials.append(_material(region, owner))
     if not is_new and _has_faces(mesh, plan.faces):
-        _move_vertices(mesh, plan.vertices_m)
+        move_vertices(mesh, plan.vertices_m)
     else:
+        if mesh.shape_keys is not None:
+            body.shape_key_clear()
         _write_mesh(mesh, plan)
+    if role == ROLE:
+        _ensure_shapes(body, armature, plan.shapes)
     set_weights(body, plan.skin_index, plan.skin_weight, plan.group_names)
     if not any(m.type == "ARMATURE" and m.object == armature for m in body.modifiers):
         modifier = body.modifiers.new("Armature", "ARMATURE")
@@ -55,6 +67,46 @@ def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, co
     return body
 
 
+def _ensure_shapes(body: bpy.types.Object, armature: bpy.types.Object, plans: tuple[ShapePlan, ...]) -> None:
+    """Shape keys that follow properties of the armature; keys of an earlier take that this one lacks go."""
+    before = [line for line in str(armature.get(SHAPES, "")).splitlines() if line]
+    keys = body.data.shape_keys
+    for name in set(before) - {plan.name for plan in plans}:
+        if keys is not None and name in keys.key_blocks:
+            keys.driver_remove(f'key_blocks["{name}"].value')
+            body.shape_key_remove(keys.key_blocks[name])
+    if not plans:
+        armature.pop(SHAPES, None)
+        return
+    armature[SHAPES] = "\n".join(plan.name for plan in plans)
+    if any(plan.is_corrective for plan in plans) and CORRECTIVES_PROPERTY not in armature:
+        _property(armature, CORRECTIVES_PROPERTY, True, "Let the skin follow the pose by correcting shapes")
+    if body.data.shape_keys is None:
+        body.shape_key_add(name="Basis", from_mix=False)
+    keys = body.data.shape_keys
+    rest = np.empty(3 * len(body.data.vertices), np.float32)
+    keys.reference_key.data.foreach_get("co", rest)
+    for plan in plans:
+        key = keys.key_blocks.get(plan.name) or body.shape_key_add(name=plan.name, from_mix=False)
+        key.data.foreach_set("co", rest + np.ascontiguousarray(plan.dirs_m, np.float32).ravel())
+        key.slider_min, key.slider_max = -_FURTHEST, _FURTHEST
+        if plan.property not in armature:
+            _property(armature, plan.property, 0.0, f"Weight of {plan.name}")
+        variables = {"w": (armature, f'["{plan.property}"]')}
+        if plan.is_corrective:
+            variables["on"] = (armature, f'["{CORRECTIVES_PROPERTY}"]')
+        drive(keys, f'key_blocks["{key.name}"].value', -1, variables, "w*on" if plan.is_corrective else None)
+
+
+def _property(armature: bpy.types.Object, name: str, value: bool | float, text: str) -> None:
+    armature[name] = value
+    about = {"description": text, "default": value}
+    if isinstance(value, float):
+        about |= {"min": -_FURTHEST, "max": _FURTHEST}
+    armature.id_properties_ui(name).update(**about)
+    armature.property_overridable_library_set(f'["{name}"]', True)
+
+
 def _has_faces(mesh: bpy.types.Mesh, faces: np.ndarray) -> bool:
     if len(mesh.polygons) != len(faces) or len(mesh.loops) != faces.size:
         return False
@@ -63,7 +115,7 @@ def _has_faces(mesh: bpy.types.Mesh, faces: np.ndarray) -> bool:
     return bool((own == faces.ravel()).all())
 
 
-def _move_vertices(mesh: bpy.types.Mesh, vertices_m: np.ndarray) -> None:
+def move_vertices(mesh: bpy.types.Mesh, vertices_m: np.ndarray) -> None:
     """New places for the same vertices; shape keys keep what they add to the old ones."""
     flat = np.ascontiguousarray(vertices_m, np.float32).ravel()
     if mesh.shape_keys is not None:

@@ -86,6 +86,7 @@ def _drive_offset(camera: bpy.types.Object, background: bpy.types.CameraBackgrou
         root.id_properties_ui(OFFSET).update(
             default=0, soft_min=-50, soft_max=50, description="Frames by which the plate is shown later than filmed")
         root.property_overridable_library_set(f'["{OFFSET}"]', True)
+        root.update_tag()  # a driver that is evaluated before the property has got through is given up for good
     number = list(camera.data.background_images).index(background)
     # Blender counts a sequence's pictures from 1 and the files are numbered from 0.
     drive(camera.data, f"background_images[{number}].image_user.frame_offset", -1,

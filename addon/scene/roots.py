@@ -11,6 +11,7 @@ TAKE_COLLECTION = "collection_take"
 RIGS_COLLECTION = "collection_rigs"
 SHOT_COLLECTION = "collection_shot"
 SHAPES_COLLECTION = "collection_shapes"
+BONES_COLLECTION = "collection_bones"
 _TITLES = {RIGS_COLLECTION: "rigs", SHOT_COLLECTION: "shot", SHAPES_COLLECTION: "shapes"}
 
 
@@ -30,6 +31,28 @@ def ensure_collections(scene: bpy.types.Scene, owner: tags.Owner, name: str) -> 
     if not _is_in(scene.collection, out[TAKE_COLLECTION]):
         scene.collection.children.link(out[TAKE_COLLECTION])
     return out
+
+
+def ensure_bones_collection(above: bpy.types.Collection, owner: tags.Owner, name: str) -> bpy.types.Collection:
+    """The take's collection of bone surfaces; made, hidden, in the take's own collection where it is missing."""
+    shot = tags.Owner(owner.take_id, owner.shot_id)
+    collection = tags.find(bpy.data.collections, BONES_COLLECTION, shot)
+    if collection is None:
+        collection = bpy.data.collections.new(f"{name} bones")
+        above.children.link(collection)
+        collection.hide_viewport = collection.hide_render = True
+    tags.mark(collection, BONES_COLLECTION, shot)
+    return collection
+
+
+def show_bones(root: bpy.types.Object, is_on: bool) -> bool:
+    """Show or hide the bone surfaces of a take. Returns False where it has none. root: of the take."""
+    owner = tags.Owner(root[tags.TAKE], root[tags.SHOT])
+    collection = tags.find(bpy.data.collections, BONES_COLLECTION, owner)
+    if collection is None:
+        return False
+    collection.hide_viewport = collection.hide_render = not is_on
+    return True
 
 
 def _is_in(above: bpy.types.Collection, wanted: bpy.types.Collection) -> bool:

@@ -1,0 +1,319 @@
+"""Corrections by hand in the scene: pins are empties before the camera, ranges stand as JSON on the take's root.
+
+Everything is held by custom properties, so it is saved with the file, undone with the user's steps, and survives where
+the extension is not installed. Pins belong to the picture that is on screen where they were made; ranges to the pose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...backend.sinew_take import edits as contract
+from ...backend.sinew_take import take as takes
+from ...backend.sinew_take.errors import RequestError, SinewError
+from ..plan import pins, retime
+from ..plan.camera import picture_size
+from . import curves, tags
+from .drivers import drive
+from .plate import OFFSET
+from .plate import ROLE as PLATE_ROLE
+from .roots import SHOT_COLLECTION
+
+PIN_ROLE = "pin"
+KEYPOINT = "sinew_keypoint"
+FRAME = "sinew_frame"
+SCENE_FRAME = "sinew_scene_frame"
+"""On a pin: the frame of the take, and the frame of the scene at which it is seen."""
+RANGES = "sinew_corrections"
+"""On the root: JSON list of {"edit": {…}, "first": scene frame, "last": scene frame}; edits of people have no frames."""
+FOLDER = "sinew_take_folder"
+BASE = "sinew_base_folder"
+"""On the root: folder of the take in the scene, and of the one without corrections that it comes from."""
+FIRST_FRAME = "sinew_first_frame"
+NEAR_FRAMES = 1
+"""A pin is shown so many frames before and after its own."""
+_SIZE = 0.012
+"""Radius of a pin, in distances from the camera."""
+
+
+def open_take(root: bpy.types.Object) -> takes.Take:
+    """The take that stands in the scene.
+
+    Raises:
+        SinewError: Its folder is not there any more, or is no take.
+    """
+    folder = bpy.path.abspath(str(root.get(FOLDER) or ""))
+    if not folder or not Path(folder).is_dir():
+        raise RequestError(f"The folder of the take is not there any more ({folder or 'unknown'}); import the take "
+                           "again.")
+    return takes.read(folder)
+
+
+def base_folder(root: bpy.types.Object) -> Path:
+    """Folder to solve from: of the take without corrections where it is known and there, else of the one in the scene.
+    """
+    for name in (BASE, FOLDER):
+        folder = bpy.path.abspath(str(root.get(name) or ""))
+        if folder and (Path(folder) / "take.json").is_file():
+            return Path(folder)
+    raise RequestError("The folder of the take is not there any more; import the take again.")
+
+
+def timing_of(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> retime.Timing:
+    """Where the take's frames fall in the scene."""
+    rate = retime.scene_rate(scene.render.fps, scene.render.fps_base)
+    return retime.time_frames(take.shot["time_s"], rate, retime.source_rate(take.meta),
+                              int(root.get(FIRST_FRAME, scene.frame_start)))
+
+
+def picture_index(root: bpy.types.Object, timing: retime.Timing, scene_frame: float) -> int:
+    """The take frame whose picture is on screen: the plate may be shifted against the people."""
+    return timing.take_index(scene_frame - float(root.get(OFFSET, 0)))
+
+
+def camera_of(root: bpy.types.Object) -> bpy.types.Object:
+    """The shot's camera.
+
+    Raises:
+        RequestError: It was deleted.
+    """
+    camera = tags.find(bpy.data.objects, "camera", _owner(root))
+    if camera is None:
+        raise RequestError("The shot's camera was deleted; import the take again.")
+    return camera
+
+
+def _owner(root: bpy.types.Object, subject: str = "") -> tags.Owner:
+    return tags.Owner(str(root[tags.TAKE]), str(root[tags.SHOT]), subject)
+
+
+def frame_of(camera: bpy.types.Object, scene: bpy.types.Scene, plate_px: tuple[int, int], scene_frame: float
+             ) -> pins.Frame:
+    """What the camera frames at a scene frame, and how the plate lies in it."""
+    data = camera.data
+    values = {"lens": data.lens, "shift_x": data.shift_x, "shift_y": data.shift_y}
+    action = None if data.animation_data is None else data.animation_data.action
+    for name in values:
+        curve = curves.find_curve(action, data, name, 0) if action is not None else None
+        if curve is not None:
+            values[name] = curve.evaluate(scene_frame)
+    render = scene.render
+    method = next((b.frame_method for b in data.background_images
+                   if b.image is not None and b.image.get(tags.ROLE) == PLATE_ROLE), "FIT")
+    return pins.Frame(values["lens"], (data.sensor_width, data.sensor_height), data.sensor_fit,
+                      (values["shift_x"], values["shift_y"]),
+                      (render.resolution_x * render.pixel_aspect_x, render.resolution_y * render.pixel_aspect_y),
+                      plate_px, method)
+
+
+def pins_of(root: bpy.types.Object) -> list[bpy.types.Object]:
+    """The shot's pins that stand in a scene, by person and frame."""
+    shot = root[tags.SHOT]
+    found = [item for item in bpy.data.objects if item.get(tags.ROLE) == PIN_ROLE and item.get(tags.SHOT) == shot
+             and item.library is None and item.users_scene]
+    return sorted(found, key=lambda item: (item.get(tags.SUBJECT, ""), item.get(FRAME, 0), item.get(KEYPOINT, "")))
+
+
+def add_pin(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, subject: str, keypoint: str
+            ) -> bpy.types.Object:
+    """Put a pin over the picture of the current frame where the keypoint is solved to be.
+
+    A pin of that keypoint in that picture is returned as it is, not doubled.
+
+    Raises:
+        RequestError: The person is not there in that picture.
+    """
+    person = next((s for s in take.subjects if s.id == subject), None)
+    timing = timing_of(root, scene, take)
+    index = picture_index(root, timing, scene.frame_current)
+    place = None if person is None else pins.begin(take, person, index, keypoint)
+    if place is None:
+        raise RequestError("The person is not in the picture of this frame; go to one in which it is.")
+    for old in pins_of(root):
+        if (old.get(tags.SUBJECT), old.get(FRAME), old.get(KEYPOINT)) == (subject, index, keypoint):
+            return old
+    return _make_pin(root, scene, take, subject, keypoint, index, place)
+
+
+def _make_pin(root, scene, take, subject: str, keypoint: str, index: int, place: pins.Place) -> bpy.types.Object:
+    camera = camera_of(root)
+    timing = timing_of(root, scene, take)
+    pin = bpy.data.objects.new(f"Pin {keypoint} {index}", None)
+    pin.empty_display_type = "SPHERE"
+    pin.show_in_front = pin.show_name = True
+    pin.color = (1.0, 0.6, 0.1, 1.0)
+    pin.lock_rotation = pin.lock_scale = (True, True, True)
+    tags.mark(pin, PIN_ROLE, _owner(root, subject))
+    pin[KEYPOINT], pin[FRAME] = keypoint, index
+    _home(root).objects.link(pin)
+    pin.parent = camera
+    _show_near(root, scene, timing, pin)
+    frame = frame_of(camera, scene, picture_size(take), pin[SCENE_FRAME])
+    pin.location = pins.to_camera(frame, place.px, place.distance_m)
+    pin.empty_display_size = _SIZE * place.distance_m
+    return pin
+
+
+def _home(root: bpy.types.Object) -> bpy.types.Collection:
+    home = tags.find(bpy.data.collections, SHOT_COLLECTION, _owner(root))
+    return home or root.users_collection[0]
+
+
+def _show_near(root: bpy.types.Object, scene: bpy.types.Scene, timing: retime.Timing, pin: bpy.types.Object) -> None:
+    """Show a pin only near its frame, by a driver that needs no scripts."""
+    frame = round(float(timing.frames[min(int(pin[FRAME]), len(timing.frames) - 1)]) + float(root.get(OFFSET, 0)))
+    pin[SCENE_FRAME] = frame
+    pin.name = f"{pins.label(pin[KEYPOINT])} {frame}"
+    drive(pin, "hide_viewport", -1, {"near": (pin, f'["{SCENE_FRAME}"]')}, f"abs(frame - near) > {NEAR_FRAMES}")
+
+
+def pixel_of(pin: bpy.types.Object, root: bpy.types.Object, scene: bpy.types.Scene, plate_px: tuple[int, int]
+             ) -> np.ndarray:
+    """The pixel (2,) of the plate that a pin covers, seen through the shot's camera."""
+    camera = camera_of(root)
+    if pin.parent == camera and not pin.constraints:
+        # Without the evaluated scene: a pin of another frame is where it is in front of a camera that moves.
+        point = pin.matrix_parent_inverse @ pin.matrix_basis.translation
+    else:
+        point = camera.matrix_world.inverted() @ pin.matrix_world.translation
+    return pins.to_pixel(frame_of(camera, scene, plate_px, float(pin.get(SCENE_FRAME, scene.frame_current))),
+                         np.array(point, float))
+
+
+def ranges_of(root: bpy.types.Object) -> list[dict]:
+    """Flips and wrong frames as they stand on the root."""
+    try:
+        found = json.loads(str(root.get(RANGES) or "[]"))
+    except ValueError:
+        return []
+    return [row for row in found if isinstance(row, dict) and isinstance(row.get("edit"), dict)]
+
+
+def _set_ranges(root: bpy.types.Object, rows: list[dict]) -> None:
+    root[RANGES] = json.dumps(rows)
+
+
+def add_range(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, subject: str, first: int, last: int,
+              limb: str | None) -> None:
+    """Note a flip of a limb, or wrong frames where `limb` is None, over scene frames first..last (both included).
+
+    Raises:
+        RequestError: It does not fit the take, or the corrections that are there.
+    """
+    timing = timing_of(root, scene, take)
+    low, high = timing.range
+    if last < first or last < low or first > high:
+        raise RequestError(f"The frames {first} to {last} hold none of the take, which covers {low} to {high}; choose "
+                           "others.")
+    start, end = timing.take_index(max(first, low)), timing.take_index(min(last, high)) + 1
+    edit = (contract.Wrong(subject, start, end) if limb is None else contract.Flip(subject, limb, start, end))
+    contract.check([edit], take)
+    contract.parse(contract.as_data([*_stored(root), edit]))
+    _set_ranges(root, [*ranges_of(root), _row(edit, timing)])
+
+
+def _row(edit, timing: retime.Timing) -> dict:
+    if not isinstance(edit, contract.Flip | contract.Wrong):
+        return {"edit": contract.as_data([edit])["edits"][0], "first": None, "last": None}
+    at = [round(float(timing.frames[i])) for i in (edit.start, edit.end - 1)]
+    return {"edit": contract.as_data([edit])["edits"][0], "first": at[0], "last": at[1]}
+
+
+def _stored(root: bpy.types.Object) -> list:
+    return contract.parse({"format": contract.FORMAT, "version": list(contract.VERSION),
+                           "edits": [row["edit"] for row in ranges_of(root)]})
+
+
+def remove_range(root: bpy.types.Object, number: int) -> None:
+    """Forget one of `ranges_of`."""
+    rows = ranges_of(root)
+    if 0 <= number < len(rows):
+        del rows[number]
+        _set_ranges(root, rows)
+
+
+def collect(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> list:
+    """All corrections as edits, held against the take.
+
+    Raises:
+        RequestError: One of them does not fit; it says which.
+    """
+    size = picture_size(take)
+    out = []
+    for pin in pins_of(root):
+        x, y = (float(v) for v in pixel_of(pin, root, scene, size))
+        if not (np.isfinite(x) and np.isfinite(y)):
+            raise RequestError(f"{pin.name} is behind the camera; move it over the picture or remove it.")
+        out.append(contract.Pin(str(pin.get(tags.SUBJECT, "")), int(pin.get(FRAME, -1)), str(pin.get(KEYPOINT, "")),
+                                x, y))
+    out += _stored(root)
+    # What is about people is checked where it is applied: the take in the scene may follow it already.
+    contract.check([edit for edit in out if isinstance(edit, contract.Pin | contract.Flip | contract.Wrong)], take)
+    contract.parse(contract.as_data(out))
+    return out
+
+
+def note_take(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> None:
+    """Bring what the root knows up to date with a take that was just imported.
+
+    Corrections in the scene stay. Where there are none and the take was solved with some, they are taken from it.
+    """
+    kept = (take.meta.get("producer") or {}).get("edits")
+    found = []
+    try:
+        found = contract.parse(kept) if kept else []
+    except SinewError:
+        pass  # written by a newer Sinew: they stay in the take
+    folder = str(Path(take.path).absolute())
+    root[FOLDER] = folder
+    if not found:
+        root[BASE] = folder
+    elif BASE not in root:
+        root[BASE] = _origin(take) or folder
+    has_any = bool(pins_of(root) or ranges_of(root))
+    timing = timing_of(root, scene, take)
+    if has_any:
+        for pin in pins_of(root):
+            _show_near(root, scene, timing, pin)
+        _set_ranges(root, [_row(edit, timing) for edit in _stored(root)])
+    elif found:
+        _restore(root, scene, take, timing, found)
+
+
+def _origin(take: takes.Take) -> str | None:
+    """Folder of the take without corrections that one comes from, where it still stands."""
+    folder, meta = Path(take.path).absolute(), take.meta
+    for _ in range(100):
+        producer = meta.get("producer") or {}
+        if not (producer.get("edits") or {}).get("edits"):
+            return str(folder)
+        way = producer.get("solved_from_folder")
+        if not isinstance(way, str):
+            return None
+        folder = Path(os.path.normpath(folder / way))
+        try:
+            meta = takes.read_meta(folder)
+        except SinewError:
+            return None
+        if meta["id"] != producer.get("solved_from"):
+            return None
+    return None
+
+
+def _restore(root, scene, take: takes.Take, timing: retime.Timing, found: list) -> None:
+    people = {s.id: s for s in take.subjects}
+    rows = []
+    for edit in found:
+        if isinstance(edit, contract.Pin) and edit.subject in people:
+            place = pins.begin(take, people[edit.subject], edit.frame, edit.keypoint)
+            distance = 3.0 if place is None else place.distance_m
+            _make_pin(root, scene, take, edit.subject, edit.keypoint, edit.frame,
+                      pins.Place(np.array([edit.x_px, edit.y_px]), distance))
+        elif not isinstance(edit, contract.Pin):
+            rows.append(_row(edit, timing))
+    _set_ranges(root, rows)

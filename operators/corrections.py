@@ -1,0 +1,297 @@
+"""Correct a person by hand: pin joints over the picture, flip limbs, mark frames wrong, solve again."""
+
+import os
+
+import bpy
+
+from ..addon import monitor
+from ..addon.jobs import install, takes
+from ..addon.jobs.process import Job
+from ..addon.preferences import backend_source, private_place, takes_folder
+from ..addon.properties import corrected_person, take_root
+from ..backend.sinew_take import edits as contract
+from ..backend.sinew_take.errors import RequestError, SinewError
+from .backend import follow
+
+LIMBS = [("arm_l", "Left Arm", ""), ("arm_r", "Right Arm", ""), ("leg_l", "Left Leg", ""), ("leg_r", "Right Leg", "")]
+
+
+def _keypoints(self, context):
+    from ..addon.plan import pins
+
+    # Blender keeps no reference to the strings of a dynamic list.
+    if not _ITEMS:
+        _ITEMS.extend((name, pins.label(name), "") for name in pins.ordered())
+    return _ITEMS
+
+
+_ITEMS: list[tuple[str, str, str]] = []
+
+
+class _OnPerson:
+    """For operators on the person that the active object belongs to."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        if corrected_person(context) is None:
+            cls.poll_message_set("Select a person that Sinew imported")
+            return False
+        return True
+
+    def fail(self, error: Exception) -> set[str]:
+        self.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+
+
+class SINEW_OT_pin_joint(_OnPerson, bpy.types.Operator):
+    """Pin a joint in this frame: an empty over the picture that you move to where the joint is"""
+
+    bl_idname = "sinew.pin_joint"
+    bl_label = "Pin Joint"
+
+    keypoint: bpy.props.EnumProperty(name="Joint", items=_keypoints)
+
+    def invoke(self, context, event):
+        from ..addon.plan import bones, pins
+
+        bone = context.active_pose_bone if context.mode == "POSE" else None
+        names = dict(zip((*bones.BONE_NAMES, *bones.DEFORM_NAMES), (*bones.JOINT_NAMES, *bones.JOINT_NAMES),
+                         strict=True))
+        if bone is not None and bone.name in names:
+            self.keypoint = pins.keypoint_of(names[bone.name])
+            return self.execute(context)
+        return context.window_manager.invoke_props_dialog(self, width=260)
+
+    def execute(self, context):
+        from ..addon.scene import corrections
+
+        armature = corrected_person(context)
+        root = take_root(armature)
+        try:
+            take = corrections.open_take(root)
+            pin = corrections.add_pin(root, context.scene, take, armature["sinew_subject"], self.keypoint)
+        except SinewError as error:
+            return self.fail(error)
+        if context.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
+        for item in context.selected_objects:
+            item.select_set(False)
+        context.view_layer.update()
+        pin.hide_set(False)
+        pin.select_set(True)
+        context.view_layer.objects.active = pin
+        _look_through(context, corrections.camera_of(root))
+        return {"FINISHED"}
+
+
+def _look_through(context: bpy.types.Context, camera: bpy.types.Object) -> None:
+    space = context.space_data
+    if space is not None and space.type == "VIEW_3D" and context.scene.camera == camera:
+        space.region_3d.view_perspective = "CAMERA"
+
+
+class _OnFrames(_OnPerson):
+    """For operators on a range of frames of the scene, both ends included."""
+
+    first: bpy.props.IntProperty(name="First Frame", options={"SKIP_SAVE"}, default=-1_000_000)
+    last: bpy.props.IntProperty(name="Last Frame", description="It belongs to the range", options={"SKIP_SAVE"},
+                                default=-1_000_000)
+
+    def invoke(self, context, event):
+        self.first = self.last = context.scene.frame_current
+        return context.window_manager.invoke_props_dialog(self, width=260)
+
+    def note(self, context, limb):
+        from ..addon.scene import corrections
+
+        here = context.scene.frame_current
+        first, last = (here if value == -1_000_000 else value for value in (self.first, self.last))
+        armature = corrected_person(context)
+        root = take_root(armature)
+        try:
+            corrections.add_range(root, context.scene, corrections.open_take(root), armature["sinew_subject"], first,
+                                  last, limb)
+        except SinewError as error:
+            return self.fail(error)
+        return {"FINISHED"}
+
+
+class SINEW_OT_flip_limb(_OnFrames, bpy.types.Operator):
+    """Turn a limb to its other side in depth over a range of frames: the pose that looks the same from the camera"""
+
+    bl_idname = "sinew.flip_limb"
+    bl_label = "Flip Limb"
+
+    limb: bpy.props.EnumProperty(name="Limb", items=LIMBS)
+
+    def execute(self, context):
+        return self.note(context, self.limb)
+
+
+class SINEW_OT_mark_wrong(_OnFrames, bpy.types.Operator):
+    """Forget what was detected in a range of frames: the motion there is filled from around it"""
+
+    bl_idname = "sinew.mark_wrong"
+    bl_label = "Frames Are Wrong"
+
+    def execute(self, context):
+        return self.note(context, None)
+
+
+class SINEW_OT_remove_correction(_OnPerson, bpy.types.Operator):
+    """Take this correction back; it counts from the next solve on"""
+
+    bl_idname = "sinew.remove_correction"
+    bl_label = "Remove"
+
+    pin: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    number: bpy.props.IntProperty(default=-1, options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context):
+        from ..addon.scene import corrections
+
+        armature = corrected_person(context)
+        root = take_root(armature)
+        if self.pin:
+            found = next((item for item in corrections.pins_of(root) if item.name == self.pin), None)
+            if found is not None:
+                if context.view_layer.objects.active == found:
+                    context.view_layer.objects.active = armature
+                bpy.data.objects.remove(found)
+        else:
+            corrections.remove_range(root, self.number)
+        return {"FINISHED"}
+
+
+class SINEW_OT_show_correction(_OnPerson, bpy.types.Operator):
+    """Go to the frame of this correction"""
+
+    bl_idname = "sinew.show_correction"
+    bl_label = "Go to"
+
+    frame: bpy.props.IntProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context):
+        context.scene.frame_set(self.frame)
+        return {"FINISHED"}
+
+
+class SINEW_OT_solve_again(_OnPerson, bpy.types.Operator):
+    """Solve the take again with the corrections, in seconds, and bring the scene up to date. Your own layers stay"""
+
+    bl_idname = "sinew.solve_again"
+    bl_label = "Solve Again"
+    bl_options = {"UNDO"}
+
+    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        state = context.window_manager.sinew
+        if state.is_alive:
+            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
+        elif state.backend != "READY":
+            cls.poll_message_set("The backend is not ready; set it up first")
+        else:
+            return super().poll(context)
+        return False
+
+    def invoke(self, context, event):
+        self.wait = False
+        return self.execute(context)
+
+    def execute(self, context):
+        root = take_root(corrected_person(context))
+        try:
+            job = start(context, root)
+        except SinewError as error:
+            return self.fail(error)
+        if job is None:
+            return _bring_in(self, context, [str(base_of(root))])
+        monitor.runner().to_import = None if self.wait else job
+        ended = follow(self, job)
+        if not self.wait or ended != {"FINISHED"}:
+            return ended
+        return _bring_in(self, context, [str(take) for take in job.state.takes])
+
+
+def base_of(root: bpy.types.Object):
+    from ..addon.scene import corrections
+
+    return corrections.base_folder(root)
+
+
+def start(context: bpy.types.Context, root: bpy.types.Object) -> Job | None:
+    """Write the corrections down and start solving; None where none are left, so that the take before them is wanted.
+
+    Raises:
+        SinewError: A second job, no backend, no take, no corrections at all, or one that does not fit.
+    """
+    from ..addon.scene import corrections
+
+    runner, place = monitor.runner(), private_place()
+    runner.refuse_second()
+    found = monitor.backend()
+    if found.status is not install.BackendStatus.READY:
+        raise RequestError(found.text)
+    take = corrections.open_take(root)
+    wanted = corrections.collect(root, context.scene, take)
+    base = corrections.base_folder(root)
+    if not wanted:
+        if base == take.path:
+            raise RequestError("There is nothing to correct yet; pin a joint, flip a limb or mark frames wrong first.")
+        return None
+    run = takes.new_run(takes_folder())
+    log = run / takes.LOG
+    request = takes.Solve(base, contract.write(wanted, run / takes.EDITS))
+    argv = [str(found.python), "-m", "sinew", *request.arguments(run / takes.TAKE), "--log", str(log),
+            "--parent-pid", str(os.getpid())]
+    takes.write_request(run, request, argv)
+    job = Job(argv, str(take.meta["source"].get("name") or "The take"), log,
+              install.backend_environment(backend_source(), place.cache, os.environ))
+    job.purpose = "SOLVE"
+    runner.start(job)
+    return job
+
+
+class SINEW_OT_take_in_solved(bpy.types.Operator):
+    """Bring the scene up to date with what was solved again"""
+
+    bl_idname = "sinew.take_in_solved"
+    bl_label = "Update"
+    bl_options = {"UNDO"}
+
+    directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context):
+        return _bring_in(self, context, [self.directory])
+
+
+def _bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: list[str]) -> set[str]:
+    """Import in place, then make active, selected and posed what was."""
+    from ..addon import scene
+
+    active, mode = context.view_layer.objects.active, context.mode
+    if mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    try:
+        for folder in folders:
+            result = scene.build_take(context, folder, scene.BuildOptions(set_frame_range=False))
+            for note in result.notes:
+                operator.report({"WARNING"}, note)
+            monitor.note_import(folder)
+    except SinewError as error:
+        operator.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+    finally:
+        context.view_layer.objects.active = active
+        if mode == "POSE" and active is not None and active.type == "ARMATURE":
+            bpy.ops.object.mode_set(mode="POSE")
+    operator.report({"INFO"}, "The scene follows the corrections.")
+    return {"FINISHED"}
+
+
+CLASSES = (SINEW_OT_pin_joint, SINEW_OT_flip_limb, SINEW_OT_mark_wrong, SINEW_OT_remove_correction,
+           SINEW_OT_show_correction, SINEW_OT_solve_again, SINEW_OT_take_in_solved)
