@@ -85,7 +85,10 @@ def _import_results() -> None:
     if done is None or done is not runner().job or done.state.status is not Status.FINISHED or not windows:
         return
     with bpy.context.temp_override(window=windows[0]):
-        if bpy.ops.sinew.import_take.poll():
+        if getattr(done, "purpose", "") == "SOLVE":
+            for folder in done.state.takes:
+                bpy.ops.sinew.take_in_solved("EXEC_DEFAULT", True, directory=str(folder))
+        elif bpy.ops.sinew.import_take.poll():
             for folder in done.state.takes:
                 bpy.ops.sinew.import_take("INVOKE_DEFAULT", True, directory=str(folder))
 
@@ -154,14 +157,14 @@ def mirror(wm: bpy.types.WindowManager) -> None:
         state.status, state.is_alive = "NONE", False
     else:
         known = job.state
-        state.kind = "SETUP" if isinstance(job, install.Installation) else "RUN"
+        state.kind = "SETUP" if isinstance(job, install.Installation) else job.purpose
         state.status, state.is_alive, state.title = known.status.name, known.is_alive, known.title
         names = install.STEP_TEXT if state.kind == "SETUP" else words.STAGES
         state.stage = names.get(known.stage, known.stage or "Starting")
-        state.detail = words.count(known.done, known.total) if state.kind == "RUN" else "".join(known.notes[:1])
+        state.detail = words.count(known.done, known.total) if state.kind != "SETUP" else "".join(known.notes[:1])
         state.left = words.time_left(known.left_s)
         state.fraction, state.error, state.log = known.fraction, words.in_panel(known.error), str(known.log)
-        _fill(state.notes, [words.in_panel(note) for note in known.notes] if state.kind == "RUN" else [])
+        _fill(state.notes, [words.in_panel(note) for note in known.notes] if state.kind != "SETUP" else [])
         _fill(state.results, [str(take) for take in known.takes] if known.status is Status.FINISHED else [])
         if not known.takes:
             state.imported.clear()

@@ -3,6 +3,9 @@
 The window manager's properties are a picture of the runner's state: never saved, drawn as they are.
 """
 
+import json
+from dataclasses import dataclass
+
 import bpy
 
 from . import monitor
@@ -107,7 +110,8 @@ class SINEW_PG_facts(bpy.types.PropertyGroup):
 class SINEW_PG_state(bpy.types.PropertyGroup):
     """The job, the backend, the video's facts and the takes, as last seen."""
 
-    kind: bpy.props.EnumProperty(items=[("RUN", "Reconstruction", ""), ("SETUP", "Set-up", "")])
+    kind: bpy.props.EnumProperty(items=[("RUN", "Reconstruction", ""), ("SETUP", "Set-up", ""),
+                                         ("SOLVE", "Solve", ""), ("EXPORT", "Export", "")])
     status: bpy.props.EnumProperty(items=_STATUS)
     is_alive: bpy.props.BoolProperty()
     title: bpy.props.StringProperty()
@@ -158,6 +162,50 @@ def selected_people(context: bpy.types.Context) -> list[bpy.types.Object]:
     chosen = [context.object, *context.selected_objects]
     return list(dict.fromkeys(found for item in chosen if (found := person(item)) is not None))
 
+
+def corrected_person(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The armature of the person that corrections are about: of the active object, or of the active pin."""
+    item = context.object
+    if item is None or item.get("sinew_role") != "pin":
+        return person(item)
+    return next((found for found in bpy.data.objects if found.get("sinew_role") == "armature" and found.users_scene
+                 and all(found.get(key) == item.get(key) for key in ("sinew_shot_id", "sinew_subject"))), None)
+
+
+@dataclass(frozen=True)
+class CorrectionRow:
+    """One correction as the panel lists it: a pin's name or a range's number, and its first scene frame."""
+
+    label: str
+    pin: str
+    number: int
+    first: int | None
+
+
+def corrections_of(root: bpy.types.Object, subject: str) -> list[CorrectionRow]:
+    """The corrections of one person, those of people (which have no frames) too. root: of the take."""
+    rows = []
+    for item in bpy.data.objects:
+        if (item.get("sinew_role") == "pin" and item.get("sinew_shot_id") == root.get("sinew_shot_id")
+                and item.get("sinew_subject") == subject and item.users_scene):
+            rows.append(CorrectionRow(f"Pin: {item.name}", item.name, -1, int(item.get("sinew_scene_frame", 0))))
+    rows.sort(key=lambda row: (row.first, row.label))
+    try:
+        ranges = json.loads(str(root.get("sinew_corrections") or "[]"))
+    except ValueError:
+        ranges = []
+    for number, row in enumerate(ranges):
+        edit, first, last = row.get("edit", {}), row.get("first"), row.get("last")
+        if first is None:
+            rows.append(CorrectionRow(str(edit.get("kind", "")).capitalize(), "", number, None))
+        elif edit.get("subject") == subject:
+            what = {"flip": f"Flip: {LIMBS.get(edit.get('limb'), '')}", "wrong": "Wrong"}.get(edit.get("kind"), "")
+            frames = f"frame {first}" if first == last else f"frames {first} to {last}"
+            rows.append(CorrectionRow(f"{what}, {frames}", "", number, int(first)))
+    return rows
+
+
+LIMBS = {"arm_l": "left arm", "arm_r": "right arm", "leg_l": "left leg", "leg_r": "right leg"}
 
 CLASSES = (SINEW_PG_settings, SINEW_PG_text, SINEW_PG_take, SINEW_PG_models, SINEW_PG_facts, SINEW_PG_state)
 

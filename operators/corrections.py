@@ -10,6 +10,7 @@ from ..addon.jobs.process import Job
 from ..addon.preferences import backend_source, private_place, takes_folder
 from ..addon.properties import corrected_person, take_root
 from ..backend.sinew_take import edits as contract
+from ..backend.sinew_take import skeleton
 from ..backend.sinew_take.errors import RequestError, SinewError
 from .backend import follow
 
@@ -57,8 +58,7 @@ class SINEW_OT_pin_joint(_OnPerson, bpy.types.Operator):
         from ..addon.plan import bones, pins
 
         bone = context.active_pose_bone if context.mode == "POSE" else None
-        names = dict(zip((*bones.BONE_NAMES, *bones.DEFORM_NAMES), (*bones.JOINT_NAMES, *bones.JOINT_NAMES),
-                         strict=True))
+        names = dict(zip((*bones.BONE_NAMES, *bones.DEFORM_NAMES), skeleton.JOINT_NAMES * 2, strict=True))
         if bone is not None and bone.name in names:
             self.keypoint = pins.keypoint_of(names[bone.name])
             return self.execute(context)

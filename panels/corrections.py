@@ -23,7 +23,7 @@ class SINEW_PT_corrections(_Sidebar, bpy.types.Panel):
         column.operator("sinew.pin_joint", text="Pin Joint…", icon="PINNED")
         column.operator("sinew.flip_limb", text="Flip Limb…", icon="MOD_MIRROR")
         column.operator("sinew.mark_wrong", text="Frames Are Wrong…", icon="CANCEL")
-        rows = corrections_of(take_root(armature))
+        rows = corrections_of(take_root(armature), armature.get("sinew_subject", ""))
         if rows:
             column = layout.box().column(align=True)
             for row in rows:

@@ -111,6 +111,8 @@ class Job:
     def __init__(self, argv: Sequence[str], title: str, log: Path, env: dict[str, str] | None = None,
                  wants_stdout: bool = False) -> None:
         self.state = JobState(title, log)
+        self.purpose = "RUN"
+        """What the panel calls it: RUN, SOLVE or EXPORT."""
         self.output: list[str] = []
         self._wants_stdout = wants_stdout
         self._events: deque[events.Event] = deque()

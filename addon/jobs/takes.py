@@ -20,6 +20,7 @@ from ...backend.sinew_take.version import VERSION
 TAKE = "take"
 LOG = "log.txt"
 REQUEST = "request.json"
+EDITS = "edits.json"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,18 @@ class Conversion:
 
 
 @dataclass(frozen=True)
+class Solve:
+    """What the user asks of `sinew solve`."""
+
+    take: Path
+    edits: Path
+
+    def arguments(self, out: Path) -> list[str]:
+        """Arguments after `python -m sinew`."""
+        return ["solve", str(self.take), "--edits", str(self.edits), "--out", str(out), "--events"]
+
+
+@dataclass(frozen=True)
 class TakeRow:
     """One take of the list."""
 
@@ -124,7 +137,7 @@ def new_run(root: Path) -> Path:
                            "Sinew's preferences.") from None
 
 
-def write_request(run: Path, request: Request | Conversion, argv: list[str]) -> None:
+def write_request(run: Path, request: Request | Conversion | Solve, argv: list[str]) -> None:
     """Write down what was asked.
 
     Raises:

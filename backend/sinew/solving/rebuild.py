@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sinew_take import free_body, laws
+from sinew_take import laws
 from sinew_take import skeleton as sk
 from sinew_take.errors import InputError
+from sinew_take.keypoints import rest_keypoints
 from sinew_take.take import Subject, Take
 
 from ..flow import Camera, Shot, Track, VideoInfo
@@ -55,17 +56,11 @@ def track_of(subject: Subject) -> Track:
 def model_of(subject: Subject) -> Model:
     """The person's own body as a model without a shape to solve.
 
-    Keypoints are the free body's. Another body carries them at their free-body place beside the joints that move them.
+    Keypoints are `sinew_take.keypoints`'s.
     """
-    free = free_body.load()
     rest = subject.body["rest_joints_m"].astype(float)
     u, _, vt = np.linalg.svd(subject.body["joint_frames"].astype(float))
-    index, weight = np.asarray(free.keypoint_index), np.asarray(free.keypoint_weight, dtype=float)
-    if subject.info.get("body") == "default":
-        points = np.asarray(free.keypoints(subject.body["shape"]), dtype=float)
-    else:
-        shift = rest - np.asarray(free.joints_m, dtype=float)
-        points = np.asarray(free.keypoint_m, dtype=float) + (weight[..., None] * shift[index]).sum(1)
+    points, index, weight = rest_keypoints(subject)
     none = np.zeros((0, *points.shape))
     skeleton = Skeleton(rest, np.zeros((0, *rest.shape)), u @ vt)
     which = list(CONTACT_KEYPOINTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -72,6 +73,11 @@ def solve(request: Request, emit: Callable[[events.Event], None], stop: StopRequ
     edited, notes, changed = progress.run("motion", lambda report: apply(take, new, report))
     for note in notes:
         emit(events.Note(note))
+    try:
+        way = os.path.relpath(request.take.resolve(), request.out.resolve())
+        edited.meta["producer"]["solved_from_folder"] = Path(way).as_posix()
+    except ValueError:
+        pass  # another drive on Windows: the id must do
     path = progress.run("write", lambda report: write_beside(edited, request.out, changed, report))
     report = {**edited.meta["report"], "seconds": {k: round(v, 2) for k, v in progress.seconds.items()},
               "total_s": round(time.monotonic() - began, 2)}
