@@ -13,7 +13,7 @@ from ...backend.sinew_take import take as takes
 from ..plan import ScenePlan, SubjectPlan, retime, scene_plan
 from ..plan.camera import picture_size
 from ..plan.check import plan_check
-from . import check, tags
+from . import check, corrections, tags
 from .armature import build_armature
 from .body import SURFACE_ROLE, build_body
 from .curves import build_action
@@ -169,6 +169,7 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
             scene.frame_start, scene.frame_end = first, last
         else:
             scene.frame_start, scene.frame_end = min(scene.frame_start, first), max(scene.frame_end, last)
+    corrections.note_take(root, scene, plan.take)
     _note_missing(plan, owner, result)
     return result
 
