@@ -13,9 +13,9 @@ from ...backend.sinew_take import take as takes
 from ..plan import ScenePlan, SubjectPlan, retime, scene_plan
 from ..plan.camera import picture_size
 from ..plan.check import plan_check
-from . import check, tags
+from . import check, corrections, tags
 from .armature import build_armature
-from .body import build_body
+from .body import SURFACE_ROLE, build_body
 from .curves import build_action
 from .points import build_points
 from .presence import drive_visibility, show_always
@@ -24,6 +24,7 @@ from .roots import (
     SHAPES_COLLECTION,
     SHOT_COLLECTION,
     TAKE_COLLECTION,
+    ensure_bones_collection,
     ensure_collections,
     ensure_linked,
     ensure_root,
@@ -146,6 +147,9 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
     for subject in plan.subjects:
         own = tags.Owner(owner.take_id, owner.shot_id, subject.id)
         _build_subject(context, subject, own, collections[RIGS_COLLECTION], root, shape_objects, result)
+        if subject.surface is not None:
+            bones = ensure_bones_collection(collections[TAKE_COLLECTION], owner, plan.name)
+            _build_surface(subject, own, result.armatures[-1], bones)
     shot = build_shot(plan.take, plan.timing, owner, scene, root, collections[SHOT_COLLECTION], plan.name,
                       is_resampled=options.is_resampled, set_picture_size=options.set_picture_size and is_new,
                       beside=options.plate_folder)
@@ -165,6 +169,7 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
             scene.frame_start, scene.frame_end = first, last
         else:
             scene.frame_start, scene.frame_end = min(scene.frame_start, first), max(scene.frame_end, last)
+    corrections.note_take(root, scene, plan.take)
     _note_missing(plan, owner, result)
     return result
 
@@ -186,6 +191,13 @@ def _build_subject(context: bpy.types.Context, plan: SubjectPlan, owner: tags.Ow
     result.armatures.append(armature)
     result.bodies.append(body)
     result.avatars.append(avatar)
+
+
+def _build_surface(plan: SubjectPlan, owner: tags.Owner, armature: bpy.types.Object, collection: bpy.types.Collection
+                   ) -> None:
+    surface = build_body(plan.surface, owner, armature, collection, f"{plan.name} bones", SURFACE_ROLE)
+    (drive_visibility if plan.is_sometimes_absent else show_always)(armature, surface)
+    ensure_linked(surface, collection)
 
 
 def _note_missing(plan: ScenePlan, owner: tags.Owner, result: BuildResult) -> None:
