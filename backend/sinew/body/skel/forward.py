@@ -31,9 +31,9 @@ SMPL_JOINT = (0, 2, 5, 8, 8, 11, 1, 4, 7, 7, 10, 3, 6, 15, 14, 17, 19, 0, 21, 13
 _DRIVER = {smpl: joint for joint, smpl in enumerate(SMPL_JOINT) if smpl > 0}
 
 
-def driver_of(smpl_joint: int) -> int:
-    """The joint that drives the pose correctives of an SMPL joint."""
-    return _DRIVER[smpl_joint]
+def driver_of(smpl_joint: int) -> int | None:
+    """The joint that drives the pose correctives of an SMPL joint; None where nothing does."""
+    return _DRIVER.get(smpl_joint)
 
 
 STRAIGHT = ("pelvis", "toes_r", "toes_l", "head", "hand_r", "hand_l")
@@ -67,6 +67,38 @@ def _turn_scale() -> np.ndarray:
 def first_child(joint: int) -> int:
     """The first joint that names this one as its parent."""
     return sk.PARENTS.index(joint)
+
+
+def _bent() -> list[int]:
+    """Bones that turn with the shape."""
+    return [j.index for j in sk.JOINTS if j.name not in STRAIGHT]
+
+
+def bone_starts_and_ends() -> tuple[list[int], list[int]]:
+    """For each bone that turns with the shape, the joints that it points from and to in the rest pose. The ulna points
+    along itself and the radius, the thorax as the lumbar spine does."""
+    starts = [LUMBAR if j == THORAX else j for j in _bent()]
+    ends = [first_child(first_child(j)) if sk.JOINT_NAMES[j].startswith("ulna") else first_child(start)
+            for j, start in zip(_bent(), starts)]
+    return starts, ends
+
+
+def joint_frame_parts(file: SkelFile) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]:
+    """What joint frames are made of, in SKEL's axes: frame = (least turn to the shape's bone) @ turn @ to_joint.
+
+    Returns:
+        turn (24,3,3) bone frame -> body axes in the template; to_joint (24,3,3) joint frame -> bone frame; published
+        (24,3) each bone's published direction in body axes, not normalised; the bones that turn with the shape.
+    """
+    offset = file.a_pose_in_parent[:, :3, 3]
+    published = np.zeros((N_JOINTS, 3))
+    for j in _bent():
+        own = offset[first_child(j)]
+        if sk.JOINT_NAMES[j].startswith("ulna"):
+            own = own + offset[first_child(j + 1)]
+        published[j] = file.rest_turn[j] @ own
+    to_joint = np.swapaxes(file.a_pose_in_parent[:, :3, :3], 1, 2) @ _published_axes()
+    return file.rest_turn, to_joint, published, _bent()
 
 
 def _levels() -> list[tuple[list[int], list[int]]]:
@@ -142,16 +174,8 @@ class Skel:
         self._joints = on(regress @ file.skin_m)
         self._joint_dirs = on(np.stack([regress @ file.shape_dirs_m[:, :, b] for b in range(N_SHAPE)], -1))
         self._rest_turn = on(file.rest_turn)
-        offset = file.a_pose_in_parent[:, :3, 3]
-        published = np.zeros((N_JOINTS, 3))
-        for j in self._bent():
-            own = offset[first_child(j)]
-            if sk.JOINT_NAMES[j].startswith("ulna"):
-                own = own + offset[first_child(j + 1)]
-            published[j] = file.rest_turn[j] @ own
-        self._published = on(published)
-        to_joint = np.swapaxes(file.a_pose_in_parent[:, :3, :3], 1, 2) @ _published_axes()
-        self._to_joint = on(to_joint)
+        _, to_joint, published, self._bent = joint_frame_parts(file)
+        self._published, self._to_joint = on(published), on(to_joint)
         self._bones = bones.Bones(file, on)
         skew = np.zeros((len(sk.DOFS), 3, 3))
         for dof in sk.DOFS:
@@ -159,10 +183,6 @@ class Skel:
             skew[dof.index, k, j], skew[dof.index, j, k] = 1, -1
         self._skew, self._skew2, self._eye = on(skew), on(skew @ skew), on(np.eye(3))
         self._turn_scale = on(_turn_scale())
-
-    @staticmethod
-    def _bent() -> list[int]:
-        return [j.index for j in sk.JOINTS if j.name not in STRAIGHT]
 
     # --- shape -----------------------------------------------------------------------------------------------------
     def rest(self, betas: Tensor) -> Rest:
@@ -174,14 +194,8 @@ class Skel:
 
     def _bone_turn(self, joints: Tensor) -> Tensor:
         """Least turn that brings each published bone onto this shape's, after the template's own turn."""
-        bent = self._bent()
-        ends, starts = [], []
-        for j in bent:
-            name = sk.JOINT_NAMES[j]
-            start = LUMBAR if j == THORAX else j
-            end = first_child(first_child(j)) if name.startswith("ulna") else first_child(start)
-            starts.append(start)
-            ends.append(end)
+        bent = self._bent
+        starts, ends = bone_starts_and_ends()
         to = torch.nn.functional.normalize(joints[:, ends] - joints[:, starts], dim=-1)
         of = torch.nn.functional.normalize(self._published[bent], dim=-1).expand_as(to)
         axis = torch.linalg.cross(of, to)
