@@ -17,7 +17,7 @@ from sinew_take.errors import InputError
 from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
-from . import contact, fit
+from . import contact, fit, held
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, finite_track, first_state, observations
@@ -39,7 +39,7 @@ WORST_FIT = 0.06
 
 
 def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Report = nothing,
-                 starts: list[Start | None] | None = None, height_m: float | None = None
+                 starts: list[Start | None] | None = None, height_m: float | None = None, keep_world: bool = False
                  ) -> tuple[Camera, list[Motion]]:
     """Solve everybody in a shot.
 
@@ -51,6 +51,7 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         report: Progress in iterations; may raise Stopped.
         starts: From the camera stage: shapes to begin with.
         height_m: The first person's height; default: kept from the start where the camera's scale is from a height.
+        keep_world: The camera stands in a world that others were solved in: it stays, and people are put on its floor.
 
     Returns:
         The camera in the levelled world, and one motion per usable track, in their order.
@@ -70,13 +71,16 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
     for number, (track, start, frames) in enumerate(found):
         shape = np.zeros(model.n_shape) if start is None else start.shape
         stature = None
-        if number == 0 and track is people.tracks[0] and camera.scale_source == "height":
+        if number == 0 and track is people.tracks[0] and camera.scale_source == "height" and not keep_world:
             stature = height_m if height_m is not None else model.stature(shape)
         subjects.append(_solve_free(shot, track, frames, camera, model, shape, stature, tick))
-    camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
+    if keep_world:
+        held.put_on_floor(model, camera, subjects)
+    else:
+        camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
     for subject in subjects:
         _solve_grounded(model, camera, subject, tick)
-    camera = settle(model, camera, subjects)
+    camera = camera if keep_world else settle(model, camera, subjects)
     motions = [_motion(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
     if not good:
