@@ -223,15 +223,17 @@ def check(edits: list, take: Take) -> None:
     Raises:
         RequestError: One sentence on the first edit whose person, frame, keypoint, limb or place is not there.
     """
+    try:
+        regroup(take, edits)
+    except Bad as bad:
+        raise _sentence(bad.number, edits[bad.number - 1], bad) from None
+    if any(map(is_people_edit, edits)):
+        return  # those of poses name people as they are afterwards: they are checked when that take is there
     for number, edit in enumerate(edits, 1):
         try:
             edit.check(take)
         except Bad as bad:
             raise _sentence(number, edit, bad) from None
-    try:
-        regroup(take, edits)
-    except Bad as bad:
-        raise _sentence(bad.number, edits[bad.number - 1], bad) from None
 
 
 def add(earlier: list, new: list) -> list:

@@ -6,9 +6,10 @@
     {"kind": "split", "subject": "s1", "frame": 40}                from frame 40 on it is somebody new
     {"kind": "swap", "subject": "s1", "other": "s2", "frame": 40}  from frame 40 on each is the other
 
-They count in the order in which they stand in the file of edits, and a later one may name a person whom a split made: it
-takes the next free number (s1, s2 -> s3). What they mean is decided here, without solving anything, so that Blender can
-say what is wrong before a run starts: `regroup` tells, for each resulting person, whose detections it has in which frame.
+They count in the order in which they stand in the file of edits and before those of poses, which name people as they are
+afterwards. A later one may name a person whom a split made: it takes the next free number (s1, s2 -> s3). What they mean
+is decided here, without solving anything, so that Blender can say what is wrong before a run starts: `regroup` tells, for
+each resulting person, whose detections it has in which frame.
 """
 
 from __future__ import annotations
@@ -209,21 +210,22 @@ def regroup(take: Take, edits: Iterable[object]) -> list[Person]:
     return people
 
 
-def carried(take: Take, edits: Iterable[object], people: list[Person]) -> list:
+def carried(edits: Iterable[object], before: list[Person], after: list[Person]) -> list:
     """Edits of poses as they read after regrouping: each goes with the detections that it was made on.
 
     Args:
-        take: The take that the edits name people of.
-        edits: Any; those of this module's kinds are left out, and so are those on people who were skipped.
-        people: From `regroup`.
+        edits: Naming people of `before`; those of this module's kinds are left out, and so are those on frames that
+            nobody has afterwards.
+        before, after: From `people_of` or `regroup`.
     """
-    number = {s.id: i for i, s in enumerate(take.subjects)}
+    held_by = {p.id: p.who for p in before}
     out = []
     for edit in edits:
-        if is_people_edit(edit):
+        if is_people_edit(edit) or edit.subject not in held_by:
             continue
-        for person in people:
-            held = np.array([f for f in edit.frames if person.who[f] == number[edit.subject]], int)
+        who = held_by[edit.subject]
+        for person in after:
+            held = np.array([f for f in edit.frames if 0 <= f < len(who) and who[f] >= 0 and person.who[f] == who[f]], int)
             if not len(held):
                 continue
             if not hasattr(edit, "start"):

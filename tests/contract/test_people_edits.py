@@ -106,6 +106,6 @@ def test_edits_of_poses_go_with_the_detections_they_were_made_on(three):
                  {"kind": "wrong", "subject": "s1", "start": 26, "end": 33},
                  {"kind": "flip", "subject": "s3", "limb": "arm_l", "start": 21, "end": 23},
                  {"kind": "swap", "subject": "s1", "other": "s3", "frame": 30}, {"kind": "skip", "subject": "s1"})
-    moved = people_edits.carried(three, given, people_edits.regroup(three, given))
+    moved = people_edits.carried(given, people_edits.people_of(three), people_edits.regroup(three, given))
     assert [(e.kind, e.subject, e.frames) for e in moved] == [
         ("pin", "s3", range(35, 36)), ("wrong", "s3", range(30, 33)), ("flip", "s3", range(21, 23))]

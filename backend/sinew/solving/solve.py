@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sinew_take import edits as contract
-from sinew_take import events, laws, skeleton
+from sinew_take import events, laws, people_edits, skeleton
 from sinew_take import take as take_format
 from sinew_take.errors import RequestError
 from sinew_take.take import Subject, Take
@@ -23,7 +23,7 @@ from ..geometry import projection
 from ..motion import contact, fit
 from ..motion.frames import LONGEST_GAP_S
 from ..progress import Progress, StopRequest
-from . import local
+from . import local, people
 from .evidence import Evidence, depths, gather
 from .rebuild import LIMB_KEYPOINTS, Person, pelvis_angles, person_of
 from .write import write_beside
@@ -85,6 +85,10 @@ def solve(request: Request, emit: Callable[[events.Event], None], stop: StopRequ
     return Result(path, report)
 
 
+def _of_poses(edits: list) -> list:
+    return [e for e in edits if not people_edits.is_people_edit(e)]
+
+
 def edits_of(take: Take) -> list:
     """Edits that a take was solved with."""
     kept = (take.meta.get("producer") or {}).get("edits")
@@ -103,14 +107,19 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
         The new take (its `path` still the old one), sentences for the user, and the subjects whose motion changed.
     """
     contract.check(new, take)
-    earlier = edits_of(take)
-    every = contract.add(earlier, new)
-    fresh = [e for e in every if e not in earlier]
-    notes = []
-    if not fresh:
+    earlier, notes, source, rebuilt = edits_of(take), [], take, set()
+    if any(map(people_edits.is_people_edit, new)):
+        after = people_edits.regroup(take, new)
+        take, notes, rebuilt = people.regroup(take, new, report)
+        earlier = people_edits.carried(earlier, people_edits.people_of(source), after)
+        contract.check(_of_poses(new), take)
+    every = contract.add(earlier, _of_poses(new))
+    # Whoever was solved anew from the detections follows no edit of poses yet.
+    fresh = [e for e in every if e not in earlier or e.subject in rebuilt]
+    if not fresh and source is take:
         notes.append("The take already follows these edits; its motion is as it was.")
     out = Take(copy.deepcopy(take.meta), take.shot, list(take.subjects), take.points, take.path)
-    changed: set[str] = set()
+    changed = set(rebuilt)
     windows = _plan(take, every, fresh)
     total = sum(len(w) for _, _, w in windows) * local.ROUNDS[0]
     done = 0
@@ -134,7 +143,10 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
     out.meta["id"] = str(uuid.uuid4())
     producer = out.meta["producer"] = dict(out.meta.get("producer") or {})
     producer["edits"] = contract.as_data(every)
-    producer["solved_from"] = take.id
+    producer["solved_from"] = source.id
+    if source is not take:
+        regrouped = [e for e in new if people_edits.is_people_edit(e)]
+        producer["people_edits"] = [*producer.get("people_edits", []), *contract.as_data(regrouped)["edits"]]
     out.meta["notes"] = list(dict.fromkeys([*out.meta.get("notes", []), *notes]))
     return out, notes, changed
 
