@@ -18,6 +18,7 @@ SUITES = {
     "sample": ("sample", "the sample clip against its rendered truth"),
     "accuracy": ("accuracy", "measured truth on real footage and six rendered clips, beside the plain detector"),
     "parity": ("parity", "bodies and networks against the numbers of the public implementations"),
+    "world": ("world", "moving cameras, several people and their feet against rendered truth (SINEW_BENCH_CLIPS)"),
     "speed": ("speed", "a whole reconstruction against one detector pass over the same frames"),
     "memory": ("memory", "peak memory of a clip against that of the same clip ten times as long"),
     "hsmr": ("hsmr", "the HSMR network at its released size beside its matrix products alone (random weights)"),

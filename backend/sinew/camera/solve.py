@@ -1,46 +1,34 @@
-"""The camera stage for a static camera: focal length, up, floor and scale, from a quick fit of sampled frames.
+"""The camera stage: the camera's kind and way, focal length, up, floor and scale, from the background and the people.
 
-One view says little about the focal length, and the fit of the people hardly depends on it; so the estimate is a prior
-(phones and cameras in video mode see about 57 degrees along the picture's long side) that the people's perspective may
-move, and the take says which it was. The quick fit runs in camera axes; the motion stage refines up and floor.
+The focal length comes from the user, the metadata, the background's own way, or the people's perspective, in this order.
+One view of people says little about it, and their fit hardly depends on it; so that estimate is a prior (phones and cameras
+in video mode see about 57 degrees along the picture's long side) that the people may move, and the take says which it was.
+The motion stage refines up, floor and scale.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sinew_take.errors import InputError, RequestError
 
-from ..flow import Camera, CameraOptions, People, Report, Shot, nothing
+from ..flow import Camera, CameraOptions, People, Points, Report, Shot, nothing
+from ..geometry import floor as floors
 from ..geometry import projection
 from ..geometry.ground import LOOK_S, find_up, world_of
-from ..motion import fit
+from ..motion import contact, fit
 from ..motion.contact import body_axes
-from ..motion.frames import Frames, solved_frames
+from ..motion.frames import solved_frames
 from ..motion.model import Model, make_model
-from ..motion.start import Start, first_state, observations
-from . import background
+from ..motion.start import Start
+from . import background, kinds, quick
 
 FOCAL_PER_LONG_SIDE = 0.92
 """Focal length over the long side of the picture where nothing is known: 57 degrees."""
-FOCAL_PRIOR_SIGMA = 0.22
-"""Spread of the logarithm of the focal length: 45 to 69 degrees are one spread away."""
-FOCAL_FACTORS = (0.7, 0.84, 1.0, 1.19, 1.42)
-SAMPLE_S = 1 / 10
-MOST_SAMPLES = 60
 MOST_PEOPLE = 3
 """People whose perspective is asked for the focal length."""
-
-
-@dataclass
-class _Sample:
-    frames: Frames
-    track: object
-    state: fit.State
-    seen: fit.Observations
-    cost: float = 0.0
+SAME_FOCAL = 0.03
+"""Focal lengths this near to each other need no second solve of the camera's way."""
 
 
 def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None = None, look: bool = True,
@@ -52,7 +40,8 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         people: Its tracks; the first one's person is the one whose height may be given.
         body: The free body.
         options: What the user knows.
-        look: Also look at a few pictures, for a camera that moves and for upright lines; without, only people tell.
+        look: Also look at the pictures, for a camera that moves and for upright lines; without, only people tell and the
+            camera stands still.
         report: Progress; may raise Stopped.
 
     Returns:
@@ -60,66 +49,92 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         cannot be used).
 
     Raises:
-        RequestError: A kind of camera that this version cannot solve.
+        RequestError: Options that cannot be.
         InputError: Nobody is seen well enough.
     """
     options = options or CameraOptions()
     _check(options)
     model = make_model(body)
+    size = shot.info.size_px
     frames = [solved_frames(shot, t) for t in people.tracks]
     usable = [i for i, f in enumerate(frames) if len(f.index)]
     if not usable:
         raise InputError("Nobody is seen clearly enough to be reconstructed; choose a range in which a person is seen "
                          "whole and sharp.")
-    notes = []
     given, focal_source = _given_focal(shot, options)
-    focal = given or FOCAL_PER_LONG_SIDE * max(shot.info.size_px)
-    distortion = np.zeros(5)
+    focal = given or FOCAL_PER_LONG_SIDE * max(size)
+    seen = background.look(shot, people, report) if look else background.NOTHING
+    path = kinds.still(shot.n_frames, "The pictures were not looked at.")
+    if look:
+        path = kinds.find_path(shot, people, options, seen, focal, given is not None, report)
+    notes = list(path.notes)
+    if path.focal_is_solved and given is None:
+        focal, focal_source = float(path.focal_px.mean()), "background"
+    lens = _lens(shot, path)
     samples = {}
     for i in usable:
         report(0, 1)
-        height = options.height_m if i == 0 else None
-        samples[i] = _first_fit(shot, people.tracks[i], _sampled(shot, frames[i]), focal, model, height)
-    if given is None:
-        focal, focal_source = _estimate_focal([samples[i] for i in usable[:MOST_PEOPLE]], model, focal,
-                                              shot.info.size_px, options)
+        samples[i] = quick.first_fit(shot, people.tracks[i], quick.sampled(shot, frames[i]), focal, lens, model,
+                                     quick.weights(options, i))
+    angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
+    if given is None and focal_source != "background":
+        focal, focal_source = quick.estimate_focal([samples[i] for i in usable[:MOST_PEOPLE]], model, focal, lens, options)
+        if path.again is not None and abs(np.log(focal / path.focal_px.mean())) > SAME_FOCAL:
+            path = path.again(focal)
+            lens = _lens(shot, path)
         for i in usable:
-            samples[i] = _refit(samples[i], model, focal, shot.info.size_px, _weights(options, i))
-        angle = np.degrees(2 * np.arctan(shot.info.size_px[0] / 2 / focal))
+            samples[i] = quick.refit(samples[i], model, focal, lens, quick.weights(options, i))
+        angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
         how = "estimated from the people" if focal_source == "people" else "assumed"
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
-    seen = background.look(shot, people, report) if look else background.NOTHING
-    planes, share = background.line_planes(seen.lines_px, projection.intrinsics(focal, shot.info.size_px))
-    if options.kind == "auto" and (seen.moved_px or 0.0) > background.MOVES_SHARE * max(shot.info.size_px):
-        notes.append(f"The camera seems to move (the background shifts by about {seen.moved_px:.0f} px); it was solved "
-                     "as if it stood still, so people may drift.")
-    elif options.kind == "auto" and seen.is_lost:
-        notes.append("The background could not be followed through the shot, so the camera probably moves; it was solved "
-                     "as if it stood still, so people may drift.")
+    planes, share = background.line_planes(seen.lines_px, projection.intrinsics(focal * lens.zoom[0], size))
     axes = np.concatenate([body_axes(model, s.state) for s in samples.values()])
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
-    up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share)
+    up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share, sides_of(path.R))
+    scale, plane = 1.0, None
+    if path.moves:
+        plane, scale, said = _scale(model, path, samples, up)
+        notes += said
+        if plane is not None:
+            up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share,
+                            sides_of(path.R), plane.n)
     first = samples[usable[0]]
-    floor = _lowest(model, first.state, up)
+    floor = _lowest(model, first, path, scale, up)
+    if plane is not None:
+        floor = float(up @ (plane.n * plane.d)) * scale
     if options.height_m is None:
         notes.append(f"No height was given: the first person is taken to be {model.stature(first.state.shape):.2f} m "
                      "tall; give --height-m for true scale.")
+    T_wp = world_of(up, floor, first.state.root_m[0] + scale * path.c[first.frames.index[0]])
     n = shot.n_frames
-    camera = Camera(np.tile(world_of(up, floor, first.state.root_m[0]), (n, 1, 1)),
-                    np.tile(projection.intrinsics(focal, shot.info.size_px), (n, 1, 1)), np.tile(distortion, (n, 1)),
-                    "static", focal_source, "assumed" if options.height_m is None else "height", notes)
+    T_pc = np.tile(np.eye(4), (n, 1, 1))
+    T_pc[:, :3, :3], T_pc[:, :3, 3] = path.R, scale * path.c
+    K = np.tile(projection.intrinsics(focal, size), (n, 1, 1))
+    K[:, 0, 0] = K[:, 1, 1] = focal * lens.zoom
+    points = floor_w = None
+    if len(path.points):
+        points = Points((scale * path.points) @ T_wp[:3, :3].T + T_wp[:3, 3], path.color, path.confidence)
+    if plane is not None:
+        normal = T_wp[:3, :3] @ plane.n
+        floor_w = np.r_[normal, scale * plane.d + normal @ T_wp[:3, 3]]
+    camera = Camera(T_wp @ T_pc, K, np.tile(lens.distortion, (n, 1)), path.kind, focal_source,
+                    "assumed" if options.height_m is None else "height", notes, path.reason, points, floor_w)
     report(1, 1)
     starts = [Start(samples[i].state.shape, planes, share) if i in samples else None for i in range(len(people.tracks))]
     return camera, starts
 
 
+def sides_of(R: np.ndarray) -> np.ndarray | None:
+    """Where the right of the picture points, for `find_up`; None for a camera that does not turn."""
+    if np.ptp(R, axis=0).max() == 0:
+        return None
+    return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
+
+
 def _check(options: CameraOptions) -> None:
-    if options.kind in ("rotating", "moving"):
-        raise RequestError(f"A {options.kind} camera cannot be solved by this version yet; use --camera static where "
-                           "the camera stands still, or another clip.")
-    if options.kind not in ("auto", "static"):
-        raise RequestError(f"--camera {options.kind} is not a kind of camera; use auto or static.")
+    if options.kind not in ("auto", "static", "rotating", "moving"):
+        raise RequestError(f"--camera {options.kind} is not a kind of camera; use auto, static, rotating or moving.")
     for value, name, low, high in ((options.focal_mm, "--focal-mm", 4, 2000), (options.fov_deg, "--fov-deg", 1, 170),
                                    (options.height_m, "--height-m", .4, 2.6)):
         if value is not None and not low <= value <= high:
@@ -137,77 +152,68 @@ def _given_focal(shot: Shot, options: CameraOptions) -> tuple[float | None, str]
     return None, "assumed"
 
 
-def _sampled(shot: Shot, frames: Frames) -> Frames:
-    """At most ten a second, at most sixty, spread over the take, detected ones only."""
-    seen = np.nonzero(frames.seen)[0]
-    time = np.asarray(shot.time_s, dtype=float)[frames.index[seen]]
-    step = max(SAMPLE_S, np.ptp(time) / MOST_SAMPLES)
-    slot = np.floor((time - time[0]) / step + 1e-6)
-    which = seen[np.unique(slot, return_index=True)[1]]
-    index = frames.index[which]
-    joined = np.r_[False, np.diff(np.asarray(shot.time_s, dtype=float)[index]) < 2.5 * SAMPLE_S]
-    return Frames(index, np.ones(len(index), dtype=bool), joined)
+def _lens(shot: Shot, path: kinds.Path) -> quick.Lens:
+    zoom = np.ones(shot.n_frames)
+    if path.zooms:
+        zoom = path.focal_px / path.focal_px.mean()
+    return quick.Lens(shot.info.size_px, path.R, zoom, np.array([path.k1, 0, 0, 0, 0.0]))
 
 
-def _view(focal: float, size: tuple[int, int], n: int) -> fit.View:
-    return fit.View(np.tile(projection.intrinsics(focal, size), (n, 1, 1)), np.tile(np.eye(3), (n, 1, 1)),
-                    np.zeros((n, 3)))
-
-
-def _weights(options: CameraOptions, track: int) -> fit.Weights:
-    return fit.Weights(stature_m=options.height_m if track == 0 else None)
-
-
-def _first_fit(shot: Shot, track, frames: Frames, focal: float, model: Model, height_m: float | None) -> _Sample:
-    n = len(frames.index)
-    view = _view(focal, shot.info.size_px, n)
-    distortion = np.zeros((n, 5))
-    state = first_state(track, frames.index, view, model, np.zeros(model.n_shape), distortion)
-    seen = observations(shot, track, frames.index, view.K, distortion, model, state.root_m[:, 2], frames.joined)
-    weights = fit.Weights(stature_m=height_m)
-    for stage, rounds in ((replace(weights, depth_sigma_m=0.05), 12), (weights, 12)):
-        outcome = fit.minimise(fit.Problem(model, seen, view, stage), state, rounds, 1e-3)
-        state = outcome.state
-    return _Sample(frames, track, state, seen, outcome.cost)
-
-
-def _refit(sample: _Sample, model: Model, focal: float, size: tuple[int, int], weights: fit.Weights) -> _Sample:
-    """The same sample under another focal length, begun at the distance that keeps its size in the picture."""
-    n = len(sample.frames.index)
-    view = _view(focal, size, n)
-    outcome = fit.minimise(fit.Problem(model, sample.seen, view, weights), sample.state, 10, 1e-4)
-    return replace(sample, state=outcome.state, cost=outcome.cost)
-
-
-def _moved(sample: _Sample, factor: float) -> _Sample:
-    state = sample.state
-    root = state.root_m * np.array([1.0, 1.0, factor])
-    return replace(sample, state=replace(state, root_m=root))
-
-
-def _estimate_focal(samples: list[_Sample], model: Model, prior: float, size: tuple[int, int], options: CameraOptions
-                    ) -> tuple[float, str]:
-    """The focal length at the least of prior and the fit's cost; "people" where the cost narrowed the prior down."""
-    evidence = np.zeros(len(FOCAL_FACTORS))
-    for number, sample in enumerate(samples):
-        # What the detector shows is wrong in the same way for a while: count looks, not frames.
-        view = _view(prior, size, len(sample.frames.index))
-        counted = fit.Problem(model, sample.seen, view, fit.Weights()).share.sum()
-        looks = np.ptp(sample.seen.time_s) / LOOK_S + 1
-        for i, factor in enumerate(FOCAL_FACTORS):
-            refit = _refit(_moved(sample, factor), model, prior * factor, size, _weights(options, number))
-            evidence[i] += refit.cost / counted * looks
-    x = np.log(FOCAL_FACTORS)
-    posterior = evidence + (x / FOCAL_PRIOR_SIGMA) ** 2
-    curve = np.polyfit(x, posterior, 2)
-    best = -curve[1] / (2 * curve[0]) if curve[0] > 0 else x[np.argmin(posterior)]
-    best = float(np.clip(best, x[0], x[-1]))
-    narrowed = curve[0] > 2 / FOCAL_PRIOR_SIGMA**2
-    return float(prior * np.exp(best)), "people" if narrowed else "assumed"
-
-
-def _lowest(model: Model, state: fit.State, up: np.ndarray) -> float:
-    """Height along `up` under which a sole is seldom seen."""
+def _soles(model: Model, state: fit.State) -> np.ndarray:
     p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
-    soles = model.soles.positions(p, state.shape)
+    return model.soles.positions(p, state.shape)
+
+
+def _scale(model: Model, path: kinds.Path, samples: dict[int, quick.Sample], up: np.ndarray
+           ) -> tuple[floors.Plane | None, float, list[str]]:
+    """The floor among the path's points, and metres per unit of the path."""
+    soles = {i: _soles(model, s.state) for i, s in samples.items()}
+    lowest = {i: x[np.arange(len(x)), (x @ up).argmin(1)] for i, x in soles.items()}
+    centres = np.concatenate([path.c[s.frames.index] for s in samples.values()])
+    feet = np.concatenate(list(lowest.values()))
+    depth = np.linalg.norm(feet, axis=1)
+    away = np.linalg.norm(path.points[None] - centres[::5, None], axis=-1)
+    guess = float(np.median(depth) / np.median(away)) if len(path.points) else 1.0
+    plane = None
+    if len(path.points):
+        plane = floors.find_floor(path.points, up, centres, feet)
+    if plane is not None:
+        scale, spread = np.nan, np.inf
+        weight = np.ones(len(feet))
+        for _ in range(3):
+            scale, spread = floors.scale_on_floor(plane, feet, centres, weight)
+            if not np.isfinite(scale):
+                break
+            weight = np.concatenate([_stands(s, lowest[i] + scale * path.c[s.frames.index]) for i, s in samples.items()])
+        if np.isfinite(scale) and spread < 0.3:
+            return plane, scale, []
+    total, count = 0.0, 0.0
+    for i, s in samples.items():
+        scale, spread = floors.scale_by_standing(soles[i], path.c[s.frames.index], s.frames.joined, guess)
+        if np.isfinite(spread):
+            total, count = total + np.log(scale) / spread**2, count + 1 / spread**2
+    if count == 0:
+        return None, guess, ["Nothing tells how far the camera moved in metres: no floor was seen under the people, and "
+                              "the scale of its way is a guess."]
+    said = []
+    if count < 1 / 0.2**2:
+        said.append("The floor was not seen among the points of the background; the scale of the camera's way is "
+                    "uncertain.")
+    return None, float(np.exp(total / count)), said
+
+
+def _stands(sample: quick.Sample, place: np.ndarray) -> np.ndarray:
+    """(N,) how surely the lowest sole stands, by its speed between samples, never quite 0."""
+    time = sample.seen.time_s
+    speed = np.full(len(place), np.inf)
+    pair = np.nonzero(sample.frames.joined)[0]
+    own = np.linalg.norm(place[pair] - place[pair - 1], axis=1) / np.maximum(time[pair] - time[pair - 1], 1e-6)
+    np.minimum.at(speed, pair, own)
+    np.minimum.at(speed, pair - 1, own)
+    return contact.standing(np.where(np.isfinite(speed), speed, 0.3)) + 0.05
+
+
+def _lowest(model: Model, sample: quick.Sample, path: kinds.Path, scale: float, up: np.ndarray) -> float:
+    """Height along `up` under which a sole is seldom seen."""
+    soles = _soles(model, sample.state) + scale * path.c[sample.frames.index][:, None]
     return float(np.percentile((soles @ up).min(1), 20))

@@ -18,6 +18,10 @@ LINE_LOOKS = 20.0
 """What all straight lines of the picture together are worth, if all were upright."""
 LINE_REACH_DEG = 15.0
 """Lines only refine what the people say: this far from it an upright is looked for."""
+TURN_LOOK_DEG = 10.0
+"""A camera that turns by this much shows once more that its horizon is level."""
+FLOOR_SIGMA_DEG = 0.7
+"""Spread of the normal of a floor seen by structure from motion. Robust: floors may slope."""
 LOOK_S = 2.0
 """The detector's errors last: what it shows of a person within this time counts as one look."""
 
@@ -28,8 +32,8 @@ def up_in_camera(roll: float, pitch: float) -> np.ndarray:
 
 
 def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
-            planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None
-            ) -> tuple[np.ndarray, np.ndarray]:
+            planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
+            sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Up direction, and the level on which each person's feet are planted.
 
     The cost holds: bodies stand upright on average (robustly, so that a bow or a fall does not tip the world), the
@@ -44,6 +48,9 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
         planted_by: (M,) number of the person, from 0.
         line_planes: (L, 3) unit normals of the planes through the camera and straight lines of the picture.
         line_share: (L,) weights of the lines, with a sum of 1.
+        sides_c: (S, 3) where the right side of the picture points over the shot, for a camera that turns: its horizon
+            stays level, so the axis of a pan is upright. Default: the first picture's own.
+        floor_c: (3,) the normal of the floor's points, where structure from motion has seen it.
 
     Returns:
         Unit vector in camera axes, and per person the level along it, m (NaN for a person without planted feet).
@@ -58,10 +65,19 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
     planes = np.zeros((0, 3)) if line_planes is None else np.asarray(line_planes, dtype=float)
     line_weight = np.zeros(0) if line_share is None else np.sqrt(LINE_LOOKS * np.asarray(line_share))
     line_sigma = np.sin(np.radians(LINE_SIGMA_DEG))
+    sides = None if sides_c is None else np.asarray(sides_c, dtype=float).reshape(-1, 3)
+    side_share = 0.0
+    if sides is not None and len(sides):
+        extent = np.degrees(np.arccos(np.clip((sides @ sides.T).min(), -1, 1)))
+        side_share = np.sqrt((1 + extent / TURN_LOOK_DEG) / len(sides))
 
     def residuals(x, with_lines):
         up = up_in_camera(x[0], x[1])
-        prior = [_cauchy(x[0] / np.radians(ROLL_SIGMA_DEG)), x[1] / np.radians(PITCH_SIGMA_DEG)]
+        roll = _cauchy(x[0] / np.radians(ROLL_SIGMA_DEG))
+        prior = np.r_[roll if sides is None else _cauchy(sides @ up / np.sin(np.radians(ROLL_SIGMA_DEG))) * side_share,
+                      x[1] / np.radians(PITCH_SIGMA_DEG)]
+        if floor_c is not None:
+            prior = np.r_[prior, _cauchy(np.linalg.norm(up - floor_c) / np.radians(FLOOR_SIGMA_DEG)) * 2]
         lean = _cauchy(np.linalg.norm(axes_c - up, axis=1) / axis_sigma) * share
         levels = np.asarray(x[2:])
         flat = _cauchy((planted_c @ up - levels[planted_by]) / PLANTED_SIGMA_M) * np.sqrt(planted_weight)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..flow import Camera
+from ..geometry import floor as floors
 from ..geometry.ground import LOOK_S, find_up, world_of
 from . import contact, fit
 from .contact import body_axes
@@ -27,8 +28,13 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     """Level the world by everybody's planted feet and upright bodies; the subjects move with it.
 
     The floor is the level of the first person whose feet are under the camera: somebody on a wall above it shows none.
+    A camera that moves keeps its way as a whole: it is scaled by the feet on the floor that its points show, then turned
+    and shifted in one piece.
     """
-    T_cw = np.linalg.inv(np.asarray(camera.T_wc[0], dtype=float))
+    if camera.floor is not None:
+        camera = _scaled(model, camera, subjects)
+    T_wc = np.asarray(camera.T_wc, dtype=float)
+    T_cw = np.linalg.inv(T_wc[0])
     axes = np.concatenate([body_axes(model, s.state) for s in subjects]) @ T_cw[:3, :3].T
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects)
     places, weights, owners = [], [], []
@@ -42,7 +48,10 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         places.append(place)
         owners.append(np.full(len(place), number))
     lines = (None, None) if start is None else (start.line_planes, start.line_share)
-    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), *lines)
+    sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
+    floor_c = None if camera.floor is None else T_cw[:3, :3] @ camera.floor[:3]
+    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), *lines,
+                         _sides(sides), floor_c)
     levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
     under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
     standing = np.nonzero(np.isfinite(levels))[0]
@@ -52,14 +61,64 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         soles = soles_of(model, subjects[reference].state) @ T_cw[:3, :3].T + T_cw[:3, 3]
         floor = float(np.percentile(soles @ up, 5))
     first = subjects[0].state
-    T_wc = world_of(up, floor, T_cw[:3, :3] @ first.root_m[0] + T_cw[:3, 3])
-    _transform(subjects, T_wc @ T_cw)
+    T_new = world_of(up, floor, T_cw[:3, :3] @ first.root_m[0] + T_cw[:3, 3])
+    camera = _transform(camera, subjects, T_new @ T_cw)
+    eye = np.asarray(camera.T_wc)[:, :3, 3]
     for s, own in zip(subjects, levels, strict=True):
-        _onto_floor(model, s, T_wc[:3, 3], 0.0 if np.isnan(own) else own - floor)
-    return replace(camera, T_wc=np.tile(T_wc, (len(camera.T_wc), 1, 1)))
+        _onto_floor(model, s, eye[s.frames.index], 0.0 if np.isnan(own) else own - floor)
+    return camera
 
 
-def _onto_floor(model: Model, s: Subject, eye: np.ndarray, level: float) -> None:
+def _sides(R: np.ndarray) -> np.ndarray | None:
+    """(S, 3) where the right of the picture points at sampled frames; None for a camera that does not turn."""
+    if np.ptp(R, axis=0).max() < 1e-9:
+        return None
+    return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
+
+
+_LEAST_SURE = 0.15
+"""Relative spread of what feet say about the scale, above which the camera stage's stays."""
+
+
+def _scaled(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
+    """Scale a moving camera's way and points so that planted feet stand on the floor that the points show.
+
+    What the picture shows of the people stays: each moves with the camera that sees them.
+    """
+    T_wc = np.asarray(camera.T_wc, dtype=float)
+    plane = floors.Plane(camera.floor[:3], float(camera.floor[3]), 0)
+    soles, centres, weight = [], [], []
+    # The one whose height was given tells the scale alone.
+    known = [s for s in subjects if s.stature_m is not None] or subjects
+    for s in known:
+        own = soles_of(model, s.state)
+        chance = contact.standing(speed_of(camera, s, own))
+        eye = T_wc[s.frames.index][:, None, :3, 3]
+        soles.append((own - eye).reshape(-1, 3))
+        centres.append(np.broadcast_to(eye, own.shape).reshape(-1, 3))
+        # Somebody who stands on something else than this floor says nothing about it.
+        near = np.abs(own @ plane.n - plane.d) < 0.4
+        weight.append((chance * near).ravel())
+    weight = np.concatenate(weight)
+    if weight.sum() < 1.0:
+        return camera
+    factor, spread = floors.scale_on_floor(plane, np.concatenate(soles), np.concatenate(centres), weight)
+    if not np.isfinite(factor) or spread > _LEAST_SURE:
+        return camera
+    first = T_wc[0, :3, 3]
+    moved = T_wc.copy()
+    moved[:, :3, 3] = first + factor * (T_wc[:, :3, 3] - first)
+    for s in subjects:
+        shift = (moved - T_wc)[s.frames.index][:, :3, 3]
+        s.state = replace(s.state, root_m=s.state.root_m + shift)
+    points = camera.points
+    if points is not None:
+        points = replace(points, position_m=first + factor * (points.position_m - first))
+    floor = np.r_[plane.n, plane.n @ first + factor * (plane.d - plane.n @ first)]
+    return replace(camera, T_wc=moved, points=points, floor=floor)
+
+
+def _onto_floor(model: Model, s: Subject, eyes: np.ndarray, level: float) -> None:
     """Decide whether somebody stands on the floor; if so, and it takes another size to reach it, begin from that size.
 
     Seen from one place, a child near by and an adult farther off and lower are the same picture.
@@ -67,7 +126,8 @@ def _onto_floor(model: Model, s: Subject, eye: np.ndarray, level: float) -> None
     s.on_floor = True
     if abs(level) < _SAME_LEVEL_M:
         return
-    size = eye[2] / (eye[2] - level) if eye[2] > _LEAST_EYE_HEIGHT_M and level < eye[2] - 0.1 else np.inf
+    eye = float(eyes[:, 2].mean())
+    size = eye / (eye - level) if eye > _LEAST_EYE_HEIGHT_M and level < eye - 0.1 else np.inf
     if not _SIZES[0] <= size <= _SIZES[1] or s.stature_m is not None:
         s.on_floor = False
         return
@@ -75,13 +135,21 @@ def _onto_floor(model: Model, s: Subject, eye: np.ndarray, level: float) -> None
     dirs = model.stature_dirs
     grown = old.shape + dirs * (size - 1) * model.stature(old.shape) / (dirs @ dirs)
     grown = np.clip(grown, -fit.SHAPE_LIMIT, fit.SHAPE_LIMIT)
-    s.state = replace(old, root_m=eye + size * (old.root_m - eye), shape=grown)
+    s.state = replace(old, root_m=eyes + size * (old.root_m - eyes), shape=grown)
 
 
-def _transform(subjects: list[Subject], T: np.ndarray) -> None:
+def _transform(camera: Camera, subjects: list[Subject], T: np.ndarray) -> Camera:
+    """Turn and shift everything: camera, points, floor, people."""
     for s in subjects:
         old = s.state
         s.state = replace(old, pelvis=T[:3, :3] @ old.pelvis, root_m=old.root_m @ T[:3, :3].T + T[:3, 3])
+    points, floor = camera.points, camera.floor
+    if points is not None:
+        points = replace(points, position_m=points.position_m @ T[:3, :3].T + T[:3, 3])
+    if floor is not None:
+        n = T[:3, :3] @ floor[:3]
+        floor = np.r_[n, floor[3] + n @ T[:3, 3]]
+    return replace(camera, T_wc=T @ np.asarray(camera.T_wc, dtype=float), points=points, floor=floor)
 
 
 def settle(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
@@ -99,5 +167,4 @@ def settle(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
             shift[2] = -float(np.median(h[w > 0.5]))
     T = np.eye(4)
     T[:3, 3] = shift
-    _transform(subjects, T)
-    return replace(camera, T_wc=T @ np.asarray(camera.T_wc, dtype=float))
+    return _transform(camera, subjects, T)

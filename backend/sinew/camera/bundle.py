@@ -1,0 +1,355 @@
+"""Bundle adjustment and registration of cameras against points of the background.
+
+A point is a direction d (unit) from the path's origin and an inverse distance r along it, so that a camera that only turns
+(r = 0, all centres in the origin), one that hardly moves and one that moves are the same problem: a camera at c turned by R
+(camera to path) sees the point along R^T (d - r c). Inverse distances keep far points harmless (Civera et al., Inverse
+depth parametrization for monocular SLAM, 2008). Points are eliminated by the Schur complement (Triggs et al., Bundle
+adjustment, a modern synthesis, 2000); the loss of a residual is Cauchy's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import solveh_banded
+
+from ..geometry import rotations as rot
+
+ROBUST_PX = 1.0
+"""Scale of the loss, in pixels of the picture in which corners were followed."""
+_LEAST_DEPTH = 1e-3
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Observations: corner `point` in camera `view` at `px`."""
+
+    view: np.ndarray
+    """(N,)"""
+    point: np.ndarray
+    """(N,)"""
+    px: np.ndarray
+    """(N, 2) from the principal point, in followed pixels."""
+
+    def only(self, keep: np.ndarray) -> Sight:
+        return Sight(self.view[keep], self.point[keep], self.px[keep])
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """The unknowns of the cameras."""
+
+    R: np.ndarray
+    """(V, 3, 3) camera to path."""
+    c: np.ndarray
+    """(V, 3) centres in the path."""
+    log_f: np.ndarray
+    """(V,) logarithm of the focal length in followed pixels."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The unknowns of the points."""
+
+    d: np.ndarray
+    """(P, 3) unit directions from the origin of the path."""
+    r: np.ndarray
+    """(P,) inverse distance; 0 is infinitely far."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What may change, and what is known beforehand."""
+
+    moves: bool
+    """Centres and inverse distances are solved; without, all cameras stand in the origin."""
+    focal: str = "shared"
+    """"fixed", "shared" or "zoom" (one per view)."""
+    log_f_prior: float | None = None
+    log_f_sigma: float = 0.22
+    zoom_sigma: float = 0.05
+    """Spread of the logarithm of the focal length from one view to the next, with "zoom"."""
+
+
+@dataclass
+class Outcome:
+    cameras: Cameras
+    cloud: Cloud
+    residual_px: np.ndarray
+    """(N,) length of each residual; inf where the point lies behind the camera."""
+    log_f_sigma: float
+    """Spread of the (mean) focal length's logarithm if every observation were off by one followed pixel."""
+
+
+def predict(sight: Sight, cameras: Cameras, cloud: Cloud) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residuals (N, 2), points in camera axes (N, 3) up to their distance, and which lie ahead (N,)."""
+    away = cloud.d[sight.point] - cloud.r[sight.point, None] * cameras.c[sight.view]
+    p = np.einsum("nji,nj->ni", cameras.R[sight.view], away)
+    ahead = p[:, 2] > _LEAST_DEPTH
+    z = np.where(ahead, p[:, 2], 1.0)
+    f = np.exp(cameras.log_f[sight.view])
+    return f[:, None] * p[:, :2] / z[:, None] - sight.px, p, ahead
+
+
+def _cauchy(square: np.ndarray) -> tuple[float, np.ndarray]:
+    c2 = ROBUST_PX**2
+    return float((c2 * np.log1p(square / c2)).sum()), 1 / (1 + square / c2)
+
+
+def _tangents(d: np.ndarray) -> np.ndarray:
+    """(P, 3, 2) two directions across each d."""
+    other = np.where(np.abs(d[:, :1]) < 0.6, [[1.0, 0, 0]], [[0, 1.0, 0]])
+    a = np.cross(d, other)
+    a /= np.linalg.norm(a, axis=1, keepdims=True)
+    return np.stack([a, np.cross(d, a)], -1)
+
+
+def _jacobian(sight: Sight, cameras: Cameras, p: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """(N, 2, 3): derivative of the pixel by the point in camera axes."""
+    z = np.where(ahead, p[:, 2], 1.0)
+    f = np.exp(cameras.log_f[sight.view])
+    out = np.zeros((len(p), 2, 3))
+    out[:, 0, 0] = out[:, 1, 1] = f / z
+    out[:, :, 2] = -(f / z**2)[:, None] * p[:, :2]
+    return out
+
+
+def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: int = 30, tolerance: float = 1e-4,
+           tick=None) -> Outcome:
+    """Levenberg-Marquardt over all views and points. The first view stays where it is.
+
+    Args:
+        sight: Observations; every point should be seen at least twice.
+        cameras, cloud: Where to begin.
+        rules: What may change.
+        rounds: Most iterations.
+        tolerance: Stop when an iteration gains less than this share.
+        tick: Called without argument each iteration.
+    """
+    v, n_points = len(cameras.R), len(cloud.d)
+    width = 6 if rules.moves else 3
+    per_point = 3 if rules.moves else 2
+    n_focal = {"fixed": 0, "shared": 1, "zoom": v}[rules.focal]
+    n_cameras = v * width + n_focal
+    damping = 1e-4
+    cost, _ = _total(sight, cameras, cloud, rules)
+    covariance = None
+    for _ in range(rounds):
+        r, p, ahead = predict(sight, cameras, cloud)
+        _, weight = _cauchy((r**2).sum(1))
+        root = np.sqrt(np.where(ahead, weight, 0.0))
+        J = _jacobian(sight, cameras, p, ahead) * root[:, None, None]
+        r = r * root[:, None]
+        RT = np.swapaxes(cameras.R[sight.view], 1, 2)
+        away = cloud.d[sight.point] - cloud.r[sight.point, None] * cameras.c[sight.view]
+        JR = J @ RT
+        by_camera = [JR @ rot.cross_matrix(away)]
+        if rules.moves:
+            by_camera.append(-cloud.r[sight.point, None, None] * JR)
+        tangents = _tangents(cloud.d)
+        by_point = JR @ tangents[sight.point]
+        if rules.moves:
+            by_point = np.concatenate([by_point, -(JR @ cameras.c[sight.view][..., None])], -1)
+        by_camera = np.concatenate(by_camera, -1)
+        rows = np.arange(2 * len(r)).reshape(-1, 2, 1)
+        columns = (sight.view[:, None] * width + np.arange(width))[:, None]
+        A = [_sparse(by_camera, rows, columns)]
+        if n_focal:
+            z = np.where(ahead, p[:, 2], 1.0)
+            by_focal = (np.exp(cameras.log_f[sight.view]) * root / z)[:, None] * p[:, :2]
+            at = v * width + (sight.view if n_focal > 1 else np.zeros(len(r), dtype=int))
+            A.append(_sparse(by_focal[..., None], rows, at[:, None, None]))
+        A = sparse.csr_matrix((np.concatenate([a[0] for a in A]), (np.concatenate([a[1] for a in A]),
+                               np.concatenate([a[2] for a in A]))), shape=(2 * len(r), n_cameras))
+        B_data, B_rows, B_columns = _sparse(by_point, rows, (sight.point[:, None] * per_point
+                                                             + np.arange(per_point))[:, None])
+        B = sparse.csr_matrix((B_data, (B_rows, B_columns)), shape=(2 * len(r), n_points * per_point))
+        flat = r.reshape(-1)
+        U, g = (A.T @ A).toarray(), A.T @ flat
+        prior, prior_g = _prior(cameras, rules, v, width, n_cameras)
+        U += prior
+        g = g + prior_g
+        W = (A.T @ B).tocsr()
+        V = np.zeros((n_points, per_point, per_point))
+        np.add.at(V, sight.point, np.swapaxes(by_point, 1, 2) @ by_point)
+        h = (B.T @ flat).reshape(n_points, per_point)
+        improved = False
+        for _ in range(6):
+            Vd = V + damping * np.einsum("pii->pi", V)[..., None] * np.eye(per_point) + 1e-9 * np.eye(per_point)
+            if rules.moves:
+                # Where nothing has moved yet an inverse distance is not seen at all.
+                Vd[:, 2, 2] += 1e-6
+            inverse = np.linalg.inv(Vd)
+            WV = W @ _blocks(inverse)
+            S = U - (WV @ W.T).toarray()
+            Sd = S + damping * np.diag(np.diag(U)) + 1e-9 * np.eye(n_cameras)
+            rhs = -(g - WV @ h.reshape(-1))
+            held = np.arange(width)
+            Sd[held], Sd[:, held], rhs[held] = 0, 0, 0
+            Sd[held, held] = 1
+            try:
+                step = np.linalg.solve(Sd, rhs)
+            except np.linalg.LinAlgError:
+                damping = damping * 10 + 1e-9
+                continue
+            back = -np.einsum("pij,pj->pi", inverse, h + (W.T @ step).reshape(n_points, per_point))
+            new_cameras, new_cloud = _moved(cameras, cloud, step, back, tangents, rules, width)
+            new_cost, _ = _total(sight, new_cameras, new_cloud, rules)
+            if np.isfinite(new_cost) and new_cost < cost:
+                improved, covariance = True, Sd
+                break
+            damping = damping * 8 + 1e-9
+        if tick is not None:
+            tick()
+        if not improved:
+            break
+        gain = (cost - new_cost) / max(cost, 1e-12)
+        cameras, cloud, cost = new_cameras, new_cloud, new_cost
+        damping = max(damping / 5, 1e-8)
+        if gain < tolerance:
+            break
+    sigma = np.inf
+    if n_focal and covariance is not None:
+        spread = np.linalg.pinv(covariance)[v * width:, v * width:]
+        sigma = float(np.sqrt(max(spread.mean(), 0.0)))
+    r, _, ahead = predict(sight, cameras, cloud)
+    return Outcome(cameras, cloud, np.where(ahead, np.linalg.norm(r, axis=1), np.inf), sigma)
+
+
+def _sparse(block: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    shape = block.shape
+    return block.ravel(), np.broadcast_to(rows, shape).ravel(), np.broadcast_to(columns, shape).ravel()
+
+
+def _blocks(inverse: np.ndarray) -> sparse.bsr_matrix:
+    n = len(inverse)
+    size = inverse.shape[1]
+    return sparse.bsr_matrix((inverse, np.arange(n), np.arange(n + 1)), shape=(n * size, n * size)).tocsr()
+
+
+def _total(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple[float, np.ndarray]:
+    r, _, ahead = predict(sight, cameras, cloud)
+    square = np.where(ahead, (r**2).sum(1), 1e6)
+    cost, weight = _cauchy(square)
+    if rules.focal != "fixed" and rules.log_f_prior is not None:
+        cost += ((cameras.log_f.mean() - rules.log_f_prior) / rules.log_f_sigma) ** 2
+    if rules.focal == "zoom":
+        cost += float((np.diff(cameras.log_f) ** 2).sum() / rules.zoom_sigma**2)
+    return cost, weight
+
+
+def _prior(cameras: Cameras, rules: Rules, v: int, width: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    H, g = np.zeros((n, n)), np.zeros(n)
+    at = v * width
+    if rules.focal == "fixed":
+        return H, g
+    if rules.log_f_prior is not None:
+        row = np.zeros(n)
+        row[at:] = 1 / (n - at) / rules.log_f_sigma
+        H += np.outer(row, row)
+        g += row * (cameras.log_f.mean() - rules.log_f_prior) / rules.log_f_sigma
+    if rules.focal == "zoom":
+        D = (np.eye(v, k=1) - np.eye(v))[:-1] / rules.zoom_sigma
+        H[at:, at:] += D.T @ D
+        g[at:] += D.T @ (D @ cameras.log_f)
+    return H, g
+
+
+def _moved(cameras: Cameras, cloud: Cloud, step: np.ndarray, back: np.ndarray, tangents: np.ndarray, rules: Rules,
+           width: int) -> tuple[Cameras, Cloud]:
+    v = len(cameras.R)
+    own = step[:v * width].reshape(v, width)
+    log_f = cameras.log_f
+    if rules.focal != "fixed":
+        log_f = log_f + np.clip(step[v * width:], -0.3, 0.3)
+    new = Cameras(rot.exp(own[:, :3]) @ cameras.R, cameras.c + own[:, 3:] if rules.moves else cameras.c, log_f)
+    d = cloud.d + np.einsum("pij,pj->pi", tangents, back[:, :2])
+    return new, Cloud(d / np.linalg.norm(d, axis=1, keepdims=True), cloud.r + back[:, 2] if rules.moves else cloud.r)
+
+
+def register(sight: Sight, cameras: Cameras, cloud: Cloud, moves: bool, zooms: bool, rounds: int = 12
+             ) -> tuple[Cameras, np.ndarray]:
+    """Every view on its own against points that stay.
+
+    Returns:
+        The cameras, and per view the normal matrix (V, 7, 7) of turn, centre and focal length (what it knows, per
+        followed pixel squared).
+    """
+    free = np.array([True] * 3 + [moves] * 3 + [zooms])
+    v = len(cameras.R)
+    size = 7
+    for last in range(rounds):
+        r, p, ahead = predict(sight, cameras, cloud)
+        _, weight = _cauchy((r**2).sum(1))
+        root = np.sqrt(np.where(ahead, weight, 0.0))
+        away = cloud.d[sight.point] - cloud.r[sight.point, None] * cameras.c[sight.view]
+        JR = (_jacobian(sight, cameras, p, ahead) * root[:, None, None]) @ np.swapaxes(cameras.R[sight.view], 1, 2)
+        z = np.where(ahead, p[:, 2], 1.0)
+        by_focal = (np.exp(cameras.log_f[sight.view]) * root / z)[:, None] * p[:, :2]
+        J = np.concatenate([JR @ rot.cross_matrix(away), -cloud.r[sight.point, None, None] * JR, by_focal[..., None]], -1)
+        J = J * free
+        H = np.zeros((v, size, size))
+        g = np.zeros((v, size))
+        np.add.at(H, sight.view, np.swapaxes(J, 1, 2) @ J)
+        np.add.at(g, sight.view, np.einsum("nij,ni->nj", J, r * root[:, None]))
+        if last == rounds - 1:
+            break
+        scale = np.einsum("vii->vi", H)
+        step = -np.linalg.solve(H + (1e-4 * scale + 1e-9)[..., None] * np.eye(size) + np.diag((~free).astype(float)),
+                                g[..., None])[..., 0]
+        limit = np.linalg.norm(step[:, :3], axis=1)
+        step *= np.minimum(1.0, 0.2 / np.maximum(limit, 1e-12))[:, None]
+        cameras = Cameras(rot.exp(step[:, :3]) @ cameras.R, cameras.c + step[:, 3:6],
+                          cameras.log_f + np.clip(step[:, 6], -0.1, 0.1))
+        if np.abs(step).max() < 1e-7:
+            break
+    return cameras, H
+
+
+def smooth(cameras: Cameras, known: np.ndarray, time_s: np.ndarray, sigma: np.ndarray, pixel_sigma: float) -> Cameras:
+    """Frames that know little about themselves follow from their neighbours.
+
+    The least of what each frame's registration knows and of accelerations with given spreads. A sharp frame hardly
+    moves: it knows itself to a hundredth of a pixel.
+
+    Args:
+        cameras: (T) registered, every frame with some first guess.
+        known: (T, 7, 7) of `register`.
+        time_s: (T,)
+        sigma: (7,) spread of the acceleration of turn (rad/s²), centre (units/s²) and log focal length; 0 holds it still.
+        pixel_sigma: Spread of an observation, followed pixels; more than the noise, because neighbours err alike.
+    """
+    n = len(time_s)
+    if n < 3:
+        return cameras
+    step = np.maximum(np.diff(time_s), 1e-6)
+    h1, h2 = step[:-1], step[1:]
+    coefficient = np.stack([2 / (h1 * (h1 + h2)), -2 / (h1 * h2), 2 / (h2 * (h1 + h2))])
+    turn = rot.log(cameras.R[1:] @ np.swapaxes(cameras.R[:-1], 1, 2)) / step[:, None]
+    base = np.concatenate([cameras.c, cameras.log_f[:, None]], 1)
+    speed = np.diff(base, axis=0) / step[:, None]
+    speed = np.concatenate([turn, speed], 1)
+    accel = np.diff(speed, axis=0) / ((h1 + h2) / 2)[:, None]
+    inverse = np.where(sigma > 0, 1 / np.maximum(sigma, 1e-12), 0.0)
+    size = 7
+    band = 3 * size
+    ab = np.zeros((band, n * size))
+    right = np.zeros(n * size)
+    H = known / pixel_sigma**2
+    # Held unknowns keep a place in the equations.
+    H = H + np.diag(np.where(sigma > 0, 1e-6, 1.0))
+    for i in range(size):
+        for j in range(i + 1):
+            ab[i - j, np.arange(n) * size + j] += H[:, i, j]
+    for k in range(size):
+        w = inverse[k] ** 2
+        for a in range(3):
+            rows = (np.arange(n - 2) + a) * size + k
+            np.add.at(right, rows, -w * coefficient[a] * accel[:, k])
+            for b in range(a + 1):
+                columns = (np.arange(n - 2) + b) * size + k
+                np.add.at(ab[(a - b) * size], columns, w * coefficient[a] * coefficient[b])
+    x = solveh_banded(ab, right, lower=True, check_finite=False).reshape(n, size)
+    return replace(cameras, R=rot.exp(x[:, :3]) @ cameras.R, c=cameras.c + x[:, 3:6], log_f=cameras.log_f + x[:, 6])

@@ -1,0 +1,182 @@
+"""Which kind of camera filmed a shot, told by its background, and its way up to scale.
+
+A background that stays on its pixels was filmed by a camera that stands still. Otherwise it is followed through the whole
+shot, and a camera that only turns is fitted: if that explains it to within what corners are followed, or if a camera that
+moves does not explain it clearly better, it turns; else it moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..flow import CameraOptions, People, Report, Shot, nothing
+from ..geometry import rotations as rot
+from . import background, structure, turning
+from .follow import Tracks, follow
+
+TURN_EXPLAINS_PX = 0.22
+"""Median residual, followed pixels, at which a camera that only turns leaves nothing to explain."""
+MOVE_GAIN = 0.7
+"""A moving camera must take the misfit below this share of the turning one's ..."""
+MOVE_PARALLAX_DEG = 0.4
+"""... and see points from directions that differ by this much."""
+LEAST_PER_FRAME = 12
+"""Corners per frame, in the median: with fewer nothing is solved."""
+FOCAL_SIGMA = 0.05
+"""The background tells the focal length where its spread is below this ..."""
+FOCAL_TURN_DEG, FOCAL_PARALLAX_DEG = 10.0, 2.0
+"""... and the camera turned, or moved round the points, by this much."""
+
+
+@dataclass
+class Path:
+    """A camera's way, in the axes of its first frame and in its own unit."""
+
+    kind: str
+    reason: str
+    R: np.ndarray
+    """(T, 3, 3) camera to path."""
+    c: np.ndarray
+    """(T, 3) centres; all 0 for a camera that does not move."""
+    focal_px: np.ndarray | None = None
+    """(T,) None where the background does not tell."""
+    focal_is_solved: bool = False
+    """The focal length was found by the background, not only used."""
+    zooms: bool = False
+    k1: float = 0.0
+    points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    color: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    confidence: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    notes: list[str] = field(default_factory=list)
+    again: Callable[[float], Path] | None = None
+    """Solves the same way with a focal length that is known now."""
+
+    @property
+    def moves(self) -> bool:
+        return self.kind == "moving"
+
+
+def still(n: int, reason: str, notes: list[str] | None = None) -> Path:
+    """A camera that stands still."""
+    return Path("static", reason, np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 3)), notes=notes or [])
+
+
+def find_path(shot: Shot, people: People, options: CameraOptions, seen: background.Background, focal_px: float,
+              focal_known: bool, report: Report = nothing) -> Path:
+    """Decide the kind of camera and solve its way.
+
+    Args:
+        shot: One shot.
+        people: Where there is no background.
+        options: What the user says: `kind`.
+        seen: A look at a few pictures.
+        focal_px: Known, or the likeliest.
+        focal_known: By the user or by metadata.
+        report: Progress over the frames; may raise Stopped.
+    """
+    n = shot.n_frames
+    if options.kind == "static":
+        return still(n, "The user says that the camera stands still.")
+    stands = seen.moved_px is not None and seen.moved_px < background.STILL_SHARE * max(shot.info.size_px)
+    if options.kind == "auto":
+        if stands:
+            return still(n, f"The background stays where it is, to within {seen.moved_px:.2f} px.")
+        if seen.moved_px is None and not seen.is_lost:
+            return still(n, "The background shows too little to tell whether the camera moves; it is taken to stand still.")
+    tracks = follow(shot, people, report)
+    per_frame = float(np.median(np.bincount(tracks.frame, minlength=n)))
+    if per_frame < LEAST_PER_FRAME:
+        said = ("The camera seems to move, but the background shows too little to follow; it was solved as if it stood "
+                "still, so people may drift.")
+        return still(n, said, [said])
+    path = _solve(shot, tracks, options, focal_px, focal_known)
+    if path.kind != "static":
+        path.again = lambda focal: _solve(shot, tracks, CameraOptions(path.kind), focal, True)
+    report(n, n + 1)
+    return path
+
+
+def _solve(shot: Shot, tracks: Tracks, options: CameraOptions, focal_px: float, focal_known: bool) -> Path:
+    size = np.asarray(shot.info.size_px, dtype=float)
+    time_s = np.asarray(shot.time_s, dtype=float)
+    turn = turning.solve(tracks, size / 2, float(size.max()), time_s, focal_px, focal_known)
+    if options.kind == "auto":
+        swing = np.linalg.norm(rot.log(turn.cameras.R[0].T @ turn.cameras.R), axis=1).max() * np.exp(turn.cameras.log_f[0])
+        if swing * tracks.scale < background.STILL_SHARE * size.max() and not turn.zooms:
+            return still(shot.n_frames, f"The background stays where it is, to within {swing * tracks.scale:.2f} px.")
+    moved = None
+    if options.kind == "moving" or (options.kind == "auto" and turn.misfit_px > TURN_EXPLAINS_PX):
+        moved = structure.solve(tracks, shot.info.size_px, time_s, turn, focal_px, focal_known)
+    if moved is not None and (options.kind == "moving" or _moves(turn, moved)):
+        return _moving(tracks, moved, turn, options)
+    return _turning(tracks, turn, moved, options, focal_known)
+
+
+def _moves(turn: turning.Way, moved: structure.Structure) -> bool:
+    return (moved.way.misfit_px < MOVE_GAIN * turn.misfit_px
+            and np.degrees(moved.parallax) > MOVE_PARALLAX_DEG)
+
+
+def _moving(tracks: Tracks, moved: structure.Structure, turn: turning.Way, options: CameraOptions) -> Path:
+    way = moved.way
+    angle = np.degrees(moved.parallax)
+    if options.kind == "moving":
+        reason = "The user says that the camera moves"
+    else:
+        reason = (f"A camera that only turns misses the background by {turn.misfit_px:.2f} px, one that moves by "
+                  f"{way.misfit_px:.2f} px")
+    reason += f"; points are seen from directions {angle:.1f} degrees apart."
+    R0, c0 = way.cameras.R[0], way.cameras.c[0]
+    R = R0.T @ way.cameras.R
+    c = (way.cameras.c - c0) @ R0
+    near = way.cloud.r > 1e-6
+    X = (way.cloud.d[near] / way.cloud.r[near, None] - c0) @ R0
+    track_of = np.full(len(way.cloud.d), -1)
+    owned = np.nonzero(way.point_of_track >= 0)[0]
+    track_of[way.point_of_track[owned]] = owned
+    count = np.bincount(way.point_of_track[tracks.track][way.point_of_track[tracks.track] >= 0],
+                        minlength=len(way.cloud.d))[near]
+    confidence = np.clip(count / 30, 0.05, 1.0)
+    focal = np.exp(way.cameras.log_f) * tracks.scale
+    solved = way.log_f_sigma < FOCAL_SIGMA and angle > FOCAL_PARALLAX_DEG
+    notes = _lost(way)
+    if angle < MOVE_PARALLAX_DEG:
+        notes.append("The camera hardly sees round anything, so how far it moved is uncertain.")
+    return Path("moving", reason, R, c, focal, solved, False, moved.k1, X, tracks.color[track_of[near]].astype(float),
+                confidence, notes)
+
+
+def _turning(tracks: Tracks, turn: turning.Way, moved: structure.Structure | None, options: CameraOptions, focal_known: bool
+             ) -> Path:
+    R = turn.cameras.R[0].T @ turn.cameras.R
+    extent = float(np.degrees(np.linalg.norm(rot.log(R), axis=1)).max())
+    notes = _lost(turn)
+    if options.kind == "rotating":
+        reason = f"The user says that the camera only turns; the background is missed by {turn.misfit_px:.2f} px."
+    elif options.kind == "moving":
+        reason = "The user says that the camera moves, but its way could not be solved; it was solved as turning only."
+        notes.append(reason)
+    elif turn.misfit_px <= TURN_EXPLAINS_PX:
+        reason = f"A camera that only turns explains the background to within {turn.misfit_px:.2f} px."
+    elif moved is None:
+        reason = (f"A camera that only turns misses the background by {turn.misfit_px:.2f} px, and structure from motion "
+                  "found no way for one that moves.")
+        if turn.misfit_px > 4 * TURN_EXPLAINS_PX:
+            notes.append(f"{reason} If it moved, people may drift.")
+    else:
+        reason = (f"A camera that moves explains the background hardly better ({moved.way.misfit_px:.2f} px) than one "
+                  f"that only turns ({turn.misfit_px:.2f} px).")
+    reason += f" It turns by up to {extent:.1f} degrees{' and zooms' if turn.zooms else ''}."
+    solved = not focal_known and turn.log_f_sigma < FOCAL_SIGMA and extent > FOCAL_TURN_DEG
+    focal = np.exp(turn.cameras.log_f) * tracks.scale
+    return Path("rotating", reason, R, np.zeros_like(turn.cameras.c), focal, solved, turn.zooms, notes=notes)
+
+
+def _lost(way: turning.Way) -> list[str]:
+    lost = int((way.registered == 0).sum())
+    if not lost:
+        return []
+    return [f"In {lost} frame(s) the background could not be followed; the camera was carried on from its neighbours."]

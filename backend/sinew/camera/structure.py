@@ -1,0 +1,253 @@
+"""A camera that moves: structure from motion over keyframes by COLMAP, the other frames registered against its points.
+
+The corners followed through the clip are given to COLMAP as keypoints and matches: they are denser and finer than
+features matched anew, and the people are already left out. A camera that hardly moves gives COLMAP no pair of pictures to
+begin with; then the same points are solved from no movement and one distance for all (Yu and Gallup, 3D reconstruction from
+accidental motion, 2014).
+
+Sources: Schoenberger and Frahm, Structure-from-motion revisited (2016), through `pycolmap`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from . import bundle, turning
+from .follow import Tracks
+
+BEGIN_ANGLES_DEG = (16.0, 6.0, 2.5)
+"""Smallest angle between the rays of the first pair, tried one after the other."""
+LEAST_PAIR = 20
+"""Corners that two keyframes share to be matched."""
+LEAST_KEYS_SHARE = 0.6
+"""Of the keyframes: fewer registered is no solve."""
+LEAST_POINTS = 40
+NORMAL_DISTANCE = 5.0
+"""Median distance of the points after a solve: about metres, until the people say more."""
+SEED = 7
+STRAY_PX = 3.0
+"""Followed pixels: observations further off than this are left out of the last adjustment."""
+LENS_PX = 1.5
+"""Pixels in the picture's corner: less distortion than this is not worth having."""
+
+
+@dataclass
+class Structure:
+    """A way with points at finite distance, and the lens."""
+
+    way: turning.Way
+    k1: float
+    parallax: float
+    """Median over the points of the angle between the outermost rays to them, rad."""
+    by: str
+    """"colmap" or "small motion"."""
+
+
+def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, focal_px: float,
+          focal_known: bool, tick=None) -> Structure | None:
+    """Where the camera went, up to scale, and points of the background.
+
+    Args:
+        tracks: The background.
+        size_px: Of the upright picture.
+        time_s: (T,)
+        turn: The same tracks solved as a camera that only turns.
+        focal_px: Known, or the likeliest.
+        focal_known: Hold it.
+        tick: Called without argument each iteration.
+
+    Returns:
+        None where there is no solve.
+    """
+    middle = np.asarray(size_px, dtype=float) / 2
+    found = _colmap(tracks, size_px, turn.keys, focal_px, focal_known)
+    k1, by = 0.0, "colmap"
+    px = turning.centred(tracks, middle)
+    if found is not None:
+        keys, cameras, cloud, point_of_track, k1 = found
+        corner = np.linalg.norm(middle) / (np.exp(cameras.log_f[0]) * tracks.scale)
+        if abs(k1) * corner**3 * np.exp(cameras.log_f[0]) * tracks.scale < LENS_PX:
+            k1 = 0.0
+        if k1:
+            px = straighten(px, k1, float(np.exp(cameras.log_f[0])))
+    else:
+        by = "small motion"
+        keys = turn.keys
+        sight, point_of_track = turning.select(tracks, px, keys, least=3)
+        n = int(point_of_track.max(initial=-1)) + 1
+        if n < LEAST_POINTS:
+            return None
+        cameras = bundle.Cameras(turn.cameras.R[keys], np.zeros((len(keys), 3)), turn.cameras.log_f[keys])
+        cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 1 / NORMAL_DISTANCE))
+    view = np.full(tracks.n_frames, -1)
+    view[keys] = np.arange(len(keys))
+    own = (view[tracks.frame] >= 0) & (point_of_track[tracks.track] >= 0)
+    sight = bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own])
+    log_f0 = float(np.log(focal_px / tracks.scale))
+    rules = bundle.Rules(True, "fixed" if focal_known else "shared", log_f0)
+    if by == "small motion":
+        # The first pushes: how far each point moves against the others tells near from far.
+        begun = bundle.adjust(sight, cameras, cloud, replace(rules, focal="fixed"), 25, tick=tick)
+        cameras, cloud = begun.cameras, begun.cloud
+    out = bundle.adjust(sight, cameras, cloud, rules, 25, tick=tick)
+    good = out.residual_px < STRAY_PX
+    count = np.bincount(sight.point[good], minlength=len(cloud.d))
+    keep_point = (count >= 2) & (out.cloud.r > 1e-4)
+    if keep_point.sum() < LEAST_POINTS:
+        return None
+    number = np.where(keep_point, np.cumsum(keep_point) - 1, -1)
+    kept = good & keep_point[sight.point]
+    sight = bundle.Sight(sight.view[kept], number[sight.point[kept]], sight.px[kept])
+    point_of_track = np.where(point_of_track >= 0, number[point_of_track], -1)
+    cloud = bundle.Cloud(out.cloud.d[keep_point], out.cloud.r[keep_point])
+    out = bundle.adjust(sight, out.cameras, cloud, rules, 25, tick=tick)
+    if (out.cloud.r > 1e-9).sum() < LEAST_POINTS:
+        return None
+    out = _sized(out)
+    way = turning.Way(out.cameras, out.cloud, point_of_track, keys, turning._median(out.residual_px), out.log_f_sigma,
+                      False, np.zeros(0))
+    way.cameras, way.registered = turning.all_frames(tracks, px, keys, out, point_of_track, turn.cameras.R, True, False,
+                                                     np.asarray(time_s, dtype=float))
+    return Structure(way, k1, _parallax(sight, out.cameras, out.cloud), by)
+
+
+def straighten(px: np.ndarray, k1: float, focal: float) -> np.ndarray:
+    """Centred pixels as filmed -> of the ideal camera."""
+    wanted = px / focal
+    ideal = wanted.copy()
+    for _ in range(15):
+        ideal = wanted / (1 + k1 * (ideal**2).sum(1, keepdims=True))
+    return ideal * focal
+
+
+def _sized(out: bundle.Outcome) -> bundle.Outcome:
+    far = out.cloud.r > 1e-9
+    factor = NORMAL_DISTANCE * float(np.median(out.cloud.r[far]))
+    return replace(out, cameras=replace(out.cameras, c=out.cameras.c * factor),
+                   cloud=bundle.Cloud(out.cloud.d, np.maximum(out.cloud.r, 0.0) / factor))
+
+
+def _parallax(sight: bundle.Sight, cameras: bundle.Cameras, cloud: bundle.Cloud) -> float:
+    """Median angle between the outermost rays of a point, rad, by the spread of its cameras over its distance."""
+    n = len(cloud.d)
+    away = cloud.d[sight.point] - cloud.r[sight.point, None] * cameras.c[sight.view]
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12)
+    low, high = np.full((n, 3), np.inf), np.full((n, 3), -np.inf)
+    np.minimum.at(low, sight.point, away)
+    np.maximum.at(high, sight.point, away)
+    spread = np.linalg.norm(high - low, axis=1)
+    return float(np.median(spread[np.isfinite(spread)])) if np.isfinite(spread).any() else 0.0
+
+
+def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px: float, focal_known: bool
+            ) -> tuple[np.ndarray, bundle.Cameras, bundle.Cloud, np.ndarray, float] | None:
+    """Keyframes, their cameras and points by incremental mapping; None where it finds no beginning or too little."""
+    import pycolmap
+
+    pycolmap.logging.minloglevel = 3
+    pycolmap.logging.stderrthreshold = 3
+    view = np.full(tracks.n_frames, -1)
+    view[keys] = np.arange(len(keys))
+    starts = np.searchsorted(tracks.frame, np.arange(tracks.n_frames + 1))
+    rows = [slice(starts[k], starts[k + 1]) for k in keys]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        pairs = _write_database(pycolmap, path, tracks, size_px, keys, rows, focal_px, focal_known)
+        if not pairs:
+            return None
+        pycolmap.set_random_seed(SEED)
+        verify = pycolmap.TwoViewGeometryOptions()
+        verify.ransac.max_error = 2.0 * tracks.scale
+        verify.ransac.random_seed = SEED
+        verify.detect_watermark = False
+        pycolmap.verify_matches(path / "database.db", path / "pairs.txt", verify)
+        best = None
+        for angle in BEGIN_ANGLES_DEG:
+            options = pycolmap.IncrementalPipelineOptions()
+            options.multiple_models = False
+            options.min_model_size = 3
+            options.extract_colors = False
+            options.random_seed = SEED
+            options.num_threads = 2
+            options.ba_refine_focal_length = not focal_known
+            options.mapper.abs_pose_refine_focal_length = False
+            options.mapper.abs_pose_refine_extra_params = False
+            options.mapper.init_min_tri_angle = angle
+            options.mapper.init_min_num_inliers = LEAST_POINTS
+            options.mapper.random_seed = SEED
+            options.mapper.num_threads = 2
+            options.mapper.filter_min_tri_angle = min(1.0, angle / 4)
+            options.triangulation.min_angle = min(1.0, angle / 4)
+            options.triangulation.random_seed = SEED
+            options.ba_global_max_num_iterations = 30
+            options.ba_global_max_refinements = 2
+            options.ba_local_max_num_iterations = 15
+            out = path / f"out_{angle:g}"
+            out.mkdir()
+            models = pycolmap.incremental_mapping(path / "database.db", path, out, options)
+            best = max(models.values(), key=lambda m: m.num_reg_images(), default=None)
+            if best is not None and best.num_reg_images() >= max(LEAST_KEYS_SHARE * len(keys), 3):
+                return _read(best, tracks, keys, rows)
+    return None
+
+
+def _write_database(pycolmap, path: Path, tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, rows: list[slice],
+                    focal_px: float, focal_known: bool) -> int:
+    """Keyframes, their corners and shared ones as COLMAP's database and list of pairs; returns the number of pairs."""
+    width, height = size_px
+    lines = []
+    with pycolmap.Database.open(path / "database.db") as base:
+        camera = pycolmap.Camera(model="SIMPLE_RADIAL", width=width, height=height,
+                                 params=[focal_px, width / 2, height / 2, 0.0], camera_id=1)
+        camera.has_prior_focal_length = focal_known
+        base.write_camera(camera, use_camera_id=True)
+        rig = pycolmap.Rig(rig_id=1)
+        rig.add_ref_sensor(camera.sensor_id)
+        base.write_rig(rig, use_rig_id=True)
+        for number, (key, own) in enumerate(zip(keys, rows, strict=True), 1):
+            image = pycolmap.Image(name=f"{key:06d}", camera_id=1, image_id=number)
+            base.write_image(image, use_image_id=True)
+            frame = pycolmap.Frame(frame_id=number, rig_id=1)
+            frame.add_data_id(image.data_id)
+            base.write_frame(frame, use_frame_id=True)
+            base.write_keypoints(number, tracks.px[own].astype(np.float32))
+        for i in range(len(keys)):
+            for j in range(i + 1, len(keys)):
+                _, a, b = np.intersect1d(tracks.track[rows[i]], tracks.track[rows[j]], assume_unique=True,
+                                         return_indices=True)
+                if len(a) < LEAST_PAIR:
+                    # Corners are lost for good: later keyframes share no more of them.
+                    break
+                base.write_matches(i + 1, j + 1, np.stack([a, b], 1).astype(np.uint32))
+                lines.append(f"{keys[i]:06d} {keys[j]:06d}")
+    (path / "pairs.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(lines)
+
+
+def _read(model, tracks: Tracks, keys: np.ndarray, rows: list[slice]
+          ) -> tuple[np.ndarray, bundle.Cameras, bundle.Cloud, np.ndarray, float]:
+    """COLMAP's model in the axes of its first registered keyframe."""
+    images = sorted((i.image_id, i) for i in model.images.values() if i.has_pose)
+    own_keys = keys[[number - 1 for number, _ in images]]
+    T = [image.cam_from_world().matrix() for _, image in images]
+    R_cw, t_cw = np.array([m[:, :3] for m in T]), np.array([m[:, 3] for m in T])
+    R = np.swapaxes(R_cw, 1, 2)
+    c = -np.einsum("nij,nj->ni", R, t_cw)
+    points, owner = [], np.full(len(tracks.color), -1)
+    for point in model.points3D.values():
+        element = point.track.elements[0]
+        track = tracks.track[rows[element.image_id - 1]][element.point2D_idx]
+        if owner[track] < 0:
+            owner[track] = len(points)
+            points.append(point.xyz)
+    X = (np.array(points).reshape(-1, 3) - c[0]) @ R[0]
+    c, R = (c - c[0]) @ R[0], R[0].T @ R
+    distance = np.maximum(np.linalg.norm(X, axis=1), 1e-9)
+    camera = next(iter(model.cameras.values()))
+    log_f = np.full(len(R), np.log(camera.params[0] / tracks.scale))
+    return own_keys, bundle.Cameras(R, c, log_f), bundle.Cloud(X / distance[:, None], 1 / distance), owner, \
+        float(camera.params[3])

@@ -1,0 +1,163 @@
+"""The floor among the points of a background, and how long a path's unit is in metres, told by people's feet on it.
+
+A moving camera's way is known up to scale; the people are known in metres, as far as their height is. Where a foot on the
+floor lies this far under the camera in metres, and the floor's plane that far in units of the path, one over the other is
+the scale. Without a floor to see, the scale that lets planted feet stand still is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PLANE_TILT_DEG = 12.0
+"""A plane more oblique than this to what the people say is up is no floor."""
+PLANE_OFF = 0.02
+"""Of the camera's height over the plane: a point this near lies in it."""
+LEAST_PLANE_POINTS = 12
+NEAR_FEET_DEG = 8.0
+"""Points are worth more where feet are seen near by."""
+TRIALS = 800
+STILL_M = 0.03
+"""A planted sole's place seems to move by this much within a tenth of a second, as solved from one view."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """n x = d, with n a unit vector pointing up."""
+
+    n: np.ndarray
+    d: float
+    count: int
+    """Points that lie in it."""
+
+
+def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np.ndarray, seed: int = 5) -> Plane | None:
+    """The floor's plane among points, by random triples and a robust least-squares fit.
+
+    Args:
+        points: (P, 3) of the background, path axes and units.
+        up: (3,) about up, as the people say.
+        centres: (F, 3) camera centres of sampled frames, same units.
+        feet: (F, 3) directions from those centres to a foot.
+
+    Returns:
+        None where there is no such plane.
+    """
+    points = np.asarray(points, dtype=float)
+    middle = centres.mean(0)
+    away = points - middle
+    distance = np.linalg.norm(away, axis=1)
+    low = (away @ up) / np.maximum(distance, 1e-9) < -np.sin(np.radians(2.0))
+    candidates = points[low & np.isfinite(distance)]
+    if len(candidates) < LEAST_PLANE_POINTS:
+        return None
+    weight = _near_feet(candidates, centres, feet)
+    rng = np.random.default_rng(seed)
+    best, best_score = None, 0.0
+    chance = weight / weight.sum()
+    for _ in range(TRIALS):
+        triple = candidates[rng.choice(len(candidates), 3, replace=False, p=chance)]
+        n = np.cross(triple[1] - triple[0], triple[2] - triple[0])
+        size = np.linalg.norm(n)
+        if size < 1e-9:
+            continue
+        n = n / size
+        n = n if n @ up > 0 else -n
+        if n @ up < np.cos(np.radians(PLANE_TILT_DEG)):
+            continue
+        d = float(n @ triple[0])
+        height = float(n @ middle) - d
+        if height <= 0:
+            continue
+        off = (candidates @ n - d) / height
+        # Much under a floor there is nothing: what lies there speaks against it.
+        score = float((weight * (np.abs(off) < PLANE_OFF)).sum() - 0.5 * (weight * (off < -4 * PLANE_OFF)).sum())
+        if score > best_score:
+            best, best_score = (n, d, height), score
+    if best is None:
+        return None
+    n, d, height = best
+    for _ in range(8):
+        off = (candidates @ n - d) / (PLANE_OFF * height)
+        w = weight / (1 + off**2) ** 2 * (np.abs(off) < 3)
+        if (np.abs(off) < 1).sum() < 3:
+            return None
+        centre = (w[:, None] * candidates).sum(0) / w.sum()
+        spread = candidates - centre
+        _, vectors = np.linalg.eigh((w[:, None] * spread).T @ spread)
+        n = vectors[:, 0] if vectors[:, 0] @ up > 0 else -vectors[:, 0]
+        d = float(n @ centre)
+        height = float(n @ middle) - d
+        if height <= 0:
+            return None
+    inside = np.abs(candidates @ n - d) < PLANE_OFF * height
+    if inside.sum() < LEAST_PLANE_POINTS or n @ up < np.cos(np.radians(1.3 * PLANE_TILT_DEG)):
+        return None
+    return Plane(n, d, int(inside.sum()))
+
+
+def _near_feet(points: np.ndarray, centres: np.ndarray, feet: np.ndarray) -> np.ndarray:
+    """(P,) weights in (0, 1]: large where some frame sees a foot near the point."""
+    best = np.full(len(points), -1.0)
+    feet = feet / np.maximum(np.linalg.norm(feet, axis=1, keepdims=True), 1e-9)
+    for centre, foot in zip(centres, feet, strict=True):
+        away = points - centre
+        away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+        best = np.maximum(best, away @ foot)
+    angle = np.degrees(np.arccos(np.clip(best, -1, 1)))
+    return 0.05 + np.exp(-0.5 * (angle / NEAR_FEET_DEG) ** 2)
+
+
+def scale_on_floor(plane: Plane, soles: np.ndarray, centres: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Metres per unit of the path, from feet on a plane.
+
+    Args:
+        plane: In path units.
+        soles: (N, 3) from the camera's centre, path axes, m.
+        centres: (N, 3) the camera's centre, path units.
+        weight: (N,) how surely the sole stands.
+
+    Returns:
+        The scale and its relative spread (half the distance of the quartiles, of what single soles say).
+    """
+    height = centres @ plane.n - plane.d
+    under = -(soles @ plane.n)
+    ok = (height > 1e-6) & (under > 0.05) & (weight > 0)
+    if not ok.any():
+        return np.nan, np.inf
+    ratio = under[ok] / height[ok]
+    order = np.argsort(ratio)
+    total = np.cumsum(weight[ok][order]) / weight[ok].sum()
+    low, middle, high = (float(ratio[order][min(np.searchsorted(total, q), len(order) - 1)]) for q in (0.25, 0.5, 0.75))
+    return middle, (high - low) / 2 / middle
+
+
+def scale_by_standing(soles: np.ndarray, centres: np.ndarray, joined: np.ndarray, guess: float) -> tuple[float, float]:
+    """Metres per unit of the path with which as many soles as can be stand still from one sample to the next.
+
+    Args:
+        soles: (N, S, 3) from the camera's centre, path axes, m; samples in order.
+        centres: (N, 3)
+        joined: (N,) bool: the sample follows the one before.
+        guess: About the scale; a factor of two off is one spread away.
+
+    Returns:
+        The scale and about its relative spread (inf where the camera did not move enough to tell).
+    """
+    pair = np.nonzero(joined)[0]
+    if len(pair) == 0:
+        return guess, np.inf
+    moved = soles[pair] - soles[pair - 1]
+    path = (centres[pair] - centres[pair - 1])[:, None]
+    scales = guess * np.exp(np.linspace(-2, 2, 161))
+
+    def cost(s):
+        off = np.linalg.norm(moved + s * path, axis=-1).min(1) / STILL_M
+        return float(np.log1p(off**2).sum()) + (np.log(s / guess) / np.log(2)) ** 2
+
+    costs = np.array([cost(s) for s in scales])
+    i = int(costs.argmin())
+    near = costs < costs[i] + 1
+    return float(scales[i]), float(np.ptp(np.log(scales[near]))) / 2 + 0.01
