@@ -137,6 +137,24 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--log", type=Path, help="file for the details of an unexpected error")
     c.add_argument("--parent-pid", type=int, help="end when this process ends or standard input closes")
 
+    t = verb("convert", _convert, "Turn another system's result into a take.")
+    t.add_argument("result", type=Path, help="its file, or OpenPose's or TRAM's folder")
+    t.add_argument("--out", type=Path, required=True, help="folder of the take; must not exist")
+    t.add_argument("--format", default="auto", choices=["auto", "amass", "wham", "4dhumans", "gvhmr", "prompthmr", "tram",
+                                                        "sam3dbody", "openpose", "coco"])
+    t.add_argument("--rate", help="frames per second where the result does not say, such as 24 or 30000/1001")
+    t.add_argument("--video", type=Path, help="the clip that the result is of: exact times, size and the plate")
+    t.add_argument("--size", help="width and height of the picture where nothing says it, such as 1920x1080")
+    t.add_argument("--people", type=int, help="keep at most so many")
+    t.add_argument("--height-m", type=float, help="height of the first person, for keypoints")
+    t.add_argument("--focal-mm", type=float, help="35 mm equivalent")
+    t.add_argument("--fov-deg", type=float, help="horizontal field of view")
+    _models_option(t)
+    t.add_argument("--no-plate", action="store_true", help="do not write the upright frames into the take")
+    t.add_argument("--events", action="store_true", help="one JSON event a line on stdout")
+    t.add_argument("--log", type=Path, help="file for the details of an unexpected error")
+    t.add_argument("--parent-pid", type=int, help="end when this process ends or standard input closes")
+
     i = verb("info", _info, "Say what is in a take.")
     i.add_argument("take", type=Path)
     i.add_argument("--json", action="store_true")
@@ -150,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
 
     e = verb("export", _export, "Write a take's motion in another format, chosen by the file's extension.")
     e.add_argument("take", type=Path)
-    e.add_argument("--to", type=Path, required=True, help=".csv, .mot or .trc")
+    e.add_argument("--to", type=Path, required=True, help=".csv, .mot, .trc, .bvh, .npz (SMPL-X), .pdf, .png or .svg (plots)")
     e.add_argument("--subject", help="which person (default: the first)")
 
     d = verb("doctor", _doctor, "Check the installation.")
@@ -207,6 +225,24 @@ def _solve(words: argparse.Namespace, out) -> None:
     result = solving.solve(solving.Request(words.take, words.edits, words.out), show, stop)
     if not words.events:
         print(f"Wrote {result.take} in {result.report['total_s']:.1f} s", file=out)
+
+
+def _convert(words: argparse.Namespace, out) -> None:
+    from sinew.progress import StopRequest
+
+    stop = StopRequest()
+    stop.watch(words.parent_pid)
+    from sinew import convert, flow
+
+    request = convert.Request(
+        words.result, words.out, words.format, words.rate, words.video, words.models, words.size, words.people,
+        flow.CameraOptions("auto", words.focal_mm, words.fov_deg, words.height_m), not words.no_plate)
+    show = _EventLines(out) if words.events else _Bar()
+    result = convert.convert(request, show, stop)
+    if not words.events:
+        from sinew.report import as_text
+
+        print(as_text([result.take], result.report), file=out)
 
 
 class _EventLines:

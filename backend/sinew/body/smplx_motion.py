@@ -43,6 +43,11 @@ CORRESPONDING = {"hip_l": "femur_l", "hip_r": "femur_r", "knee_l": "tibia_l", "k
 """Limb joints that are the same place in both skeletons."""
 
 
+MEAN_PELVIS_M = {24: (-0.002, -0.241, 0.029), 52: (-0.002, -0.241, 0.029), 55: (0.003, -0.351, 0.012)}
+"""Number of joints -> the pelvis joint of the mean body in the rest pose of SMPL, SMPL-H (male) and SMPL-X, in their
+axes, m; the mean woman's lies 3 cm higher. Known figures (AIST++ and AMASS tools write them out), for want of a model."""
+
+
 def generic_rest(rest_joints_m: np.ndarray) -> np.ndarray:
     """SMPL's 22 body joints laid onto our own rest pose, (22, 3) m in SMPL's axes, for want of a model file.
 
@@ -185,8 +190,7 @@ def q_to_smplx(q: np.ndarray, root_m: np.ndarray, rest_joints_m: np.ndarray, joi
         q: (T, 46) rad, root_m: (T, 3); NaN frames stay NaN.
         rest_joints_m: (24, 3), joint_frames: (24, 3, 3) of the person.
         smpl_rest_m: (J >= 22, 3) rest joints of the user's model for the person's betas, in SMPL's axes. Without them the
-            rest poses are taken to be alike, and `trans` is the place of the pelvis joint itself (the real model adds its
-            own rest place of the pelvis, some 0.2 to 0.4 m).
+            rest poses are taken to be alike, and the pelvis' rest place is that of the mean body (`MEAN_PELVIS_M`).
         n_joints: 55 (SMPL-X), 52 (SMPL-H) or 24 (SMPL); joints after the 22 of the body stay at rest.
 
     Returns:
@@ -207,7 +211,7 @@ def q_to_smplx(q: np.ndarray, root_m: np.ndarray, rest_joints_m: np.ndarray, joi
         hips = [I["hip_l"], I["hip_r"]]
         middle = place[:, [_J["femur_l"], _J["femur_r"]]].mean(1)
         pelvis = middle + g[:, 0] @ (p.smpl_m[0] - p.smpl_m[hips].mean(0))
-        trans[ok] = pelvis - (np.asarray(smpl_rest_m, float)[0] if known else 0.0)
+        trans[ok] = pelvis - (np.asarray(smpl_rest_m, float)[0] if known else np.array(MEAN_PELVIS_M[n_joints]))
     return {"poses": poses, "trans": trans}
 
 
