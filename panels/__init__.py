@@ -1,5 +1,6 @@
 """Blender panels: they draw properties and name operators, and compute nothing."""
 
-from . import backend, corrections, models, people, reconstruct, takes
+from . import backend, body, corrections, models, people, reconstruct, takes
 
-CLASSES = (*backend.CLASSES, *reconstruct.CLASSES, *people.CLASSES, *corrections.CLASSES, *takes.CLASSES, *models.CLASSES)
+CLASSES = (*backend.CLASSES, *reconstruct.CLASSES, *people.CLASSES, *body.CLASSES, *corrections.CLASSES,
+           *takes.CLASSES, *models.CLASSES)

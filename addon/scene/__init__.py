@@ -19,6 +19,7 @@ from .body import SURFACE_ROLE, build_body
 from .curves import build_action
 from .points import build_points
 from .presence import drive_visibility, show_always
+from .reshape import give_shape, remember
 from .roots import (
     RIGS_COLLECTION,
     SHAPES_COLLECTION,
@@ -188,6 +189,10 @@ def _build_subject(context: bpy.types.Context, plan: SubjectPlan, owner: tags.Ow
             ensure_linked(shown, collection)
     ensure_linked(armature, collection)
     result.notes.extend(build_action(armature, plan.curves, owner, plan.name))
+    change = remember(armature, plan.shape)
+    if change is not None:
+        give_shape(context, armature, plan.shape + change)
+        result.notes.append(f"{plan.name} keeps the body that was set by hand; Reset Body gives the take's.")
     result.armatures.append(armature)
     result.bodies.append(body)
     result.avatars.append(avatar)

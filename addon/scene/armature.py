@@ -67,6 +67,12 @@ def build_armature(context: bpy.types.Context, plan: RigPlan, owner: tags.Owner,
     return armature, is_new
 
 
+def move_bones(context: bpy.types.Context, armature: bpy.types.Object, plan: RigPlan) -> None:
+    """Bring rest pose and joint laws to another shape's plan; everything else stays."""
+    _edit_bones(context, armature, plan)
+    _drive_slides(armature, plan)
+
+
 def rest_matrices(armature: bpy.types.Object, names: list[str]) -> np.ndarray:
     """Rest matrices of bones in armature space, (N, 4, 4)."""
     return np.array([armature.data.bones[name].matrix_local for name in names])

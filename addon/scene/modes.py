@@ -13,10 +13,12 @@ def edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterato
     """Edit an armature, then put back what was active, selected and hidden.
 
     The object may be hidden, or in a collection that the view layer leaves out: while it is edited it is linked to the
-    scene directly. An object that is in a mode of its own leaves it, since Blender edits one thing at a time.
+    scene directly. An object that is in a mode of its own leaves it, since Blender edits one thing at a time;
+    the armature itself goes back to Pose Mode where it was in it.
     """
     view_layer = context.view_layer
     before = view_layer.objects.active
+    was_posing = before is armature and armature.mode == "POSE"
     if before is not None and before.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     was_hidden = armature.hide_viewport
@@ -46,3 +48,5 @@ def edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterato
         armature.hide_viewport = was_hidden
         if before is None or before.name in view_layer.objects:
             view_layer.objects.active = before
+        if was_posing:
+            bpy.ops.object.mode_set(mode="POSE")

@@ -1,0 +1,71 @@
+"""The selected person's body: measures, bone lengths, flesh."""
+
+import bpy
+
+from ..addon.properties import person
+from ..addon.properties_body import BONE_SLIDERS, FLESH_SLIDERS, N_NAMED, PROBLEM, body_problem
+from .backend import _Sidebar
+from .text import sentences
+
+_MEASURES = (("Height", "m"), ("Leg", "m"), ("Arm", "m"), ("Shoulders", "m"), ("Waist", "m"), ("Mass", "kg"))
+
+
+class SINEW_PT_body(_Sidebar, bpy.types.Panel):
+    bl_label = "Body"
+    bl_parent_id = "SINEW_PT_selected"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context):
+        return person(context.object) is not None
+
+    def draw(self, context):
+        layout, armature = self.layout, person(context.object)
+        problem = body_problem(armature) or str(armature.get(PROBLEM, ""))
+        if problem:
+            sentences(layout, context, problem, "INFO")
+        if body_problem(armature):
+            return
+        box = layout.box()
+        grid = box.grid_flow(row_major=True, columns=2, align=True)
+        for (title, unit), value in zip(_MEASURES, armature["sinew_measures"]):
+            grid.label(text=f"{title} {value:.2f} m" if unit == "m" else f"{title} {value:.0f} kg")
+        row = layout.row(align=True)
+        row.operator("sinew.set_measures", text="Set Measures…", icon="DRIVER_DISTANCE")
+        row.operator("sinew.reset_body", text="", icon="LOOP_BACK")
+
+
+class _OfBody(_Sidebar):
+    bl_parent_id = "SINEW_PT_body"
+
+    @classmethod
+    def poll(cls, context):
+        armature = person(context.object)
+        return armature is not None and not body_problem(armature)
+
+    def draw(self, context):
+        column = self.layout.column(align=True)
+        column.use_property_split = True
+        column.use_property_decorate = False
+        body = person(context.object).sinew_body
+        for name in self.names:
+            column.prop(body, name, slider=True)
+
+
+class SINEW_PT_body_bones(_OfBody, bpy.types.Panel):
+    bl_label = "Bone Lengths"
+    names = BONE_SLIDERS
+
+
+class SINEW_PT_body_flesh(_OfBody, bpy.types.Panel):
+    bl_label = "Flesh"
+    names = FLESH_SLIDERS[:N_NAMED]
+
+
+class SINEW_PT_body_details(_OfBody, bpy.types.Panel):
+    bl_label = "Details"
+    bl_options = {"DEFAULT_CLOSED"}
+    names = FLESH_SLIDERS[N_NAMED:]
+
+
+CLASSES = (SINEW_PT_body, SINEW_PT_body_bones, SINEW_PT_body_flesh, SINEW_PT_body_details)
