@@ -120,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     _models_option(r)
     r.add_argument("--hsmr", choices=["auto", "on", "off"], default="auto",
                    help="start from the HSMR network: where its checkpoint is among the model files, always, or never")
+    r.add_argument("--wham", choices=["off", "on"], default="off",
+                   help="hear the WHAM network, from your model files, on when feet stand")
     r.add_argument("--hsmr-flip", action="store_true", help="HSMR also looks at mirrored pictures (twice the time)")
     r.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     r.add_argument("--splats", type=int, help="Gaussians a person")
@@ -205,7 +207,7 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
         most_people=words.people,
         camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m),
         body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,
-        models=words.models, hsmr=words.hsmr, hsmr_flip=words.hsmr_flip)
+        models=words.models, hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham)
     show = _EventLines(out) if words.events else _Bar()
     result = pipeline.reconstruct(request, words.cache or cache.default_folder(), show, stop)
     if not words.events:

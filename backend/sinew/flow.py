@@ -85,6 +85,8 @@ class Track:
     masks: dict[str, np.ndarray]
     """Arrays of `sinew_take.arrays.MASKS`."""
     prior: PosePrior | None = None
+    standing: np.ndarray | None = None
+    """(T, 4) a network's word on when left heel, left toe, right heel and right toe stand, 0..1; NaN where it has none."""
 
 
 @dataclass

@@ -52,6 +52,8 @@ class Request:
     """One of `prior.MODES`."""
     hsmr_flip: bool = False
     """HSMR also looks at mirrored crops."""
+    wham: str = "off"
+    """"on": WHAM's contacts are evidence for when feet stand."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ def _check_request(request: Request) -> None:
     checkpoint = _hsmr_checkpoint(request)
     if checkpoint is not None:
         prior.examine(checkpoint, request.device)  # before an hour of detection, not after it
+    if request.wham == "on":
+        prior.examine_wham(request.models)
     if request.out.exists():
         raise RequestError(f"{request.out} already exists; choose another --out, takes are never overwritten.")
     if not request.video.name:
@@ -193,13 +197,13 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
         reason = f" ({'; '.join(note.rstrip('.') for note in found.notes)})" if found.notes else ""
         raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
                          "whole and larger than a tenth of the picture's height.")
-    checkpoint = _hsmr_checkpoint(request)
-    if checkpoint is not None:
-        people_key, said = _add_priors(request, shot, found, checkpoint, people_key, progress, cached)
-        notes = notes + said
+    people_key, said = prior.attach_poses(shot, found, _hsmr_checkpoint(request), people_key, request.device,
+                                          request.hsmr, request.hsmr_flip, cached)
     camera_key = key("camera", people_key, dataclasses.asdict(options))
     first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(
         shot, found, asset, options, report=report)))
+    camera_key, heard = prior.attach_standing(shot, found, first, asset, request.models, request.wham, camera_key, cached)
+    notes = notes + said + heard
     motion_key = key("motion", camera_key)
     solved: flow.Camera
     motions: list[flow.Motion]
@@ -216,18 +220,6 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
     avatars = cached("avatar", avatar_key, lambda report: avatar.build_avatars(
         shot, solved, motions, [body.fold_extra_bones(b) for b in built], report, **more))
     return _assemble(request, shot, notes + found.notes, sha256, solved, motions, built, avatars, progress)
-
-
-def _add_priors(request: Request, shot: flow.Shot, found: flow.People, checkpoint: Path, people_key: str,
-                progress: Progress, cached: Callable) -> tuple[str, list[str]]:
-    """Hang HSMR's guess on every track; returns the key that stands for people with it, and what to say of it."""
-    state = checkpoint.stat()
-    entry = key("prior", people_key, state.st_size, state.st_mtime_ns, request.hsmr, request.hsmr_flip, request.device)
-    priors, said = cached("people", entry, lambda report: list(prior.pose_priors(
-        shot, found, checkpoint, request.device, request.hsmr, request.hsmr_flip, report)), extra=True)
-    for track, own in zip(found.tracks, priors, strict=True):
-        track.prior = own
-    return entry, said
 
 
 def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, solved: flow.Camera,
@@ -254,7 +246,8 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                    "variable_rate": shot.info.is_variable_rate},
         "producer": {"version": VERSION, "device": "cpu",
                      "providers": {"people": "mediapipe", "camera": "sinew", "motion": "sinew", "body": request.body,
-                                   "avatar": "sinew", "pose_start": _pose_start(motions)},
+                                   "avatar": "sinew", "pose_start": _pose_start(motions),
+                                   "contact": "sinew" if request.wham == "off" else "sinew, wham"},
                      "settings": {"start_s": request.start_s, "end_s": request.end_s, "people": request.most_people,
                                   **dataclasses.asdict(request.camera)}},
         "camera": {"kind": solved.kind, "reason": solved.reason, "focal_source": solved.focal_source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from sinew_take import skeleton as sk
 
@@ -59,6 +59,15 @@ def standing(speed: np.ndarray) -> np.ndarray:
 def planted(speed: np.ndarray, height_m: np.ndarray) -> np.ndarray:
     """Probability that a sole stands on the floor."""
     return standing(speed) * expit((NEAR_M - height_m) / NEAR_SPREAD_M)
+
+
+def with_evidence(chance: np.ndarray, evidence: np.ndarray | None) -> np.ndarray:
+    """Probabilities (T, 4) with a network's word (T, 4) heard at equal weight, in log odds; NaN says nothing."""
+    if evidence is None:
+        return chance
+    limit = 0.02  # nobody's word is certain
+    both = expit((logit(np.clip(chance, limit, 1 - limit)) + logit(np.clip(evidence, limit, 1 - limit))) / 2)
+    return np.where(np.isfinite(evidence), both, chance)
 
 
 def events(chance: np.ndarray, soles_m: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -192,8 +192,10 @@ def _solve_grounded(model: Model, camera: Camera, s: Subject, tick: _Ticker) -> 
     soles = soles_of(model, s.state)
     speed = speed_of(camera, s, soles)
     still = contact.standing(speed)
+    said = None if s.track.standing is None else s.track.standing[s.frames.index]
+    still = contact.with_evidence(still, said)
     if s.on_floor:
-        s.ground = fit.Ground(contact.planted(speed, soles[..., 2]))
+        s.ground = fit.Ground(contact.with_evidence(contact.planted(speed, soles[..., 2]), said))
     else:
         s.ground = fit.Ground(still, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     view = _view(camera, s.frames.index)
@@ -248,6 +250,7 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motio
     soles = soles_of(model, s.state)
     speed = speed_of(camera, s, soles)
     chance = contact.planted(speed, soles[..., 2]) if s.on_floor else contact.standing(speed)
+    chance = contact.with_evidence(chance, None if s.track.standing is None else s.track.standing[i])
 
     def full(value, fill=np.nan, dtype=np.float32):
         out = np.full((n, *value.shape[1:]), fill, dtype=dtype)
