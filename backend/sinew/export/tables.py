@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sinew_take import skeleton
+from sinew_take import laws, skeleton
 from sinew_take.take import Subject, Take
+
+from .even import even
 
 
 def _rows(values: np.ndarray, separator: str) -> str:
@@ -27,24 +29,32 @@ def csv(take: Take, subject: Subject) -> str:
 
 
 def mot(take: Take, subject: Subject) -> str:
-    """OpenSim motion: degrees; pelvis translation in metres in OpenSim's axes (X forward, Y up, Z right), in which our
-    world's -Y is forward. Only frames in which the person is there, since OpenSim reads no gaps of NaN."""
-    present = subject.motion["present"]
-    angles = _angles(take, subject)[present]
-    root = angles[:, -3:] @ skeleton.BODY  # rows times columns: components along OpenSim's axes
-    names = ["time", *skeleton.DOF_NAMES, "pelvis_tx", "pelvis_ty", "pelvis_tz"]
-    table = np.column_stack([angles[:, :-3], root])
-    head = f"{take.meta['source']['name']}\nversion=1\nnRows={len(table)}\nnColumns={len(names)}\ninDegrees=yes\nendheader\n"
+    """OpenSim motion: degrees; the pelvis' place in metres in OpenSim's axes (X forward, Y up, Z right), in which our
+    world's -Y is forward. Columns in the order of OpenSim's full-body models: the pelvis' turns, its place, the rest by
+    SKEL's names (hips, knees and ankles are Rajagopal's own).
+
+    Rows are evenly spaced, as OpenSim's manual asks of a .mot; only frames in which the person is there, since OpenSim
+    reads no NaN.
+    """
+    rows = even(take, subject)
+    degrees = np.degrees(rows.q)
+    root = rows.root_m @ skeleton.BODY  # rows times columns: components along OpenSim's axes
+    names = ["time", *skeleton.DOF_NAMES[:3], "pelvis_tx", "pelvis_ty", "pelvis_tz", *skeleton.DOF_NAMES[3:]]
+    table = np.column_stack([rows.time_s, degrees[:, :3], root, degrees[:, 3:]])[rows.present]
+    # The first line names the motion in OpenSim's lists; a line break there would end the header early.
+    title = " ".join(f"{take.meta['source']['name']} {subject.info.get('name', subject.id)}".split())
+    head = f"{title}\nversion=1\nnRows={len(table)}\nnColumns={len(names)}\ninDegrees=yes\nendheader\n"
     return head + "\t".join(names) + "\n" + _rows(table, "\t") + "\n"
 
 
 def trc(take: Take, subject: Subject) -> str:
     """OpenSim markers: the 24 joints in millimetres, OpenSim's axes; only frames in which the person is there."""
-    present = subject.motion["present"]
-    joints = subject.motion["joints_m"][present].astype(float) @ skeleton.BODY * 1000
-    time_s = take.shot["time_s"][present]
-    rate = take.meta["source"]["rate"]
-    hz = rate[0] / rate[1]
+    rows = even(take, subject)
+    body = subject.body
+    T_wj = laws.forward_kinematics(rows.q[rows.present], rows.root_m[rows.present], body["rest_joints_m"].astype(float),
+                                   body["joint_frames"].astype(float))
+    joints = T_wj[:, :, :3, 3] @ skeleton.BODY * 1000
+    time_s, hz = rows.time_s[rows.present], rows.rate_hz
     n, names = len(time_s), skeleton.JOINT_NAMES
     head = (f"PathFileType\t4\t(X/Y/Z)\t{take.meta['source']['name']}\n"
             "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n"
