@@ -30,6 +30,8 @@ IN_PANEL = {
     "--out": "takes folder",
     "--models": "Model Files",
     "--body": "Body",
+    "--video": "Video",
+    "--format": "Layout",
 }
 """The panel's names for the command line's options."""
 

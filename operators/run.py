@@ -143,9 +143,14 @@ class SINEW_OT_convert_result(bpy.types.Operator):
                                  "empty for the file's own")
     video: bpy.props.StringProperty(
         name="Video", subtype="FILE_PATH", description="The clip that the result is of; empty for none")
-    layout_name: bpy.props.StringProperty(
-        name="Layout", description="Name of the file's layout as sinew convert --help lists them; "
-                                   "empty to find out from the file")
+    layout_name: bpy.props.EnumProperty(
+        name="Layout", description="Which system wrote it",
+        items=[("auto", "As the File Shows", "Find out from the file's contents"),
+               ("amass", "SMPL or SMPL-X (AMASS)", ".npz of poses"), ("wham", "WHAM", ""),
+               ("4dhumans", "4D-Humans", ""), ("gvhmr", "GVHMR", ""), ("prompthmr", "PromptHMR", ""),
+               ("tram", "TRAM", "A folder"), ("sam3dbody", "SAM 3D Body", ""),
+               ("openpose", "OpenPose Keypoints", "A folder of .json files"),
+               ("coco", "COCO-WholeBody Keypoints", "")])
     wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
     @classmethod
@@ -175,9 +180,9 @@ class SINEW_OT_convert_result(bpy.types.Operator):
         try:
             path = chosen_path(self.filepath)
             if path is None or not path.exists():
-                raise RequestError(f"{self.filepath or 'Nothing'} is not there; choose a file with another system's "
-                                   "result.")
-            request = takes.Conversion(path, self.layout_name.strip() or None, self.rate.strip() or None,
+                raise RequestError(f"{self.filepath or 'The file'} is not there; choose a file or folder with another "
+                                   "system's result.")
+            request = takes.Conversion(path, None if self.layout_name == "auto" else self.layout_name, self.rate.strip() or None,
                                        chosen_path(self.video), models_folder())
             job = _start(request, path.name)
         except SinewError as error:
