@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import re
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -128,17 +130,13 @@ def _object_array(data: bytes, name: str):
     with tempfile.TemporaryDirectory() as folder:
         rest = Path(folder) / re.sub(r"[^\w.() -]", "_", name)
         rest.write_bytes(stream.read())
-        value = plain(read_pickle(rest), name)
-    if isinstance(value, np.ndarray) and value.dtype == object and value.size == 1:
-        value = value.ravel()[0]
-    elif isinstance(value, np.ndarray) and value.dtype == object:
-        value = value.tolist()
-    return value
+        value = read_pickle(rest)
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        value = value.ravel()[0] if value.size == 1 else value.tolist()
+    return plain(value, name)
 
 
 def _torch(path: Path):
-    import pickle
-
     import torch
 
     try:
@@ -193,8 +191,10 @@ def _pickled_tensor(value: Inert) -> np.ndarray | None:
 
     try:
         held = torch.load(io.BytesIO(bytes(storage.args[0])), map_location="cpu", weights_only=True)
-        flat = torch.tensor([], dtype=held.dtype).set_(held.untyped())
-        out = torch.as_strided(flat, tuple(size), tuple(stride), int(offset)).clone()
-    except Exception:  # whatever is wrong in there, the tensor is not used
-        return None
-    return out.numpy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # PyTorch's own file format still uses typed storages
+            flat = torch.tensor([], dtype=held.dtype).set_(held.untyped())
+        return torch.as_strided(flat, tuple(size), tuple(stride), int(offset)).clone().numpy()
+    except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, AttributeError, EOFError, KeyError, IndexError,
+            OverflowError):
+        return None  # it stays inert, and whoever needs it says so

@@ -37,7 +37,7 @@ def read(content, name: str) -> Detections:
     if isinstance(content, dict) and "people" in content:
         raise InputError(f"{name} is one frame of OpenPose; give the folder that holds the files of all frames.")
     if isinstance(content, dict):
-        return _checked(Detections("MMPose", _mmpose(content["instance_info"], name)), name)
+        return _checked(Detections("MMPose", _mmpose(content["instance_info"], name, first=1)), name)
     if "instances" in content[0]:
         return _checked(Detections("MMPose", _mmpose(content, name)), name)
     return _checked(Detections("COCO keypoints", _coco(content, name)), name)
@@ -112,7 +112,8 @@ def _frame_number(image_id, name: str) -> int:
     return int(numbers[-1])
 
 
-def _mmpose(frames, name: str) -> list[Seen]:
+def _mmpose(frames, name: str, first: int = 0) -> list[Seen]:
+    """`first`: MMPose's demo numbers its frames from 1."""
     if not isinstance(frames, list):
         raise InputError(f"{name} has an instance_info that is no list; this is not MMPose's layout.")
     _check_count(len(frames), name)
@@ -130,6 +131,6 @@ def _mmpose(frames, name: str) -> list[Seen]:
             except (TypeError, ValueError, IndexError):
                 raise InputError(f"{name} has keypoints that are no numbers; write the result again.") from None
             ident = one.get("track_id")
-            out.append(Seen(int(frame.get("frame_id", number)), _points(flat, name),
+            out.append(Seen(int(frame.get("frame_id", number + first)) - first, _points(flat, name),
                             int(ident) if isinstance(ident, int) else None))
     return out
