@@ -12,7 +12,7 @@ from sinew_take.take import Subject, Take
 COLUMNS = 5
 RIGHT, LEFT, CENTRE = "#1f5fa8", "#d1672b", "#333333"
 OUTSIDE, FILLED, GUESSED = "#f3d3d3", "#e9e9e9", "#f7e3b5"
-_CONTACTS = ("left heel", "left toe", "right heel", "right toe")
+_CONTACTS = ("L heel", "L toe", "R heel", "R toe")
 
 
 def panels() -> list[tuple[str, int | None, int | None]]:
