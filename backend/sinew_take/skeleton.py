@@ -145,14 +145,14 @@ def _frame(base: np.ndarray, order: str, axes: list[np.ndarray]) -> np.ndarray:
         local[:, "XYZ".index(letter)] = axis / np.linalg.norm(axis)
     given = [i for i in range(3) if not np.isnan(local[0, i])]
     if len(given) == 1:
-        local = pin_axes(local[:, given[0]], given[0])
+        local = _pin_axes(local[:, given[0]], given[0])
     elif len(given) == 2:
         missing = ({0, 1, 2} - set(given)).pop()
         local[:, missing] = np.cross(local[:, (missing + 1) % 3], local[:, (missing + 2) % 3])
     return base @ local
 
 
-def pin_axes(axis: np.ndarray, which: int = 2) -> np.ndarray:
+def _pin_axes(axis: np.ndarray, which: int = 2) -> np.ndarray:
     """Axes (columns) of a pin: `axis`, unit length, is the one of number `which`; the next one is the base axis nearest
     to it, made orthogonal, so that frames stay readable."""
     local = np.empty((3, 3))

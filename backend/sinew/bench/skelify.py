@@ -21,7 +21,6 @@ from . import skelify_published as published
 from .tables import Row, row
 
 
-
 def model_of(data: dict[str, np.ndarray]) -> ReducedSkel:
     """The fixture's body, reduced to the 44 keypoints."""
     regress = keypoint_matrix(parity.matrix(data, "J_regressor_SKEL_mix_MALE"), parity.matrix(data, "SMPL_to_J19"))

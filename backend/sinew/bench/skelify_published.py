@@ -127,13 +127,14 @@ def fit(objective: Objective, q: Tensor, betas: Tensor, cam_t: Tensor) -> Fitted
     start = time.perf_counter()
     count = 0
     for phase in range(len(PHASES)):
-        q, betas, cam_t, n = _phase(objective, phase, q, betas, cam_t)
+        q, betas, cam_t, n = run_phase(objective, phase, q, betas, cam_t)
         count += n
     return Fitted(*(v.double().numpy()[0] for v in (q, betas, cam_t)), count, time.perf_counter() - start)
 
 
-def _phase(objective: Objective, phase: int, q: Tensor, betas: Tensor, cam_t: Tensor
-           ) -> tuple[Tensor, Tensor, Tensor, int]:
+def run_phase(objective: Objective, phase: int, q: Tensor, betas: Tensor, cam_t: Tensor
+              ) -> tuple[Tensor, Tensor, Tensor, int]:
+    """One phase of `fit`: pose, shape and camera afterwards, and how often the objective was evaluated."""
     q, betas, cam_t = (v.detach().clone().requires_grad_() for v in (q, betas, cam_t))
     orientation = q.detach()[:, :3].clone().requires_grad_()
     moving = [orientation, cam_t] if phase == 0 else [q, betas, cam_t]

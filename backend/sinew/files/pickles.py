@@ -37,8 +37,10 @@ class _Stream(pickle._Unpickler):
 
     def __init__(self, content: io.BytesIO):
         super().__init__(content, encoding="latin1")
+        start = content.tell()
         self.content = content
-        self.length = content.getbuffer().nbytes
+        self.length = content.seek(0, io.SEEK_END)
+        content.seek(start)
         self.known: dict[str, type] = {}
 
     def find_class(self, module, name):

@@ -49,8 +49,16 @@ def _published_axes() -> np.ndarray:
     axes = sk.PUBLISHED_AXES.copy()
     for name, (x, y) in {"talus_l": (.175895, -.105208), "calcn_l": (1.768189999, -.906223),
                          "toes_l": (-3.141589999, -.619901)}.items():
-        axes[_J[name]] = sk.pin_axes((np.sin(y), -np.sin(x) * np.cos(y), np.cos(x) * np.cos(y)))
+        pin = np.array([np.sin(y), -np.sin(x) * np.cos(y), np.cos(x) * np.cos(y)])
+        axes[_J[name]] = _least_turn(axes[_J[name]][:, 2], pin) @ axes[_J[name]]
     return axes
+
+
+def _least_turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The least rotation that takes one unit vector to another that is not opposite."""
+    x, y, z = np.cross(a, b)
+    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + skew + skew @ skew / (1 + a @ b)
 
 
 def _turn_scale() -> np.ndarray:

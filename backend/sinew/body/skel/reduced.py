@@ -180,8 +180,9 @@ class ReducedSkel:
             moved = (by @ flat_turn[[d - 3 for d in own]].T).reshape(len(rows), 3, len(own))
             out[..., own] += (self._gather @ (at @ moved).reshape(len(rows), -1)).reshape(self.n_points, 3, len(own))
         # The whole body.
-        out[..., TURN] = -rot.cross_matrix(x - state.root_m)
-        out[..., ROOT] = np.eye(3) * self._gather.dot(self._weight)[:, None, None]
+        total = self._share[0][:, None]  # 1 up to the weights' own rounding
+        out[..., TURN] = -rot.cross_matrix(x - total * state.root_m)
+        out[..., ROOT] = np.eye(3) * total[..., None]
         out[..., SHAPE] = self._by_shape_coefficients(rest, turning, turn, centre, parents, local, arm)
         return x, out
 
