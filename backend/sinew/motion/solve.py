@@ -39,8 +39,8 @@ WORST_FIT = 0.06
 
 
 def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Report = nothing,
-                 starts: list[Start | None] | None = None, height_m: float | None = None, keep_world: bool = False
-                 ) -> tuple[Camera, list[Motion]]:
+                 starts: list[Start | None] | None = None, height_m: float | None = None, keep_world: bool = False,
+                 shapes: list[np.ndarray | None] | None = None) -> tuple[Camera, list[Motion]]:
     """Solve everybody in a shot.
 
     Args:
@@ -52,6 +52,7 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         starts: From the camera stage: shapes to begin with.
         height_m: The first person's height; default: kept from the start where the camera's scale is from a height.
         keep_world: The camera stands in a world that others were solved in: it stays, and people are put on its floor.
+        shapes: Per track a shape that is known and kept, such as one of the user's measures; None is solved.
 
     Returns:
         The camera in the levelled world, and one motion per usable track, in their order.
@@ -61,19 +62,23 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
     """
     model = make_model(body)
     starts = starts or [None] * len(people.tracks)
-    found = [(t, s, solved_frames(shot, t)) for t, s in zip(people.tracks, starts, strict=True)]
-    found = [(t, s, f) for t, s, f in found if len(f.index)]
+    shapes = shapes or [None] * len(people.tracks)
+    found = [(t, s, solved_frames(shot, t), k) for t, s, k in zip(people.tracks, starts, shapes, strict=True)]
+    found = [row for row in found if len(row[2].index)]
     if not found:
         raise InputError("Nobody is seen clearly enough to be reconstructed; choose a range in which a person is seen "
                          "whole and sharp.")
-    tick = _Ticker(report, sum(_planned(len(f.index)) for _, _, f in found))
+    tick = _Ticker(report, sum(_planned(len(f.index)) for _, _, f, _ in found))
     subjects = []
-    for number, (track, start, frames) in enumerate(found):
+    for number, (track, start, frames, known) in enumerate(found):
         shape = np.zeros(model.n_shape) if start is None else start.shape
+        shape = shape if known is None else np.asarray(known, dtype=float)
         stature = None
         if number == 0 and track is people.tracks[0] and camera.scale_source == "height" and not keep_world:
             stature = height_m if height_m is not None else model.stature(shape)
-        subjects.append(_solve_free(shot, track, frames, camera, model, shape, stature, tick))
+        if known is not None:
+            stature = model.stature(shape)  # a known body does not grow to reach the floor
+        subjects.append(_solve_free(shot, track, frames, camera, model, shape, stature, tick, known is not None))
     if keep_world:
         held.put_on_floor(model, camera, subjects)
     else:
@@ -139,15 +144,16 @@ def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | N
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
               stages: list[tuple[fit.Weights, tuple[int, float]]], ground: fit.Ground | None, tick: _Ticker,
-              ) -> tuple[fit.State, np.ndarray]:
+              solve_shape: bool = True) -> tuple[fit.State, np.ndarray]:
     """Run stages over a take of any length: at once with the shape, or piece by piece with the shape solved before."""
     n = len(seen.time_s)
     if n <= CHUNK + AHEAD:
         for weights, rounds in stages:
-            outcome = fit.minimise(fit.Problem(model, seen, view, weights, ground), state, *rounds, tick)
+            outcome = fit.minimise(fit.Problem(model, seen, view, weights, ground, solve_shape=solve_shape), state,
+                                   *rounds, tick)
             state = outcome.state
         return state, outcome.pixel_residual
-    if ground is None:
+    if ground is None and solve_shape:
         which = np.unique(np.concatenate([
             np.arange(a, a + SHAPE_WINDOW) for a in np.linspace(0, n - SHAPE_WINDOW, SHAPE_WINDOWS).astype(int)]))
         sample = state.take(which)
@@ -175,7 +181,7 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
 
 
 def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model: Model, shape: np.ndarray,
-                stature_m: float | None, tick: _Ticker) -> Subject:
+                stature_m: float | None, tick: _Ticker, shape_is_known: bool = False) -> Subject:
     view = _view(camera, frames.index)
     distortion = np.asarray(camera.distortion, dtype=float)[frames.index]
     state = first_state(track, frames.index, view, model, shape, distortion)
@@ -183,8 +189,8 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     seen = observations(shot, track, frames.index, view.K, distortion, model, distance, frames.joined)
     free = fit.Weights(stature_m=stature_m)
     stages = [(replace(free, depth_sigma_m=LANDMARK_DEPTH_M), ROUNDS["landmarks"]), (free, ROUNDS["free"])]
-    state, residual = _minimise(model, seen, view, state, stages, None, tick)
-    return Subject(track, frames, seen, state, stature_m, residual_px=residual)
+    state, residual = _minimise(model, seen, view, state, stages, None, tick, not shape_is_known)
+    return Subject(track, frames, seen, state, stature_m, residual_px=residual, shape_is_known=shape_is_known)
 
 
 def _solve_grounded(model: Model, camera: Camera, s: Subject, tick: _Ticker) -> None:
@@ -200,7 +206,7 @@ def _solve_grounded(model: Model, camera: Camera, s: Subject, tick: _Ticker) -> 
         s.ground = fit.Ground(still, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     view = _view(camera, s.frames.index)
     stages = [(fit.Weights(stature_m=s.stature_m), ROUNDS["ground"])]
-    s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick)
+    s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick, not s.shape_is_known)
 
 
 _SEEN_BY = {

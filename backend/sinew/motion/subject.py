@@ -24,6 +24,8 @@ class Subject:
     ground: fit.Ground | None = None
     residual_px: np.ndarray | None = None
     on_floor: bool = True
+    shape_is_known: bool = False
+    """The shape is given and kept."""
 
 
 def soles_of(model: Model, state: fit.State) -> np.ndarray:
