@@ -273,7 +273,7 @@ def note_take(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) 
     root[FOLDER] = folder
     if not found:
         root[BASE] = folder
-    elif BASE not in root:
+    elif BASE not in root or not _same_people(str(root[BASE]), take.meta):
         root[BASE] = _origin(take) or folder
     has_any = bool(pins_of(root) or ranges_of(root))
     timing = timing_of(root, scene, take)
@@ -283,6 +283,18 @@ def note_take(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) 
         _set_ranges(root, [_row(edit, timing) for edit in _stored(root)])
     elif found:
         _restore(root, scene, take, timing, found)
+
+
+def _people(meta: dict) -> list:
+    return (meta.get("producer") or {}).get("people_edits") or []
+
+
+def _same_people(folder: str, meta: dict) -> bool:
+    """True where the take in a folder has the same people as another: a take of others is no base for corrections."""
+    try:
+        return _people(takes.read_meta(bpy.path.abspath(folder))) == _people(meta)
+    except SinewError:
+        return True  # it is not there any more, which is said where it is needed
 
 
 def _origin(take: takes.Take) -> str | None:
@@ -300,7 +312,7 @@ def _origin(take: takes.Take) -> str | None:
             meta = takes.read_meta(folder)
         except SinewError:
             return None
-        if meta["id"] != producer.get("solved_from"):
+        if meta["id"] != producer.get("solved_from") or _people(meta) != _people(take.meta):
             return None
     return None
 
