@@ -111,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--rate", help="frames per second of an image sequence, such as 24 or 30000/1001")
     r.add_argument("--people", type=int, help="keep at most so many")
     r.add_argument("--height-m", type=float, help="height of the first person, which fixes the scale")
+    r.add_argument("--measures", metavar="NAME=VALUE,…",
+                   help="of the first person, which fixes the body: height, leg, arm, shoulder, waist in metres, mass in kg")
     r.add_argument("--camera", choices=["auto", "static", "rotating", "moving"], default="auto")
     r.add_argument("--focal-mm", type=float, help="35 mm equivalent")
     r.add_argument("--fov-deg", type=float, help="horizontal field of view")
@@ -207,7 +209,7 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
         most_people=words.people,
         camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m),
         body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,
-        models=words.models, hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham)
+        models=words.models, measures=_measures(words.measures), hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham)
     show = _EventLines(out) if words.events else _Bar()
     result = pipeline.reconstruct(request, words.cache or cache.default_folder(), show, stop)
     if not words.events:
@@ -227,6 +229,12 @@ def _solve(words: argparse.Namespace, out) -> None:
     result = solving.solve(solving.Request(words.take, words.edits, words.out), show, stop)
     if not words.events:
         print(f"Wrote {result.take} in {result.report['total_s']:.1f} s", file=out)
+
+
+def _measures(text: str | None) -> dict[str, float] | None:
+    from sinew_take import measures
+
+    return None if text is None else measures.parse(text)
 
 
 def _convert(words: argparse.Namespace, out) -> None:

@@ -18,7 +18,7 @@ from sinew.cache import Cache, files_sha256, key
 from sinew.motion.start import Start
 from sinew.progress import Progress, StopRequest
 from sinew.video.series import find_series
-from sinew_take import events, free_body, model_files, skeleton
+from sinew_take import events, free_body, measures, model_files, skeleton
 from sinew_take import take as take_format
 from sinew_take.errors import InputError, RequestError
 from sinew_take.version import LAWS, TAKE_VERSION, VERSION
@@ -48,6 +48,8 @@ class Request:
     splats: int | None = None
     models: Path | None = None
     """The user's folder of model files."""
+    measures: dict[str, float] | None = None
+    """Of the first person, as `sinew_take.measures` names them: the body is fixed by them."""
     hsmr: str = "auto"
     """One of `prior.MODES`."""
     hsmr_flip: bool = False
@@ -139,6 +141,10 @@ def _check_request(request: Request) -> None:
         raise RequestError(f"There is no folder of model files at {request.models}; choose the folder that holds them, or "
                            "leave it out.")
     body.require(request.body, request.models, request.gender)
+    if request.measures:
+        if request.camera.height_m is not None:
+            raise RequestError("--height-m and --measures both fix the body; give the height among the measures.")
+        measures.shape_for(free_body.load(), request.measures)  # measures that nobody has are said before anything runs
     checkpoint = _hsmr_checkpoint(request)
     if checkpoint is not None:
         prior.examine(checkpoint, request.device)  # before an hour of detection, not after it
@@ -209,6 +215,19 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
     motions: list[flow.Motion]
     solved, motions = cached("motion", motion_key, lambda report: list(motion.solve_motion(
         shot, found, first, asset, report, starts=starts, height_m=options.height_m)))
+    if request.measures:
+        # What the picture says of the rest of the body is the prior; then everything is solved about the measured body.
+        given = measures.shape_for(asset, request.measures, prior_shape=motions[0].shape)
+        options = dataclasses.replace(options, height_m=given.reached["height"])
+        shapes = [given.shape if t.id == motions[0].track.id else None for t in found.tracks]
+        camera_key = key("camera", camera_key, request.measures)
+        first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(
+            shot, found, asset, options, report=report)), extra=True)
+        motion_key = key("motion", camera_key)
+        solved, motions = cached("motion", motion_key, lambda report: list(motion.solve_motion(
+            shot, found, first, asset, report, starts=starts, height_m=options.height_m, shapes=shapes)), extra=True)
+        said = ", ".join(f"{n} {given.reached[n]:.2f} {measures.BY_NAME[n].unit}" for n in measures.NAMES)
+        notes = [*notes, f"{found.tracks[0].id} has the measures given; with them the body's are: {said}."]
     files = body.require(request.body, request.models, request.gender)
     built = progress.run("body", lambda report: [body.build(request.body, asset, m, files, request.gender)
                                                           for m in motions])
