@@ -173,6 +173,48 @@ def corrected_person(context: bpy.types.Context) -> bpy.types.Object | None:
 
 
 @dataclass(frozen=True)
+class PersonRow:
+    """One person as the panel lists them."""
+
+    armature: bpy.types.Object
+    frames: str
+    confidence: float | None
+
+
+def people_of(root: bpy.types.Object) -> list[PersonRow]:
+    """The people of a take in the scene, in its order."""
+    rows = []
+    for item in bpy.data.objects:
+        if item.get("sinew_role") == "armature" and item.get("sinew_shot_id") == root.get("sinew_shot_id") \
+                and item.users_scene and item.library is None:
+            known = list(item.get("sinew_frames") or ())
+            rows.append(PersonRow(item, f"{known[0]} of {known[1]} frames" if len(known) == 2 else "",
+                                  item.get("sinew_confidence")))
+    rows.sort(key=lambda row: (len(str(row.armature.get("sinew_subject"))), str(row.armature.get("sinew_subject"))))
+    return rows
+
+
+def people_edits_of(root: bpy.types.Object) -> list[str]:
+    """The edits of people that wait for a solve, in words."""
+    try:
+        edits = json.loads(str(root.get("sinew_people_edits") or "[]"))
+    except ValueError:
+        return []
+    names = {row.armature.get("sinew_subject"): row.armature.name for row in people_of(root)}
+    first = int(root.get("sinew_first_frame", 1))
+
+    def name(edit: dict, key: str = "subject") -> str:
+        return names.get(edit.get(key), str(edit.get(key)))
+
+    say = {"rename": lambda e: f"{e.get('subject')} is {e.get('name')}", "skip": lambda e: f"Leave out {name(e)}",
+           "merge": lambda e: f"{name(e)} is {name(e, 'into')}",
+           "split": lambda e: f"{name(e)}: somebody else from picture {first + int(e.get('frame', 0))} on",
+           "swap": lambda e: f"{name(e)} and {name(e, 'other')}: each other from picture "
+                             f"{first + int(e.get('frame', 0))} on"}
+    return [say[e["kind"]](e) for e in edits if isinstance(e, dict) and e.get("kind") in say]
+
+
+@dataclass(frozen=True)
 class CorrectionRow:
     """One correction as the panel lists it: a pin's name or a range's number, and its first scene frame."""
 

@@ -231,8 +231,7 @@ def start(context: bpy.types.Context, root: bpy.types.Object) -> Job | None:
     """
     from ..addon.scene import corrections
 
-    runner, place = monitor.runner(), private_place()
-    runner.refuse_second()
+    monitor.runner().refuse_second()
     found = monitor.backend()
     if found.status is not install.BackendStatus.READY:
         raise RequestError(found.text)
@@ -243,6 +242,20 @@ def start(context: bpy.types.Context, root: bpy.types.Object) -> Job | None:
         if base == take.path:
             raise RequestError("There is nothing to correct yet; pin a joint, flip a limb or mark frames wrong first.")
         return None
+    return launch(take, base, wanted)
+
+
+def launch(take, base, wanted: list) -> Job:
+    """Start solving the take at `base` with edits; `take` gives the job its title.
+
+    Raises:
+        SinewError: A second job, no backend, or a folder that cannot be written.
+    """
+    runner, place = monitor.runner(), private_place()
+    runner.refuse_second()
+    found = monitor.backend()
+    if found.status is not install.BackendStatus.READY:
+        raise RequestError(found.text)
     run = takes.new_run(takes_folder())
     log = run / takes.LOG
     request = takes.Solve(base, contract.write(wanted, run / takes.EDITS))

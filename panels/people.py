@@ -1,9 +1,10 @@
-"""What is selected of a take: a person's limits and keys, the plate's offset, the render settings."""
+"""The people of a take and who they are, how well it fits, and what is selected of it: limits, keys, plate, renders."""
 
 import bpy
 
-from ..addon.properties import bones_collection, person, take_root
+from ..addon.properties import bones_collection, people_edits_of, people_of, person, take_root
 from .backend import _Sidebar
+from .text import sentences
 
 
 class SINEW_PT_selected(_Sidebar, bpy.types.Panel):
@@ -46,4 +47,82 @@ class SINEW_PT_selected(_Sidebar, bpy.types.Panel):
             row.label(text=f"Keys go to {data.action.name}", icon="NLA")
 
 
-CLASSES = (SINEW_PT_selected,)
+class SINEW_PT_who(_Sidebar, bpy.types.Panel):
+    """The people of the take, and who they are"""
+
+    bl_label = "People"
+    bl_order = 2
+
+    @classmethod
+    def poll(cls, context):
+        return take_root(context.object) is not None
+
+    def draw(self, context):
+        layout, root, active = self.layout, take_root(context.object), person(context.object)
+        for row in people_of(root):
+            self._person(layout, row, row.armature == active)
+        if active is not None:
+            column = layout.column(align=True)
+            line = column.row(align=True)
+            line.operator("sinew.rename_person", text="Rename…", icon="GREASEPENCIL")
+            line.operator("sinew.skip_person", text="Leave Out", icon="X")
+            line = column.row(align=True)
+            line.operator("sinew.merge_person", text="Merge With…", icon="AUTOMERGE_ON")
+            line.operator("sinew.swap_person", text="Swap With…", icon="ARROW_LEFTRIGHT")
+            column.operator("sinew.split_person", text="Somebody Else From Here", icon="MOD_EDGESPLIT")
+        edits = people_edits_of(root)
+        if edits:
+            self._edits(layout, context, edits)
+
+    def _person(self, layout, row, is_active):
+        box = layout.box() if is_active else layout
+        line = box.row()
+        preview = row.armature.preview
+        if preview is not None and preview.icon_id:
+            line.template_icon(preview.icon_id, scale=2.6)
+        column = line.column(align=True)
+        column.operator("sinew.select_person", text=row.armature.name, emboss=False,
+                        icon="RADIOBUT_ON" if is_active else "RADIOBUT_OFF").name = row.armature.name
+        sub = column.row()
+        sub.active = False
+        known = "" if row.confidence is None else f"{row.confidence:.0%} sure"
+        sub.label(text=", ".join(part for part in (row.frames, known) if part))
+
+    def _edits(self, layout, context, edits):
+        box = layout.box().column(align=True)
+        for number, text in enumerate(edits):
+            line = box.row(align=True)
+            line.label(text=text)
+            line.operator("sinew.remove_people_edit", text="", icon="X", emboss=False).number = number
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("sinew.solve_people", icon="FILE_REFRESH")
+        sub = layout.column()
+        sub.active = False
+        sentences(sub, context, "The people you changed are solved again from what was detected; the others stay.", "INFO")
+
+
+class SINEW_PT_check(_Sidebar, bpy.types.Panel):
+    """How well the take fits its picture"""
+
+    bl_label = "Check"
+    bl_order = 3
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context):
+        return take_root(context.object) is not None
+
+    def draw(self, context):
+        layout = self.layout
+        row = layout.row(align=True)
+        row.operator("sinew.check_view", icon="HIDE_OFF")
+        row.operator("sinew.remove_check", text="", icon="TRASH")
+        layout.operator("sinew.worst_frame", icon="KEYFRAME_HLT")
+        for row in people_of(take_root(context.object)):
+            error = row.armature.data.get("sinew_pixel_error")
+            if error is not None:
+                layout.label(text=f"{row.armature.name}: {error:.1f} px off in this frame")
+
+
+CLASSES = (SINEW_PT_who, SINEW_PT_check, SINEW_PT_selected)

@@ -13,7 +13,7 @@ from ...backend.sinew_take import take as takes
 from ..plan import ScenePlan, SubjectPlan, retime, scene_plan
 from ..plan.camera import picture_size
 from ..plan.check import plan_check
-from . import check, corrections, tags
+from . import check, corrections, people, tags
 from .armature import build_armature
 from .body import SURFACE_ROLE, build_body
 from .curves import build_action
@@ -170,7 +170,10 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
             scene.frame_start, scene.frame_end = first, last
         else:
             scene.frame_start, scene.frame_end = min(scene.frame_start, first), max(scene.frame_end, last)
+    result.notes.extend(people.follow_edits(root, scene, plan.take))
     corrections.note_take(root, scene, plan.take)
+    for armature, subject in zip(result.armatures, plan.take.subjects, strict=True):
+        people.describe(armature, subject, plan.take)
     _note_missing(plan, owner, result)
     return result
 
