@@ -135,6 +135,18 @@ def test_memory_is_said_beforehand_and_runs_out_gently(models):
         runner.predict(np.zeros((1, 256, 256, 3), np.uint8))
 
 
+def test_the_network_gets_all_cores_and_gives_them_back(monkeypatch):
+    from sinew.networks.threads import all_cores, cores
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    before = torch.get_num_threads()
+    with all_cores():
+        assert torch.get_num_threads() == cores() == 2
+    assert torch.get_num_threads() == before
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert cores() >= 1
+
+
 def test_who_stands_before_the_camera():
     """pelvis_tilt = pi is a person upright who faces the camera: left to the right, up against y, face against z."""
     turn = prior.pelvis_in_camera(checkpoints.standing_q())
@@ -239,26 +251,27 @@ def test_found_or_said(tmp_path, models):
         prior.checked_file("on", nothing)
 
 
-def test_through_the_whole_run(tmp_path, models):
+def test_through_the_whole_run(tmp_path, tmp_path_factory, models):
     """The sample's first frames with a real network of our own weights: a take that says what it was begun from."""
     from sinew import pipeline
     from sinew.bench import SAMPLE
     from sinew.progress import StopRequest
 
     events = []
+    cache = tmp_path_factory.getbasetemp() / "sample_cache"  # test_wham looks at the same frames
 
     def request(name, **more):
         return pipeline.Request(SAMPLE, tmp_path / name, end_s=.4, most_people=1, plate=False, splats=200, models=models,
                                 **more)
 
-    pipeline.reconstruct(request("with", hsmr="on", hsmr_flip=True), tmp_path / "cache", events.append, StopRequest())
+    pipeline.reconstruct(request("with", hsmr="on", hsmr_flip=True), cache, events.append, StopRequest())
     meta = json.loads((tmp_path / "with/take.json").read_text())
     assert meta["producer"]["providers"]["pose_start"] == "hsmr"
     assert any("HSMR guessed the start of the poses from every frame, with mirrored crops" in n for n in meta["notes"])
     assert meta["report"]["people"][0]["limit_violations"] == 0
     fractions = [e.fraction for e in events if getattr(e, "stage", "") == "people" and hasattr(e, "fraction")]
     assert fractions == sorted(fractions) and fractions[-1] < .7  # the bar waits, and does not count the stage twice
-    pipeline.reconstruct(request("without", hsmr="off"), tmp_path / "cache", events.append, StopRequest())
+    pipeline.reconstruct(request("without", hsmr="off"), cache, events.append, StopRequest())
     meta = json.loads((tmp_path / "without/take.json").read_text())
     assert meta["producer"]["providers"]["pose_start"] == "mediapipe"
     assert not any("HSMR" in n for n in meta["notes"])
@@ -266,6 +279,6 @@ def test_through_the_whole_run(tmp_path, models):
     broken.mkdir()
     (broken / "hsmr.ckpt").write_bytes((models / "hsmr.ckpt").read_bytes()[:1_000_000])
     with pytest.raises(InputError, match="hsmr.ckpt is cut off"):
-        pipeline.reconstruct(pipeline.Request(SAMPLE, tmp_path / "never", models=broken), tmp_path / "cache",
+        pipeline.reconstruct(pipeline.Request(SAMPLE, tmp_path / "never", models=broken), cache,
                              events.append, StopRequest())
     assert not (tmp_path / "never").exists()

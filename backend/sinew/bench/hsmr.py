@@ -12,6 +12,7 @@ import torch
 from ..networks.hsmr import network as net
 from ..networks.hsmr import run as hsmr
 from ..networks.memory import GB, free_bytes
+from ..networks.threads import all_cores, cores
 from . import Unavailable
 from .tables import Row, row
 
@@ -53,7 +54,7 @@ def _crops(n: int) -> np.ndarray:
 
 def _processor(model: net.Network, before: float, say: Callable[[str], None]) -> list[Row]:
     say("  float32 …")
-    threads = torch.get_num_threads()
+    threads = cores()
     runner = hsmr.Runner(model, torch.device("cpu"))
     rows, network_s, products_s = [], {}, {}
     for n in CPU_BATCHES:
@@ -62,7 +63,7 @@ def _processor(model: net.Network, before: float, say: Callable[[str], None]) ->
                                             lambda n=n: products(model, n, torch.float32))
     most = max(CPU_BATCHES)
     for n in CPU_BATCHES:
-        rows.append(row(f"float32, {threads} threads, {n} crops at once", n / network_s[n], "crops/s",
+        rows.append(row(f"float32, {threads} thread{'s' * (threads > 1)}, {n} crop{'s' * (n > 1)} at once", n / network_s[n], "crops/s",
                         n / products_s[n], baseline_name="matrix products alone"))
     used = _peak() - before
     planned = hsmr.weight_bytes(model, torch.float32) + most * hsmr.crop_bytes(model, torch.float32)
@@ -122,17 +123,18 @@ def products(model: net.Network, n: int, dtype: torch.dtype, device: torch.devic
     wide = torch.randn(n * tokens, backbone.blocks[0].mlp.fc1.weight.shape[0], dtype=dtype, device=device)
     q = torch.randn(n * heads, tokens, dim // heads, dtype=dtype, device=device)
     weight = torch.randn(n * heads, tokens, tokens, dtype=dtype, device=device)
-    patch @ backbone.patch_embed.proj.weight.flatten(1).T
-    for block in backbone.blocks:
-        x @ block.attn.qkv.weight.T
-        torch.bmm(q, q.mT)
-        torch.bmm(weight, q)
-        x @ block.attn.proj.weight.T
-        x @ block.mlp.fc1.weight.T
-        wide @ block.mlp.fc2.weight.T
-    x = x.to(head.poses_decoder.weight.dtype)
-    for _, cross, _ in head.transformer.transformer.layers:
-        x @ cross.fn.to_kv.weight.T
+    with all_cores():
+        patch @ backbone.patch_embed.proj.weight.flatten(1).T
+        for block in backbone.blocks:
+            x @ block.attn.qkv.weight.T
+            torch.bmm(q, q.mT)
+            torch.bmm(weight, q)
+            x @ block.attn.proj.weight.T
+            x @ block.mlp.fc1.weight.T
+            wide @ block.mlp.fc2.weight.T
+        x = x.to(head.poses_decoder.weight.dtype)
+        for _, cross, _ in head.transformer.transformer.layers:
+            x @ cross.fn.to_kv.weight.T
 
 
 def _peak() -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class Difference:
     most: float
 
 
+@lru_cache(maxsize=2)
 def fixture(name: str) -> dict[str, np.ndarray]:
     """Arrays of a fixture; raises `Unavailable` where it is missing."""
     with np.load(need(FOLDER / name, "the parity fixture"), allow_pickle=False) as data:
@@ -45,8 +47,10 @@ def fill(names: list[str], shapes: list[tuple[int, ...]], seed: int, scale: floa
     return out
 
 
-def filled(data: dict[str, np.ndarray]) -> tuple[dict[str, torch.Tensor], list[Difference]]:
+@lru_cache(maxsize=1)
+def filled(fixture_name: str) -> tuple[dict[str, torch.Tensor], tuple[Difference, ...]]:
     """A fixture's weights, and how far the draw is from the one that the fixture was made with."""
+    data = fixture(fixture_name)
     names = [str(n) for n in data["state_names"]]
     shapes = [tuple(int(n) for n in s if n >= 0) for s in data["state_shapes"]]
     weights = fill(names, shapes, int(data["fill_seed"]), float(data["fill_scale"]))
@@ -55,8 +59,8 @@ def filled(data: dict[str, np.ndarray]) -> tuple[dict[str, torch.Tensor], list[D
         values = weights[name].flatten()[:4].numpy()
         first[i, :len(values)] = values
     sums = np.array([weights[n].double().sum().item() for n in names])
-    return weights, [Difference("fill, first values", _most(first, data["fill_first4"]), 1e-6),
-                     Difference("fill, sums", _most(sums, data["fill_sum"]), 1e-2)]
+    return weights, (Difference("fill, first values", _most(first, data["fill_first4"]), 1e-6),
+                     Difference("fill, sums", _most(sums, data["fill_sum"]), 1e-2))
 
 
 def _most(got, want) -> float:
@@ -84,7 +88,8 @@ def hsmr(dtype: torch.dtype) -> list[Difference]:
     from ..networks.load import strictly
 
     data = fixture("hsmr.npz")
-    weights, out = filled(data)
+    drawn, fill_differences = filled("hsmr.npz")
+    weights, out = dict(drawn), list(fill_differences)
     for key in ("init_poses", "init_betas", "init_cam"):
         weights[f"head.{key}"] = torch.from_numpy(data[key])
     model = net.empty(int(data["depth"]))
@@ -132,7 +137,8 @@ def wham(dtype: torch.dtype) -> list[Difference]:
     from ..networks.wham.smpl import SmplPoints
 
     data = fixture("wham.npz")
-    weights, out = filled(data)
+    drawn, fill_differences = filled("wham.npz")
+    weights, out = dict(drawn), list(fill_differences)
     most = 1e-5 if dtype == torch.float32 or out[0].value or out[1].value else 1e-9
     weights.update({k.removeprefix("override/"): torch.from_numpy(v) for k, v in data.items() if k.startswith("override/")})
     model = net.empty()

@@ -13,6 +13,7 @@ from sinew_take.errors import RequestError
 
 from ...body.skel.representation import q_to_rep, rep_to_q
 from ..memory import GB, free_bytes
+from ..threads import all_cores
 from .crops import normalised
 from .network import Network
 from .vit import GRID
@@ -145,7 +146,8 @@ class Runner:
         return Prediction(q, betas, camera, np.isfinite(q).all(1) & np.isfinite(betas).all(1) & np.isfinite(camera).all(1))
 
     def _look(self, crops: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return tuple(t.double().cpu() for t in self.network(normalised(crops, self.device)))
+        with all_cores():
+            return tuple(t.double().cpu() for t in self.network(normalised(crops, self.device)))
 
 
 def _again(rep: torch.Tensor, mirrored: bool = False) -> torch.Tensor:
