@@ -140,7 +140,8 @@ def _check_request(request: Request) -> None:
     if request.models is not None and not request.models.is_dir():
         raise RequestError(f"There is no folder of model files at {request.models}; choose the folder that holds them, or "
                            "leave it out.")
-    body.require(request.body, request.models, request.gender)
+    # What is wrong with the user's own files is said before an hour of detection, not after it.
+    body.examine(request.body, body.require(request.body, request.models, request.gender), request.gender)
     if request.measures:
         if request.camera.height_m is not None:
             raise RequestError("--height-m and --measures both fix the body; give the height among the measures.")
@@ -170,6 +171,8 @@ def _check_request(request: Request) -> None:
         raise RequestError(f"--focal-mm {request.camera.focal_mm:g} is no lens's 35 mm equivalent; give 4 to 2000.")
     if request.camera.fov_deg is not None and not 1 <= request.camera.fov_deg <= 170:
         raise RequestError(f"--fov-deg {request.camera.fov_deg:g} is no horizontal field of view; give 1 to 170 degrees.")
+    if request.camera.file is not None and (request.camera.focal_mm is not None or request.camera.fov_deg is not None):
+        raise RequestError("--camera-file holds the focal length already; leave --focal-mm and --fov-deg out.")
     if request.camera.focal_mm is not None and request.camera.fov_deg is not None:
         raise RequestError("--focal-mm and --fov-deg say the same thing; give one of them.")
     if request.most_people is not None and request.most_people < 1:
@@ -205,7 +208,8 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
                          "whole and larger than a tenth of the picture's height.")
     people_key, said = prior.attach_poses(shot, found, _hsmr_checkpoint(request), people_key, request.device,
                                           request.hsmr, request.hsmr_flip, cached)
-    camera_key = key("camera", people_key, dataclasses.asdict(options))
+    own_camera = None if options.file is None else camera.digest(Path(options.file))
+    camera_key = key("camera", people_key, dataclasses.asdict(options), own_camera)
     first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(
         shot, found, asset, options, report=report)))
     camera_key, heard = prior.attach_standing(shot, found, first, asset, request.models, request.wham, camera_key, cached)
@@ -271,7 +275,8 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                                   **dataclasses.asdict(request.camera)}},
         "camera": {"kind": solved.kind, "reason": solved.reason, "focal_source": solved.focal_source,
                    "scale_source": solved.scale_source,
-                   "focal_px": round(float(solved.K[0, 0, 0]), 2)},
+                   "focal_px": round(float(solved.K[0, 0, 0]), 2),
+                   **({} if solved.given is None else {"T_given_take": solved.given.tolist()})},
         "subjects": [s.info for s in subjects],
         "report": _report(shot, motions, subjects, progress),
         "notes": list(dict.fromkeys(notes)),

@@ -74,6 +74,19 @@ def require(name: str, models: Path | None, gender: str | None = None) -> model_
     return found
 
 
+def examine(name: str, found: model_files.Found | None, gender: str | None = None) -> None:
+    """Read the model files of a body as they will be read later, so that what is wrong with them is said at once.
+
+    Args:
+        name, found, gender: As for `build`.
+
+    Raises:
+        InputError: A file is not what it should be.
+    """
+    if found is not None:
+        import_module(MODULES[name]).examine(found, gender)
+
+
 def build(name: str, free: FreeBody, motion: Motion, found: model_files.Found | None, gender: str | None = None) -> Built:
     """One person on the named body.
 

@@ -44,6 +44,11 @@ def provide(free: FreeBody, motion: Motion, found: model_files.Found, gender: st
     return built
 
 
+def examine(found: model_files.Found, gender: str | None = None) -> None:
+    """Raises InputError where the model file is not what it should be."""
+    load("smplx", found, gender)
+
+
 def make(model: SmplModel, betas: np.ndarray, free: FreeBody, guide_m: np.ndarray) -> Rested:
     """The model's shape in our rest pose, by the `smplx` package where the user has installed it."""
     shaped = None

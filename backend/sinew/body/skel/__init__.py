@@ -1,5 +1,5 @@
 """SKEL from the user's own model file: forward model, pose representation, and a take's body on it."""
 
-from .person import provide
+from .person import examine, provide
 
-__all__ = ["provide"]
+__all__ = ["examine", "provide"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,10 +62,8 @@ def provide(free: FreeBody, motion: Motion, found: model_files.Found, gender: st
     """
     guide = free.joints(motion.shape).astype(float)
     height = float(np.ptp(free.vertices(motion.shape)[:, 2]))
-    wanted = [g for g in GENDERS if f"skel_{g}" in found.paths and gender in (None, g)]
     choices = []
-    for name in wanted:
-        file = read_skel(found.paths[f"skel_{name}"])
+    for name, file in _files(found, gender):
         betas, off, cost = fit_betas(file, guide, height)
         choices.append((cost, name, file, betas, off))
     _, name, file, betas, off = min(choices, key=lambda c: c[0])
@@ -78,6 +77,19 @@ def provide(free: FreeBody, motion: Motion, found: model_files.Found, gender: st
         f"{motion.track.id} is on the SKEL body ({name}): its bones are {1e3 * off:.0f} mm off the solved ones (root mean "
         f"square), limb joints moved {1e3 * float(moved.mean()):.0f} mm on average.")
     return built
+
+
+def examine(found: model_files.Found, gender: str | None = None) -> None:
+    """Raises InputError where a model file is not what it should be."""
+    for _ in _files(found, gender):
+        pass
+
+
+def _files(found: model_files.Found, gender: str | None) -> Iterator[tuple[str, SkelFile]]:
+    """The models to choose from."""
+    for name in GENDERS:
+        if f"skel_{name}" in found.paths and gender in (None, name):
+            yield name, read_skel(found.paths[f"skel_{name}"])
 
 
 def fit_betas(file: SkelFile, rest_joints_m: np.ndarray, height_m: float) -> tuple[np.ndarray, float, float]:
