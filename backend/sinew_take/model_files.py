@@ -59,10 +59,10 @@ MODEL_SETS = (
              "https://huggingface.co/IsshikiHugh/HSMR-data_inputs",
              "code MIT; predicts SKEL, whose terms are Max Planck's non-commercial ones",
              (ModelFile("hsmr_checkpoint", ("hsmr.ckpt",)),)),
-    ModelSet("wham", "WHAM", "the WHAM network as evidence for path and contacts", "https://github.com/yohanshin/WHAM",
-             "code MIT; needs SMPL, whose terms are Max Planck's non-commercial ones",
-             (ModelFile("wham_checkpoint", ("wham_vit_bedlam_w_3dpw.pth.tar", "wham_vit_w_3dpw.pth.tar")),),
-             (ModelFile("wham_joints", ("J_regressor_wham.npy",)), ModelFile("feet_joints", ("J_regressor_feet.npy",)))),
+    ModelSet("wham", "WHAM", "the WHAM network as evidence for when feet stand (--wham on, with SMPL)",
+             "https://github.com/yohanshin/WHAM", "code MIT; needs SMPL, whose terms are Max Planck's non-commercial ones",
+             (ModelFile("wham_checkpoint", ("wham_vit_bedlam_w_3dpw.pth.tar", "wham_vit_w_3dpw.pth.tar")),
+              ModelFile("wham_joints", ("J_regressor_wham.npy",)), ModelFile("feet_joints", ("J_regressor_feet.npy",)))),
 )
 BY_KEY = {s.key: s for s in MODEL_SETS}
 

@@ -106,6 +106,15 @@ def test_batches_and_the_mirrored_look(models):
     assert runner.predict(pictures[:0]).q.shape == (0, 46)
 
 
+def test_half_precision_as_on_a_gpu(models):
+    """The backbone in float16 and the head in float32, here on the processor: the same angles to a degree."""
+    pictures = np.random.default_rng(0).integers(0, 255, (2, 256, 256, 3), dtype=np.uint8)
+    found = [run.Runner(net.load(models / "hsmr.ckpt")[0], torch.device("cpu"), dtype).predict(pictures)
+             for dtype in (torch.float32, torch.float16)]
+    assert np.degrees(np.abs(found[0].q - found[1].q).max()) < 1.0 and found[1].is_finite.all()
+    assert run.precision(torch.device("cuda")) == torch.float16 and run.precision(torch.device("cpu")) == torch.float32
+
+
 def test_memory_is_said_beforehand_and_runs_out_gently(models):
     device = torch.device("cpu")
     released = net.empty()

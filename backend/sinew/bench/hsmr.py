@@ -63,8 +63,8 @@ def _processor(model: net.Network, before: float, say: Callable[[str], None]) ->
                                             lambda n=n: products(model, n, torch.float32))
     most = max(CPU_BATCHES)
     for n in CPU_BATCHES:
-        rows.append(row(f"float32, {threads} thread{'s' * (threads > 1)}, {n} crop{'s' * (n > 1)} at once", n / network_s[n], "crops/s",
-                        n / products_s[n], baseline_name="matrix products alone"))
+        name = f"float32, {threads} thread{'s' * (threads > 1)}, {n} crop{'s' * (n > 1)} at once"
+        rows.append(row(name, n / network_s[n], "crops/s", n / products_s[n], baseline_name="matrix products alone"))
     used = _peak() - before
     planned = hsmr.weight_bytes(model, torch.float32) + most * hsmr.crop_bytes(model, torch.float32)
     rows.append(row(f"peak memory, {most} crops at once", used / GB, "GB", planned / GB, baseline_name="said beforehand"))

@@ -88,6 +88,8 @@ def _is_packed(path: Path, head: bytes) -> bool:
             return True
         except (OSError, EOFError):
             return True
+    if head[:4] == b"PK\x03\x04":
+        return False
     return head[257:262] == b"ustar" or head[:3] == b"BZh" or head[:6] == b"\xfd7zXZ\x00"
 
 

@@ -87,6 +87,7 @@ def pose_priors(shot: Shot, people: People, checkpoint: Path, device: str = "aut
     wanted = [_frames(track, step) for track in people.tracks]
     total = sum(len(w) for w in wanted)
     q = [np.full((shot.n_frames, 46), np.nan) for _ in people.tracks]
+    lost = 0
     betas: list[list[np.ndarray]] = [[] for _ in people.tracks]
     report(0, total)
     done = 0
@@ -98,6 +99,8 @@ def pose_priors(shot: Shot, people: People, checkpoint: Path, device: str = "aut
             if fine:
                 q[i][frame] = pose
                 betas[i].append(beta)
+            else:
+                lost += 1
     priors = []
     for i, track in enumerate(people.tracks):
         filled, ok = _between(q[i], shot.time_s, np.asarray(track.present, dtype=bool))
@@ -105,7 +108,10 @@ def pose_priors(shot: Shot, people: People, checkpoint: Path, device: str = "aut
         priors.append(PosePrior(filled, shape, ok, "hsmr"))
     each = "every frame" if step == 1 else f"every {step}th frame, because it runs on the processor (--hsmr on takes all)"
     what = "HSMR guessed the start of the poses from " + each + (", with mirrored crops" if flip else "") + "."
-    return priors, [what]
+    notes = [what]
+    if lost:
+        notes.append(f"HSMR gave no finite numbers for {lost} of {total} crops; there the start is the detector's.")
+    return priors, notes
 
 
 def _step(shot: Shot) -> int:
