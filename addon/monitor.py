@@ -192,6 +192,7 @@ def _mirror_look(facts) -> None:
         return
     facts.error, facts.is_known, facts.n_frames = "", True, found.n_frames
     facts.rate = found.rate.numerator, found.rate.denominator
+    facts.size_px = found.size_px
     facts.picture, facts.length = words.picture(found), words.length(found)
     facts.cuts = words.cuts(found)
     _fill(facts.warnings, words.warnings(found))

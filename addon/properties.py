@@ -49,6 +49,20 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
         items=[("default", "Default", "Sinew's own body; needs no files and no licence"),
                ("skel", "SKEL", "Skin and bone surfaces of SKEL, from your own files"),
                ("smplx", "SMPL-X", "Hands, face and skin of SMPL-X, from your own files")])
+    own_camera: bpy.props.EnumProperty(
+        name="Camera From", description="Where the camera's way and lens come from",
+        items=[("NONE", "The Video", "Sinew finds the camera"),
+               ("OBJECT", "A Blender Camera", "An animated or tracked camera of a scene that frames this video"),
+               ("FILE", "A File", "A COLMAP model's folder, or a camera file that Sinew wrote")])
+    own_object: bpy.props.PointerProperty(
+        name="Camera", type=bpy.types.Object, poll=lambda self, item: item.type == "CAMERA",
+        description="The camera; what animates it, constraints and the tracker's solver included, counts")
+    own_start: bpy.props.IntProperty(
+        name="Video Starts At", default=1, description="Scene frame on which the video's first frame stands")
+    own_is_metric: bpy.props.BoolProperty(
+        name="True Scale", description="The scene with your camera has real units; else the people tell the scale")
+    own_file: bpy.props.StringProperty(
+        name="Camera File", subtype="FILE_PATH", description="A COLMAP model's folder, or a camera file that Sinew wrote")
     lens: bpy.props.EnumProperty(
         name="Lens", description="Where the focal length comes from",
         items=[("AUTO", "Automatic", "From the file, else estimated with the people's proportions"),
@@ -103,6 +117,7 @@ class SINEW_PG_facts(bpy.types.PropertyGroup):
     length: bpy.props.StringProperty(name="Length")
     cuts: bpy.props.StringProperty(name="Cuts")
     n_frames: bpy.props.IntProperty()
+    size_px: bpy.props.IntVectorProperty(size=2, default=(0, 0))
     rate: bpy.props.IntVectorProperty(size=2, default=(0, 1))
     warnings: bpy.props.CollectionProperty(type=SINEW_PG_text)
 

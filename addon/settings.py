@@ -51,5 +51,31 @@ def request(settings, facts, device: str, models: Path | None) -> Request:
         camera=settings.camera,
         focal_mm=settings.focal_mm if settings.lens == "MM" else None,
         fov_deg=degrees(settings.fov) if settings.lens == "FOV" else None,
+        camera_file=_camera_file(settings),
         body=settings.body, models=models, device=device,
         rate=settings.rate if facts.is_sequence else None)
+
+
+def _camera_file(settings) -> Path | None:
+    """The file of a camera that was solved elsewhere, where the user has named one."""
+    if settings.own_camera != "FILE":
+        return None
+    path = chosen_path(settings.own_file)
+    if path is None or not path.exists():
+        raise RequestError("The file of your own camera is not there; choose a COLMAP model's folder or a camera file, or "
+                           "let Sinew solve the camera.")
+    return path
+
+
+def wanted_frames(settings, facts) -> tuple[int, int]:
+    """First frame of the video that is asked for, and how many.
+
+    Raises:
+        RequestError: The video's facts are not known yet.
+    """
+    if not facts.is_known or facts.rate[0] < 1 or facts.n_frames < 1:
+        raise RequestError("The video's facts are not known yet, so your camera cannot be laid over it; wait a moment.")
+    if not settings.use_range:
+        return 0, facts.n_frames
+    last = min(settings.last_frame, facts.n_frames - 1)
+    return settings.first_frame, max(last - settings.first_frame + 1, 1)

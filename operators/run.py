@@ -1,6 +1,8 @@
 """Pick a video, look at it, reconstruct it."""
 
 import os
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import bpy
@@ -111,10 +113,22 @@ def start(context: bpy.types.Context) -> Job:
     monitor.runner().refuse_second()
     request = settings.request(context.scene.sinew, context.window_manager.sinew.facts, preferences().device,
                                models_folder())
-    return _start(request, Path(request.video).name)
+    return _start(request, Path(request.video).name, _own_camera(context))
 
 
-def _start(request: takes.Request | takes.Conversion, title: str) -> Job:
+def _own_camera(context: bpy.types.Context) -> dict | None:
+    """The content of a camera file, where a Blender camera is to be used."""
+    from ..addon.scene import own_camera
+
+    asked, facts = context.scene.sinew, context.window_manager.sinew.facts
+    if asked.own_camera != "OBJECT":
+        return None
+    first, n = settings.wanted_frames(asked, facts)
+    return own_camera.sample(context.scene, asked.own_object, first, n, asked.own_start, Fraction(*facts.rate),
+                             tuple(facts.size_px), asked.own_is_metric)
+
+
+def _start(request: takes.Request | takes.Conversion, title: str, camera: dict | None = None) -> Job:
     runner, place = monitor.runner(), private_place()
     runner.refuse_second()
     found = monitor.backend()
@@ -122,6 +136,10 @@ def _start(request: takes.Request | takes.Conversion, title: str) -> Job:
         raise RequestError(found.text)
     run = takes.new_run(takes_folder())
     log = run / takes.LOG
+    if camera is not None:
+        from ..addon.plan import camera_file
+
+        request = replace(request, camera_file=camera_file.write(camera, run / camera_file.NAME))
     argv = [str(found.python), "-m", "sinew", *request.arguments(run / takes.TAKE), "--log", str(log),
             "--parent-pid", str(os.getpid())]
     takes.write_request(run, request, argv)
@@ -182,8 +200,9 @@ class SINEW_OT_convert_result(bpy.types.Operator):
             if path is None or not path.exists():
                 raise RequestError(f"{self.filepath or 'The file'} is not there; choose a file or folder with another "
                                    "system's result.")
-            request = takes.Conversion(path, None if self.layout_name == "auto" else self.layout_name, self.rate.strip() or None,
-                                       chosen_path(self.video), models_folder())
+            layout_name = None if self.layout_name == "auto" else self.layout_name
+            request = takes.Conversion(path, layout_name, self.rate.strip() or None, chosen_path(self.video),
+                                       models_folder())
             job = _start(request, path.name)
         except SinewError as error:
             self.report({"ERROR"}, str(error))

@@ -59,7 +59,15 @@ class SINEW_PT_options(_Sidebar, bpy.types.Panel):
         _switch(layout, settings, "use_people", "Most People", ("people",))
         _switch(layout, settings, "use_height", "Height", ("height_m",))
         _body(layout, context, settings)
-        layout.prop(settings, "camera")
+        layout.prop(settings, "own_camera")
+        if settings.own_camera == "OBJECT":
+            layout.prop(settings, "own_object")
+            layout.prop(settings, "own_start")
+            layout.prop(settings, "own_is_metric")
+        elif settings.own_camera == "FILE":
+            layout.prop(settings, "own_file", text="File")
+        else:
+            layout.prop(settings, "camera")
         layout.prop(settings, "lens")
         if settings.lens == "MM":
             layout.prop(settings, "focal_mm", text="35 mm Equivalent")

@@ -38,6 +38,8 @@ class Request:
     """35 mm equivalent."""
     fov_deg: float | None = None
     """Horizontal."""
+    camera_file: Path | None = None
+    """A camera of the user's own: a COLMAP model's folder, or a `sinew-camera` file."""
     body: str = "default"
     models: Path | None = None
     """Folder of the user's model files."""
@@ -54,6 +56,8 @@ class Request:
                 parts += [option, f"{value:.9g}"]
         if self.people is not None:
             parts += ["--people", str(self.people)]
+        if self.camera_file is not None:
+            parts += ["--camera-file", str(self.camera_file)]
         if self.rate:
             parts += ["--rate", self.rate]
         if self.models is not None:
