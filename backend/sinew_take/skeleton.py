@@ -77,7 +77,6 @@ _X, _Y, _Z = np.eye(3)
 ELBOW_AXIS = np.array([.0494, .0366, .99810825])
 FOREARM_AXIS = np.array([-.01716099, .99266564, -.11966796])
 """Right side, in OpenSim's axes of the joint, as printed (of unit length to 4e-9)."""
-_HSMR = "HSMR limits"
 _SKEL = "SKEL limits"
 _LIMITLESS = "free: the pelvis carries the whole body's orientation"
 
@@ -90,11 +89,13 @@ _CENTRE = [
 ]
 _LEG = [
     ("femur", "pelvis", BODY, "ZXY", "turn", [
-        ("hip_flexion", _Z, _deg(-45, 135), 1, _HSMR),
-        ("hip_adduction", _X, _deg(-60, 30), 1, "HSMR limits -45..30, abduction widened to 60 for kicks and splits"),
-        ("hip_rotation", _Y, _deg(-45, 45), 1, _HSMR)]),
+        ("hip_flexion", _Z, _deg(-45, 135), 1, "HSMR's, SKEL has none; AAOS: extension 30, flexion 120 with the knee bent"),
+        ("hip_adduction", _X, _deg(-60, 30), 1,
+         "HSMR's -45..30, SKEL has none; abduction widened from AAOS's 45 to 60, which kicks and splits reach"),
+        ("hip_rotation", _Y, _deg(-45, 45), 1, "HSMR's, SKEL has none; AAOS: 45 both ways")]),
     ("tibia", "femur", BODY, "ZXY", "turn", [
-        ("knee_angle", -_Z, _deg(0, 145), 1, "SKEL limits 0..135, flexion widened to 145 (Kapandji: 140 active)")]),
+        ("knee_angle", -_Z, _deg(0, 145), 1,
+         "SKEL's 0..135, flexion widened to 145 (Kapandji: 140 active, 160 passive in a squat)")]),
     ("talus", "tibia", BODY, "ZXY", "turn", [
         ("ankle_angle", _pin(.175895, -.105208, .0186622), _deg(-45, 45), 1, _SKEL)]),
     ("calcn", "talus", BODY, "ZXY", "turn", [
@@ -119,19 +120,27 @@ _SPINE = [
 _ARM = [
     ("scapula", "thorax", BODY, "YZX", "ellipsoid", [
         ("scapula_abduction", _Y, (-.628, .628), -1, _SKEL),
+        # Right side: negative raises the shoulder.
         ("scapula_elevation", -_Z, (-.5, .698), -1,
-         "HSMR 8f6e641 -0.5..0.698; SKEL's -0.4..-0.1 leaves the rest pose out"),
-        ("scapula_upward_rot", -_X, (-.190, .319), 1, "SKEL limits, right side on both")]),
+         "HSMR's later table (8f6e641), raised 28.6 and lowered 40; SKEL's -22.9..-5.7 leaves the rest pose out. The rest "
+         "pose is a T-pose, in which the clavicle stands 30 to 36 above hanging (Inman 1944), and it can sink 5 to 10 below "
+         "that (Kapandji)"),
+        ("scapula_upward_rot", -_X, (-.190, .319), 1,
+         "SKEL's right side on both; its left side is -12.0..12.5, and no anatomy tells the sides apart")]),
     ("humerus", "scapula", BODY, "XYZ", "turn", [
-        ("shoulder_{s}_x", _X, _deg(-90, 176), -1, _HSMR),
+        ("shoulder_{s}_x", _X, _deg(-90, 176), -1,
+         "HSMR's, SKEL has none; from the T-pose -90 is AAOS's abduction of 180, 90 the arm at the side, beyond it across "
+         "the body"),
         ("shoulder_{s}_y", _Y, _deg(-90, 90), -1, _SKEL),
         ("shoulder_{s}_z", _Z, _deg(-90, 180), 1,
-         "HSMR limits -90..90, widened to 180: flexion overhead (AAOS 180) with the arm turned about its length")]),
+         "HSMR's -90..90, SKEL has none; widened to 180: flexion overhead (AAOS 180) with the arm turned about its length")]),
     ("ulna", "humerus", ARM_R, "ZXY", "turn", [
         ("elbow_flexion", ELBOW_AXIS, _deg(0, 145), 1,
-         "SKEL limits 0..135, widened to 145 (Kapandji: active flexion)")]),
+         "SKEL's 0..135, widened to 145 (Kapandji: active flexion 145)")]),
     ("radius", "ulna", ARM_R, "YXZ", "turn", [
-        ("pro_sup", FOREARM_AXIS, _deg(-90, 90), 1, "SKEL limits, left side on both")]),
+        ("pro_sup", FOREARM_AXIS, _deg(-90, 90), 1,
+         "SKEL's left side on both; its right side is -67.5..67.5, short of AAOS (supination 80, pronation 80) and Kapandji "
+         "(90, 85)")]),
     ("hand", "radius", ARM_R, "XZY", "turn", [
         ("wrist_flexion", _X, _deg(-90, 90), 1, _SKEL),
         ("wrist_deviation", -_Z, _deg(-45, 45), 1, _SKEL)]),

@@ -89,12 +89,22 @@ def skeleton_page() -> str:
              "Lumbar, thorax and head also travel along arcs of constant curvature, the scapulae slide on an ellipsoid",
              f"(`backend/sinew_take/laws.py`, laws \"{LAWS}\"). Positive on the left mirrors the right where the last column",
              "says +, and is its negative where it says −.", "",
-             "| joint | degree of freedom | order | axis | low (°) | high (°) | mirror | source of the limits |",
-             "|---|---|---|---|---|---|---|---|"]
+             "The column *axis* gives the letter of the joint frame's axis and, in brackets, the axis as published: in",
+             "OpenSim's axes of the joint (forward, up, right; for forearm and hand in the pose with the arm hanging), with",
+             "the published sign. Axes, order and tree: SKEL (Keller et al. 2023), which takes ankle, subtalar, toe, elbow",
+             "and forearm axes from OpenSim's full-body model (Rajagopal et al. 2016), and the scapula's ellipsoid from Seth et",
+             "al. 2016. Left axes are the mirror image of the right ones. SKEL's own left ankle is not (it repeats the right",
+             "one's axis, 23° apart): a take on the SKEL body has SKEL's axis there, every other body the mirrored one.", "",
+             "| joint | parent | moves | degree of freedom | order | axis | low (°) | high (°) | mirror | source of limits |",
+             "|---|---|---|---|---|---|---|---|---|---|"]
+    moves = {"turn": "turns", "arc": "arc", "ellipsoid": "ellipsoid"}
     for dof in skeleton.DOFS:
         joint = skeleton.JOINTS[dof.joint]
         low, high = ("" if isinf(v) else f"{degrees(v):.1f}" for v in (dof.low, dof.high))
-        lines.append(f"| {joint.name} | {dof.name} | {joint.order} | {'XYZ'[dof.axis]} | {low} | {high} | "
+        parent = "" if joint.parent < 0 else skeleton.JOINTS[joint.parent].name
+        published = " ".join(f"{v + 0:.3g}" for v in skeleton.PUBLISHED_AXES[joint.index][:, dof.axis].round(4))
+        lines.append(f"| {joint.name} | {parent} | {moves[joint.law]} | {dof.name} | {joint.order} | "
+                     f"{'XYZ'[dof.axis]} ({published}) | {low} | {high} | "
                      f"{'+' if dof.mirror_sign > 0 else '−'} | {dof.source} |")
     return "\n".join(lines) + "\n"
 

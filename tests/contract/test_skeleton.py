@@ -133,3 +133,24 @@ def test_float32_agrees_with_float64(rest):
     narrow = laws.forward_kinematics(q.astype(np.float32), root.astype(np.float32), rest, sk.REST_FRAMES)
     assert narrow.dtype == np.float32
     np.testing.assert_allclose(narrow, wide, atol=2e-6)
+
+
+def test_limits_that_differ_from_the_published_ones_say_so(shared):
+    """HSMR's public table, row by row: equal, or the source names the published numbers or the side that was taken."""
+    data = np.load(shared / "truth" / "parity" / "hsmr.npz", allow_pickle=False)
+    for index, low, high in zip(data["limit_qid"], data["limit_low"], data["limit_up"]):
+        dof = sk.DOFS[index]
+        if abs(dof.low - low) < 1e-3 and abs(dof.high - high) < 1e-3:
+            continue
+        low, high = np.degrees([low, high])
+        said = [f"{low:.0f}..{high:.0f}", f"{low:.1f}..{high:.1f}", "side on both"]
+        assert any(text in dof.source for text in said), (dof.name, low, high, dof.source)
+    assert set(data["limit_qid"]) == set(range(3, 46))
+
+
+def test_every_row_has_what_a_definition_needs():
+    for dof in sk.DOFS:
+        joint = sk.JOINTS[dof.joint]
+        assert dof.source and len(joint.order) == 3 and sorted(joint.order) == ["X", "Y", "Z"]
+        assert joint.order[joint.dofs.index(dof.index)] == "XYZ"[dof.axis]
+        assert joint.parent < joint.index and joint.law in ("turn", "arc", "ellipsoid")
