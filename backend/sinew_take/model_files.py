@@ -54,7 +54,7 @@ MODEL_SETS = (
              "Max Planck, non-commercial research",
              (ModelFile("smplh_male", ("SMPLH_MALE.pkl", "SMPLH_MALE.npz")),
               ModelFile("smplh_female", ("SMPLH_FEMALE.pkl", "SMPLH_FEMALE.npz")),
-              ModelFile("smplh_neutral", ("SMPLH_NEUTRAL.npz",))), any_of=True),
+              ModelFile("smplh_neutral", ("SMPLH_NEUTRAL.npz", "SMPLH_NEUTRAL.pkl"))), any_of=True),
     ModelSet("hsmr", "HSMR", "the HSMR network as the start of the solve",
              "https://huggingface.co/IsshikiHugh/HSMR-data_inputs",
              "code MIT; predicts SKEL, whose terms are Max Planck's non-commercial ones",
@@ -88,7 +88,7 @@ class Found:
                 "folder of model files.")
 
 
-def look(folder: Path | None, deepest: int = 3) -> dict[str, Found]:
+def look(folder: Path | None, deepest: int = 5) -> dict[str, Found]:
     """Find model files below a folder.
 
     Args:

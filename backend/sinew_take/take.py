@@ -156,7 +156,7 @@ def _check_extra(subject: Subject) -> None:
     arrays = subject.extra or {}
 
     def damaged(what: str) -> TakeError:
-        return TakeError(f"The take is damaged: {what} of {subject.id}; reconstruct the clip again.")
+        return TakeError(f"The take is damaged: {what} ({subject.id}); reconstruct the clip again.")
 
     if not all(isinstance(one, list) and all(isinstance(n, str) for n in one) for one in lists):
         raise damaged("take.json describes the extra bones and expressions wrongly")
