@@ -180,7 +180,7 @@ def _check_request(request: Request) -> None:
 
 
 def _hsmr_checkpoint(request: Request) -> Path | None:
-    return prior.checked_file(request.hsmr, model_files.look(request.models)["hsmr"])
+    return prior.checked_file(request.hsmr, model_files.look(request.models)["hsmr"], request.models)
 
 
 def _device_notes(wanted: str, has_network: bool) -> list[str]:

@@ -258,6 +258,13 @@ def test_found_or_said(tmp_path, models):
     assert prior.checked_file("auto", there) == models / "hsmr.ckpt"
     with pytest.raises(RequestError, match=r"HSMR needs hsmr.ckpt; get it from https://\S+ .*non-commercial"):
         prior.checked_file("on", nothing)
+    (tmp_path / "HSMR-ViTH-r1d1.tar.gz").write_bytes(b"")
+    with pytest.raises(RequestError, match=r"HSMR-ViTH-r1d1.tar.gz is a packed archive; unpack it where it is \(tar -xf"):
+        prior.checked_file("on", nothing, tmp_path)
+    inside = tmp_path / "data_inputs/released_models/HSMR-ViTH-r1d1/checkpoints/hsmr.ckpt"  # as the release unpacks
+    inside.parent.mkdir(parents=True)
+    inside.write_bytes(b"")
+    assert prior.checked_file("auto", model_files.look(tmp_path)["hsmr"]) == inside
 
 
 def test_through_the_whole_run(tmp_path, tmp_path_factory, models):

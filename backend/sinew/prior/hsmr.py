@@ -28,20 +28,24 @@ _CHUNK = 64
 """Crops that wait in memory, 0.2 MB each."""
 
 
-def checked_file(mode: str, found: Found) -> Path | None:
+def checked_file(mode: str, found: Found, folder: Path | None = None) -> Path | None:
     """The checkpoint to use; None where HSMR is left out.
 
     Args:
         mode: One of `MODES`: "auto" uses the checkpoint where it is there, "on" insists.
         found: The set "hsmr" of `model_files.look`.
+        folder: The folder that was looked through.
 
     Raises:
-        RequestError: Insisted on, and not there.
+        RequestError: Insisted on, and not there, or still packed.
     """
     if mode == "off":
         return None
     path = found.paths.get("hsmr_checkpoint")
     if path is None and mode == "on":
+        packed = next((p.name for p in sorted(folder.glob("*.tar*")) if "hsmr" in p.name.lower()), None) if folder else None
+        if packed is not None:
+            raise RequestError(f"{packed} is a packed archive; unpack it where it is (tar -xf {packed}) and run again.")
         raise RequestError(found.sentence())
     return path
 
