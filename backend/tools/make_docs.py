@@ -90,11 +90,12 @@ def skeleton_page() -> str:
              f"(`backend/sinew_take/laws.py`, laws \"{LAWS}\"). Positive on the left mirrors the right where the last column",
              "says +, and is its negative where it says −.", "",
              "The column *axis* gives the letter of the joint frame's axis and, in brackets, the axis as published: in",
-             "OpenSim's axes of the joint (forward, up, right; for forearm and hand in the pose with the arm hanging), with",
-             "the published sign. Axes, order and tree: SKEL (Keller et al. 2023), which takes ankle, subtalar, toe, elbow",
-             "and forearm axes from OpenSim's full-body model (Rajagopal et al. 2016), and the scapula's ellipsoid from Seth et",
-             "al. 2016. Left axes are the mirror image of the right ones. SKEL's own left ankle is not (it repeats the right",
-             "one's axis, 23° apart): a take on the SKEL body has SKEL's axis there, every other body the mirrored one.", "",
+             "OpenSim's axes of the joint (forward, up, right; for forearm and hand in the pose with the arm hanging),",
+             "with the published sign. Axes, order and tree: SKEL (Keller et al. 2023), which takes ankle, subtalar,",
+             "toe, elbow and forearm axes from OpenSim's full-body model (Rajagopal et al. 2016), and the scapula's",
+             "ellipsoid from Seth et al. 2016. Left axes are the mirror image of the right ones. SKEL's own left ankle",
+             "is not (it repeats the right one's axis, 23° apart): a take on the SKEL body has SKEL's axis there,",
+             "every other body the mirrored one.", "",
              "| joint | parent | moves | degree of freedom | order | axis | low (°) | high (°) | mirror | source of limits |",
              "|---|---|---|---|---|---|---|---|---|---|"]
     moves = {"turn": "turns", "arc": "arc", "ellipsoid": "ellipsoid"}
