@@ -116,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--camera", choices=["auto", "static", "rotating", "moving"], default="auto")
     r.add_argument("--focal-mm", type=float, help="35 mm equivalent")
     r.add_argument("--fov-deg", type=float, help="horizontal field of view")
+    r.add_argument("--camera-file", type=Path, help="your own camera solve: a COLMAP model's folder or a sinew-camera "
+                   ".json (docs/camera.md)")
     r.add_argument("--body", choices=["default", "skel", "smplx"], default="default")
     r.add_argument("--gender", choices=["male", "female", "neutral"],
                    help="which model of --body skel or smplx; default: SKEL's better fitting one, SMPL-X's neutral one")
@@ -207,7 +209,8 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
     request = pipeline.Request(
         video=words.video, out=words.out, start_s=words.start, end_s=words.end, rate=words.rate,
         most_people=words.people,
-        camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m),
+        camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m,
+                                  None if words.camera_file is None else str(words.camera_file)),
         body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,
         models=words.models, measures=_measures(words.measures), hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham)
     show = _EventLines(out) if words.events else _Bar()

@@ -87,6 +87,8 @@ class Track:
     prior: PosePrior | None = None
     standing: np.ndarray | None = None
     """(T, 4) a network's word on when left heel, left toe, right heel and right toe stand, 0..1; NaN where it has none."""
+    hidden: np.ndarray | None = None
+    """(T,) bool: not detected, between two detections, and somebody else stands where the person should be."""
 
 
 @dataclass
@@ -105,6 +107,8 @@ class CameraOptions:
     focal_mm: float | None = None
     fov_deg: float | None = None
     height_m: float | None = None
+    file: str | None = None
+    """The user's own solve: a COLMAP model's folder or a sinew-camera JSON."""
 
 
 @dataclass(frozen=True)
@@ -132,15 +136,18 @@ class Camera:
     kind: str
     """"static", "rotating", "moving", or "given" (the user's own solve)."""
     focal_source: str
-    """"user", "metadata", "background" (solved with the camera's way), "people" (estimated) or "assumed"."""
+    """"user", "metadata", "file" (the user's own camera), "background" (solved with the camera's way), "people" (estimated) or "assumed"."""
     scale_source: str
-    """"height" (given) or "assumed"."""
+    """"height" (given), "file" (the user's own camera's unit) or "assumed"."""
     notes: list[str] = field(default_factory=list)
     reason: str = ""
     """A sentence: why it was solved as this kind."""
     points: Points | None = None
     floor: np.ndarray | None = None
-    """(4,) unit normal n and offset d of the floor as the points show it, n x = d; None where they do not."""
+    """(5,) of the floor as the points show it: unit normal n, offset d with n x = d, spread of the normal in degrees;
+    None where they do not show it."""
+    given: np.ndarray | None = None
+    """(4, 4) similarity from the take's world into that of the user's own camera; None without one."""
 
 
 @dataclass

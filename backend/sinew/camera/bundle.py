@@ -32,9 +32,8 @@ class Sight:
     """(N,)"""
     px: np.ndarray
     """(N, 2) from the principal point, in followed pixels."""
-
-    def only(self, keep: np.ndarray) -> Sight:
-        return Sight(self.view[keep], self.point[keep], self.px[keep])
+    weight: np.ndarray
+    """(N,) 0..1: a residual counts by this, so that unsure corners only help where there is nothing else."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,12 @@ def _cauchy(square: np.ndarray) -> tuple[float, np.ndarray]:
     return float((c2 * np.log1p(square / c2)).sum()), 1 / (1 + square / c2)
 
 
+def _root(sight: Sight, r: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """(N,) what residuals are multiplied by: their weight and the root of the robust one."""
+    _, robust = _cauchy((r**2).sum(1) * sight.weight**2)
+    return np.sqrt(np.where(ahead, robust, 0.0)) * sight.weight
+
+
 def _tangents(d: np.ndarray) -> np.ndarray:
     """(P, 3, 2) two directions across each d."""
     other = np.where(np.abs(d[:, :1]) < 0.6, [[1.0, 0, 0]], [[0, 1.0, 0]])
@@ -131,66 +136,23 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
     v, n_points = len(cameras.R), len(cloud.d)
     width = 6 if rules.moves else 3
     per_point = 3 if rules.moves else 2
-    n_focal = {"fixed": 0, "shared": 1, "zoom": v}[rules.focal]
-    n_cameras = v * width + n_focal
     damping = 1e-4
     cost, _ = _total(sight, cameras, cloud, rules)
-    covariance = None
     for _ in range(rounds):
-        r, p, ahead = predict(sight, cameras, cloud)
-        _, weight = _cauchy((r**2).sum(1))
-        root = np.sqrt(np.where(ahead, weight, 0.0))
-        J = _jacobian(sight, cameras, p, ahead) * root[:, None, None]
-        r = r * root[:, None]
-        RT = np.swapaxes(cameras.R[sight.view], 1, 2)
-        away = cloud.d[sight.point] - cloud.r[sight.point, None] * cameras.c[sight.view]
-        JR = J @ RT
-        by_camera = [JR @ rot.cross_matrix(away)]
-        if rules.moves:
-            by_camera.append(-cloud.r[sight.point, None, None] * JR)
-        tangents = _tangents(cloud.d)
-        by_point = JR @ tangents[sight.point]
-        if rules.moves:
-            by_point = np.concatenate([by_point, -(JR @ cameras.c[sight.view][..., None])], -1)
-        by_camera = np.concatenate(by_camera, -1)
-        rows = np.arange(2 * len(r)).reshape(-1, 2, 1)
-        columns = (sight.view[:, None] * width + np.arange(width))[:, None]
-        A = [_sparse(by_camera, rows, columns)]
-        if n_focal:
-            z = np.where(ahead, p[:, 2], 1.0)
-            by_focal = (np.exp(cameras.log_f[sight.view]) * root / z)[:, None] * p[:, :2]
-            at = v * width + (sight.view if n_focal > 1 else np.zeros(len(r), dtype=int))
-            A.append(_sparse(by_focal[..., None], rows, at[:, None, None]))
-        A = sparse.csr_matrix((np.concatenate([a[0] for a in A]), (np.concatenate([a[1] for a in A]),
-                               np.concatenate([a[2] for a in A]))), shape=(2 * len(r), n_cameras))
-        B_data, B_rows, B_columns = _sparse(by_point, rows, (sight.point[:, None] * per_point
-                                                             + np.arange(per_point))[:, None])
-        B = sparse.csr_matrix((B_data, (B_rows, B_columns)), shape=(2 * len(r), n_points * per_point))
-        flat = r.reshape(-1)
-        U, g = (A.T @ A).toarray(), A.T @ flat
-        prior, prior_g = _prior(cameras, rules, v, width, n_cameras)
-        U += prior
-        g = g + prior_g
-        W = (A.T @ B).tocsr()
-        V = np.zeros((n_points, per_point, per_point))
-        np.add.at(V, sight.point, np.swapaxes(by_point, 1, 2) @ by_point)
-        h = (B.T @ flat).reshape(n_points, per_point)
+        U, g, W, V, h, tangents = _normal(sight, cameras, cloud, rules)
         improved = False
         for _ in range(6):
-            Vd = V + damping * np.einsum("pii->pi", V)[..., None] * np.eye(per_point) + 1e-9 * np.eye(per_point)
+            Vd = V + damping * np.einsum("pii->pi", V)[..., None] * np.eye(per_point)
             if rules.moves:
                 # Where nothing has moved yet an inverse distance is not seen at all.
                 Vd[:, 2, 2] += 1e-6
-            inverse = np.linalg.inv(Vd)
-            WV = W @ _blocks(inverse)
-            S = U - (WV @ W.T).toarray()
-            Sd = S + damping * np.diag(np.diag(U)) + 1e-9 * np.eye(n_cameras)
-            rhs = -(g - WV @ h.reshape(-1))
-            held = np.arange(width)
-            Sd[held], Sd[:, held], rhs[held] = 0, 0, 0
-            Sd[held, held] = 1
+            S, inverse, WV = _reduced(U, W, Vd)
+            S += damping * np.diag(np.diag(U))
+            right = -(g - WV @ h.reshape(-1))
+            _hold(S, width)
+            right[:width] = 0
             try:
-                step = np.linalg.solve(Sd, rhs)
+                step = np.linalg.solve(S, right)
             except np.linalg.LinAlgError:
                 damping = damping * 10 + 1e-9
                 continue
@@ -198,7 +160,7 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
             new_cameras, new_cloud = _moved(cameras, cloud, step, back, tangents, rules, width)
             new_cost, _ = _total(sight, new_cameras, new_cloud, rules)
             if np.isfinite(new_cost) and new_cost < cost:
-                improved, covariance = True, Sd
+                improved = True
                 break
             damping = damping * 8 + 1e-9
         if tick is not None:
@@ -211,11 +173,64 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
         if gain < tolerance:
             break
     sigma = np.inf
-    if n_focal and covariance is not None:
-        spread = np.linalg.pinv(covariance)[v * width:, v * width:]
+    if rules.focal != "fixed" and len(sight.view):
+        U, _, W, V, _, _ = _normal(sight, cameras, cloud, rules)
+        S, _, _ = _reduced(U, W, V)
+        _hold(S, width)
+        spread = np.linalg.pinv(S, rcond=1e-13, hermitian=True)[v * width:, v * width:]
         sigma = float(np.sqrt(max(spread.mean(), 0.0)))
     r, _, ahead = predict(sight, cameras, cloud)
     return Outcome(cameras, cloud, np.where(ahead, np.linalg.norm(r, axis=1), np.inf), sigma)
+
+
+def _normal(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple:
+    """Gauss-Newton blocks: cameras (C, C) and gradient, cameras by points, points (P, k, k) and gradient, tangents."""
+    v, n_points = len(cameras.R), len(cloud.d)
+    width, per_point = (6, 3) if rules.moves else (3, 2)
+    n_focal = {"fixed": 0, "shared": 1, "zoom": v}[rules.focal]
+    n_cameras = v * width + n_focal
+    r, p, ahead = predict(sight, cameras, cloud)
+    root = _root(sight, r, ahead)
+    r = r * root[:, None]
+    JR = (_jacobian(sight, cameras, p, ahead) * root[:, None, None]) @ np.swapaxes(cameras.R[sight.view], 1, 2)
+    away = cloud.d[sight.point] - cloud.r[sight.point, None] * cameras.c[sight.view]
+    by_camera = JR @ rot.cross_matrix(away)
+    tangents = _tangents(cloud.d)
+    by_point = JR @ tangents[sight.point]
+    if rules.moves:
+        by_camera = np.concatenate([by_camera, -cloud.r[sight.point, None, None] * JR], -1)
+        by_point = np.concatenate([by_point, -(JR @ cameras.c[sight.view][..., None])], -1)
+    rows = np.arange(2 * len(r)).reshape(-1, 2, 1)
+    parts = [_sparse(by_camera, rows, (sight.view[:, None] * width + np.arange(width))[:, None])]
+    if n_focal:
+        z = np.where(ahead, p[:, 2], 1.0)
+        by_focal = (np.exp(cameras.log_f[sight.view]) * root / z)[:, None] * p[:, :2]
+        at = v * width + (sight.view if n_focal > 1 else np.zeros(len(r), dtype=int))
+        parts.append(_sparse(by_focal[..., None], rows, at[:, None, None]))
+    data, row, column = (np.concatenate(part) for part in zip(*parts, strict=True))
+    A = sparse.csr_matrix((data, (row, column)), shape=(2 * len(r), n_cameras))
+    data, row, column = _sparse(by_point, rows, (sight.point[:, None] * per_point + np.arange(per_point))[:, None])
+    B = sparse.csr_matrix((data, (row, column)), shape=(2 * len(r), n_points * per_point))
+    flat = r.reshape(-1)
+    prior, prior_g = _prior(cameras, rules, v, width, n_cameras)
+    V = np.zeros((n_points, per_point, per_point))
+    np.add.at(V, sight.point, np.swapaxes(by_point, 1, 2) @ by_point)
+    V += 1e-9 * np.eye(per_point)
+    return ((A.T @ A).toarray() + prior, A.T @ flat + prior_g, (A.T @ B).tocsr(), V,
+            (B.T @ flat).reshape(n_points, per_point), tangents)
+
+
+def _reduced(U: np.ndarray, W: sparse.csr_matrix, V: np.ndarray) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
+    """Cameras' matrix with the points eliminated, the points' inverse blocks, and what eliminates them."""
+    inverse = np.linalg.inv(V)
+    WV = W @ _blocks(inverse)
+    return U - (WV @ W.T).toarray() + 1e-9 * np.eye(len(U)), inverse, WV
+
+
+def _hold(S: np.ndarray, width: int) -> None:
+    """The first view stays."""
+    S[:width], S[:, :width] = 0, 0
+    S[np.arange(width), np.arange(width)] = 1
 
 
 def _sparse(block: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -231,7 +246,7 @@ def _blocks(inverse: np.ndarray) -> sparse.bsr_matrix:
 
 def _total(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple[float, np.ndarray]:
     r, _, ahead = predict(sight, cameras, cloud)
-    square = np.where(ahead, (r**2).sum(1), 1e6)
+    square = np.where(ahead, (r**2).sum(1) * sight.weight**2, 1e6)
     cost, weight = _cauchy(square)
     if rules.focal != "fixed" and rules.log_f_prior is not None:
         cost += ((cameras.log_f.mean() - rules.log_f_prior) / rules.log_f_sigma) ** 2
@@ -282,8 +297,7 @@ def register(sight: Sight, cameras: Cameras, cloud: Cloud, moves: bool, zooms: b
     size = 7
     for last in range(rounds):
         r, p, ahead = predict(sight, cameras, cloud)
-        _, weight = _cauchy((r**2).sum(1))
-        root = np.sqrt(np.where(ahead, weight, 0.0))
+        root = _root(sight, r, ahead)
         away = cloud.d[sight.point] - cloud.r[sight.point, None] * cameras.c[sight.view]
         JR = (_jacobian(sight, cameras, p, ahead) * root[:, None, None]) @ np.swapaxes(cameras.R[sight.view], 1, 2)
         z = np.where(ahead, p[:, 2], 1.0)

@@ -22,12 +22,13 @@ FOLLOWED_PX = 800
 CELLS = (12, 7)
 """Cells along the long and the short side of the picture."""
 PER_CELL = 6
-LEAST_EIGEN = 4e-5
-"""Smallest structure (OpenCV's minimal eigenvalue, grey levels 0 to 1) that counts as a corner."""
+LEAST_EIGEN, SURE_EIGEN = 6e-6, 4e-5
+"""Structure (OpenCV's minimal eigenvalue, grey levels 0 to 1) from which on something counts as a corner, as the blotches of
+an asphalt road do, and from which on its place is sure."""
 BACK_PX = 0.6
 """A corner followed there and back again must land this near to where it began."""
 APART_PX = 7
-_LK = {"winSize": (17, 17), "maxLevel": 4, "minEigThreshold": 1e-5,
+_LK = {"winSize": (21, 21), "maxLevel": 4, "minEigThreshold": 1e-6,
        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01)}
 GROWN = 0.02
 """Of the picture's long side: what lies this near to a person is not background."""
@@ -45,13 +46,16 @@ class Tracks:
     """(N, 2)"""
     color: np.ndarray
     """(M, 3) sRGB 0..1 of each corner where it was first seen."""
+    weight: np.ndarray
+    """(M,) 0..1: how surely each corner keeps its place."""
     scale: float
     """Pixels of the upright picture per pixel in which they were followed."""
     n_frames: int
 
     def only(self, keep: np.ndarray) -> Tracks:
         """Some of the observations."""
-        return Tracks(self.frame[keep], self.track[keep], self.px[keep], self.color, self.scale, self.n_frames)
+        return Tracks(self.frame[keep], self.track[keep], self.px[keep], self.color, self.weight, self.scale,
+                      self.n_frames)
 
 
 def follow(shot: Shot, people: People, report: Report = nothing, indices: np.ndarray | None = None) -> Tracks:
@@ -68,6 +72,7 @@ def follow(shot: Shot, people: People, report: Report = nothing, indices: np.nda
     before = None
     points, ids = np.zeros((0, 1, 2), np.float32), np.zeros(0, dtype=np.int32)
     colors: list[np.ndarray] = []
+    sure: list[np.ndarray] = []
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     count = 0
     drift = np.zeros(2, np.float32)
@@ -87,9 +92,10 @@ def follow(shot: Shot, people: People, report: Report = nothing, indices: np.nda
             at = np.clip(at, 0, np.array(grey.shape[::-1]) - 1)
             keep = ok & inside & (free[at[:, 1], at[:, 0]] > 0)
             points, ids = there[keep], ids[keep]
-        new = _corners(grey, free, points[:, 0])
+        new, strength = _corners(grey, free, points[:, 0])
         if len(new):
             at = new.astype(int)
+            sure.append(np.clip(np.sqrt(strength / SURE_EIGEN), 0, 1))
             colors.append(small[at[:, 1], at[:, 0]].astype(np.float32) / 255)
             points = np.concatenate([points, new[:, None].astype(np.float32)])
             ids = np.concatenate([ids, np.arange(count, count + len(new), dtype=np.int32)])
@@ -98,11 +104,12 @@ def follow(shot: Shot, people: People, report: Report = nothing, indices: np.nda
         rows.append((np.full(len(ids), t, np.int32), ids.copy(), (points[:, 0] + 0.5) * scale))
         before = grey
     if not rows:
-        return Tracks(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 2)), np.zeros((0, 3)), scale,
-                      shot.n_frames)
+        return Tracks(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 2)), np.zeros((0, 3)), np.zeros(0),
+                      scale, shot.n_frames)
     frame, track, px = (np.concatenate(column) for column in zip(*rows, strict=True))
     color = np.concatenate(colors) if colors else np.zeros((0, 3), np.float32)
-    return Tracks(frame, track, px.astype(float), color, scale, shot.n_frames)
+    weight = np.concatenate(sure) if sure else np.zeros(0)
+    return Tracks(frame, track, px.astype(float), color, weight, scale, shot.n_frames)
 
 
 def between(shape: tuple[int, int], people: People, t: int, scale: float) -> np.ndarray:
@@ -135,15 +142,15 @@ def _step(before: np.ndarray, after: np.ndarray, points: np.ndarray, drift: np.n
     return there, (ok[:, 0] == 1) & (again[:, 0] == 1) & near
 
 
-def _corners(grey: np.ndarray, free: np.ndarray, have: np.ndarray) -> np.ndarray:
-    """New corners (N, 2) in cells that have too few, none near those that are followed."""
+def _corners(grey: np.ndarray, free: np.ndarray, have: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """New corners (N, 2) in cells that have too few, none near those that are followed, and their structure (N,)."""
     height, width = grey.shape
     across, down = CELLS if width >= height else CELLS[::-1]
     cell = np.array([width / across, height / down])
     index = np.minimum((have / cell).astype(int), [across - 1, down - 1])
     held = np.bincount(index[:, 1] * across + index[:, 0], minlength=across * down)
     if (held >= PER_CELL // 2).all():
-        return np.zeros((0, 2))
+        return np.zeros((0, 2)), np.zeros(0)
     strength = cv2.cornerMinEigenVal(grey.astype(np.float32) / 255, 5, 3)
     strength[free == 0] = 0
     edge = APART_PX
@@ -153,14 +160,15 @@ def _corners(grey: np.ndarray, free: np.ndarray, have: np.ndarray) -> np.ndarray
     peak = cv2.dilate(strength, np.ones((2 * APART_PX + 1, 2 * APART_PX + 1), np.uint8))
     y, x = np.nonzero((strength == peak) & (strength > LEAST_EIGEN))
     if len(x) == 0:
-        return np.zeros((0, 2))
+        return np.zeros((0, 2)), np.zeros(0)
     own = np.minimum((y / cell[1]).astype(int), down - 1) * across + np.minimum((x / cell[0]).astype(int), across - 1)
     order = np.lexsort((-strength[y, x], own))
     own, x, y = own[order], x[order], y[order]
     rank = np.arange(len(own)) - np.searchsorted(own, own)
     keep = (held[own] < PER_CELL // 2 + 1) & (rank + held[own] < PER_CELL)
     found = np.stack([x[keep], y[keep]], -1).astype(np.float32)
+    own_strength = strength[y[keep], x[keep]]
     if len(found):
         cv2.cornerSubPix(grey, found.reshape(-1, 1, 2), (3, 3), (-1, -1),
                          (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.02))
-    return found
+    return found, own_strength

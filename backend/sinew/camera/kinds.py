@@ -8,7 +8,7 @@ moves does not explain it clearly better, it turns; else it moves.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..flow import CameraOptions, People, Report, Shot, nothing
 from ..geometry import rotations as rot
 from . import background, structure, turning
 from .follow import Tracks, follow
+from .given import Given
 
 TURN_EXPLAINS_PX = 0.22
 """Median residual, followed pixels, at which a camera that only turns leaves nothing to explain."""
@@ -54,14 +55,38 @@ class Path:
     again: Callable[[float], Path] | None = None
     """Solves the same way with a focal length that is known now."""
 
+    distortion: np.ndarray | None = None
+    """(5,) of a user's own camera; else only `k1`."""
+    K: np.ndarray | None = None
+    """(T, 3, 3) of a user's own camera."""
+    unit_m: float | None = None
+    """Metres per unit of the path, where the user's own camera says it."""
+    T_gp: np.ndarray | None = None
+    """(4, 4) path to the user's own world."""
+
     @property
     def moves(self) -> bool:
-        return self.kind == "moving"
+        """Whether its centre moves, so that a scale is needed."""
+        return float(np.ptp(self.c, axis=0).max()) > 0
 
 
 def still(n: int, reason: str, notes: list[str] | None = None) -> Path:
     """A camera that stands still."""
     return Path("static", reason, np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 3)), notes=notes or [])
+
+
+def from_file(given: Given, name: str) -> Path:
+    """The user's own camera as a path."""
+    T0 = given.T_wc[0]
+    R = T0[:3, :3].T @ given.T_wc[:, :3, :3]
+    c = (given.T_wc[:, :3, 3] - T0[:3, 3]) @ T0[:3, :3]
+    size = float(np.abs(given.T_wc[:, :3, 3]).max()) + 1.0
+    if np.ptp(c, axis=0).max() < 1e-7 * size:
+        c = np.zeros_like(c)
+    X = (given.points - T0[:3, 3]) @ T0[:3, :3]
+    return Path("given", f"The camera is the user's own, from {name}.", R, c, given.K[:, 0, 0], True,
+                points=X, color=given.color, confidence=np.ones(len(X)), distortion=given.distortion, K=given.K,
+                unit_m=given.unit_m, T_gp=T0)
 
 
 def find_path(shot: Shot, people: People, options: CameraOptions, seen: background.Background, focal_px: float,
@@ -93,8 +118,6 @@ def find_path(shot: Shot, people: People, options: CameraOptions, seen: backgrou
                 "still, so people may drift.")
         return still(n, said, [said])
     path = _solve(shot, tracks, options, focal_px, focal_known)
-    if path.kind != "static":
-        path.again = lambda focal: _solve(shot, tracks, CameraOptions(path.kind), focal, True)
     report(n, n + 1)
     return path
 
@@ -111,8 +134,19 @@ def _solve(shot: Shot, tracks: Tracks, options: CameraOptions, focal_px: float, 
     if options.kind == "moving" or (options.kind == "auto" and turn.misfit_px > TURN_EXPLAINS_PX):
         moved = structure.solve(tracks, shot.info.size_px, time_s, turn, focal_px, focal_known)
     if moved is not None and (options.kind == "moving" or _moves(turn, moved)):
-        return _moving(tracks, moved, turn, options)
-    return _turning(tracks, turn, moved, options, focal_known)
+        path = _moving(tracks, moved, turn, options)
+
+        def again(focal: float) -> Path:
+            other = structure.solve(tracks, shot.info.size_px, time_s, turn, focal, True, begin=moved)
+            return path if other is None else replace(_moving(tracks, other, turn, options), again=None)
+    else:
+        path = _turning(tracks, turn, moved, options, focal_known)
+
+        def again(focal: float) -> Path:
+            other = turning.solve(tracks, size / 2, float(size.max()), time_s, focal, True)
+            return replace(_turning(tracks, other, moved, options, True), again=None)
+    path.again = again
+    return path
 
 
 def _moves(turn: turning.Way, moved: structure.Structure) -> bool:

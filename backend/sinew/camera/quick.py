@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..flow import CameraOptions, Shot, Track
-from ..geometry import projection
 from ..geometry.ground import LOOK_S
 from ..motion import fit
 from ..motion.frames import Frames
@@ -29,18 +28,21 @@ MOST_SAMPLES = 60
 class Lens:
     """How the camera turns and zooms over the shot."""
 
-    size_px: tuple[int, int]
     R: np.ndarray
     """(T, 3, 3) camera to the first camera's axes."""
-    zoom: np.ndarray
-    """(T,) focal length over that of the shot."""
+    K: np.ndarray
+    """(T, 3, 3) with focal lengths over that of the shot."""
     distortion: np.ndarray
     """(5,)"""
 
+    def intrinsics(self, focal: float) -> np.ndarray:
+        """(T, 3, 3) px for a focal length of the shot."""
+        K = self.K.copy()
+        K[:, :2, :2] *= focal
+        return K
+
     def view(self, focal: float, index: np.ndarray) -> fit.View:
-        K = np.tile(projection.intrinsics(1.0, self.size_px), (len(index), 1, 1))
-        K[:, 0, 0] = K[:, 1, 1] = focal * self.zoom[index]
-        return fit.View(K, np.swapaxes(self.R[index], 1, 2), np.zeros((len(index), 3)))
+        return fit.View(self.intrinsics(focal)[index], np.swapaxes(self.R[index], 1, 2), np.zeros((len(index), 3)))
 
 
 @dataclass

@@ -8,6 +8,8 @@ The motion stage refines up, floor and scale.
 
 from __future__ import annotations
 
+import pathlib
+
 import numpy as np
 
 from sinew_take.errors import InputError, RequestError
@@ -22,6 +24,7 @@ from ..motion.frames import solved_frames
 from ..motion.model import Model, make_model
 from ..motion.start import Start
 from . import background, kinds, quick
+from . import given as given_camera
 
 FOCAL_PER_LONG_SIDE = 0.92
 """Focal length over the long side of the picture where nothing is known: 57 degrees."""
@@ -63,9 +66,14 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
                          "whole and sharp.")
     given, focal_source = _given_focal(shot, options)
     focal = given or FOCAL_PER_LONG_SIDE * max(size)
+    own = None if options.file is None else given_camera.read_camera(pathlib.Path(options.file), shot)
     seen = background.look(shot, people, report) if look else background.NOTHING
     path = kinds.still(shot.n_frames, "The pictures were not looked at.")
-    if look:
+    if own is not None:
+        path = kinds.from_file(own, pathlib.Path(options.file).name)
+        given, focal_source = float(path.focal_px.mean()), "file"
+        focal = given
+    elif look:
         path = kinds.find_path(shot, people, options, seen, focal, given is not None, report)
     notes = list(path.notes)
     if path.focal_is_solved and given is None:
@@ -88,17 +96,19 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         how = "estimated from the people" if focal_source == "people" else "assumed"
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
-    planes, share = background.line_planes(seen.lines_px, projection.intrinsics(focal * lens.zoom[0], size))
+    planes, share = background.line_planes(seen.lines_px, lens.intrinsics(focal)[0])
     axes = np.concatenate([body_axes(model, s.state) for s in samples.values()])
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
     up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share, sides_of(path.R))
     scale, plane = 1.0, None
     if path.moves:
         plane, scale, said = _scale(model, path, samples, up)
+        if path.unit_m is not None:
+            scale, said = path.unit_m, []
         notes += said
         if plane is not None:
             up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share,
-                            sides_of(path.R), plane.n)
+                            sides_of(path.R), plane.n, plane.sigma_deg)
     first = samples[usable[0]]
     floor = _lowest(model, first, path, scale, up)
     if plane is not None:
@@ -110,16 +120,19 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     n = shot.n_frames
     T_pc = np.tile(np.eye(4), (n, 1, 1))
     T_pc[:, :3, :3], T_pc[:, :3, 3] = path.R, scale * path.c
-    K = np.tile(projection.intrinsics(focal, size), (n, 1, 1))
-    K[:, 0, 0] = K[:, 1, 1] = focal * lens.zoom
     points = floor_w = None
     if len(path.points):
         points = Points((scale * path.points) @ T_wp[:3, :3].T + T_wp[:3, 3], path.color, path.confidence)
     if plane is not None:
         normal = T_wp[:3, :3] @ plane.n
-        floor_w = np.r_[normal, scale * plane.d + normal @ T_wp[:3, 3]]
-    camera = Camera(T_wp @ T_pc, K, np.tile(lens.distortion, (n, 1)), path.kind, focal_source,
-                    "assumed" if options.height_m is None else "height", notes, path.reason, points, floor_w)
+        floor_w = np.r_[normal, scale * plane.d + normal @ T_wp[:3, 3], plane.sigma_deg]
+    scale_source = "assumed" if options.height_m is None else "height"
+    to_given = None
+    if path.T_gp is not None:
+        to_given = path.T_gp @ np.linalg.inv(T_wp @ np.diag([scale] * 3 + [1.0]))
+        scale_source = "file" if path.unit_m is not None and path.moves else scale_source
+    camera = Camera(T_wp @ T_pc, lens.intrinsics(focal), np.tile(lens.distortion, (n, 1)), path.kind, focal_source,
+                    scale_source, notes, path.reason, points, floor_w, to_given)
     report(1, 1)
     starts = [Start(samples[i].state.shape, planes, share) if i in samples else None for i in range(len(people.tracks))]
     return camera, starts
@@ -153,10 +166,14 @@ def _given_focal(shot: Shot, options: CameraOptions) -> tuple[float | None, str]
 
 
 def _lens(shot: Shot, path: kinds.Path) -> quick.Lens:
-    zoom = np.ones(shot.n_frames)
-    if path.zooms:
-        zoom = path.focal_px / path.focal_px.mean()
-    return quick.Lens(shot.info.size_px, path.R, zoom, np.array([path.k1, 0, 0, 0, 0.0]))
+    K = np.tile(projection.intrinsics(1.0, shot.info.size_px), (shot.n_frames, 1, 1))
+    if path.K is not None:
+        K = path.K.copy()
+        K[:, :2, :2] /= path.focal_px.mean()
+    elif path.zooms:
+        K[:, 0, 0] = K[:, 1, 1] = path.focal_px / path.focal_px.mean()
+    distortion = np.array([path.k1, 0, 0, 0, 0.0]) if path.distortion is None else path.distortion
+    return quick.Lens(path.R, K, distortion)
 
 
 def _soles(model: Model, state: fit.State) -> np.ndarray:

@@ -31,6 +31,8 @@ NORMAL_DISTANCE = 5.0
 SEED = 7
 STRAY_PX = 3.0
 """Followed pixels: observations further off than this are left out of the last adjustment."""
+BENT_GAIN = 0.93
+"""A distorted lens must take the mean error below this share."""
 LENS_PX = 1.5
 """Pixels in the picture's corner: less distortion than this is not worth having."""
 
@@ -48,7 +50,7 @@ class Structure:
 
 
 def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, focal_px: float,
-          focal_known: bool, tick=None) -> Structure | None:
+          focal_known: bool, tick=None, begin: Structure | None = None) -> Structure | None:
     """Where the camera went, up to scale, and points of the background.
 
     Args:
@@ -59,15 +61,25 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
         focal_px: Known, or the likeliest.
         focal_known: Hold it.
         tick: Called without argument each iteration.
+        begin: An earlier solve of the same tracks, to go on from with another focal length.
 
     Returns:
         None where there is no solve.
     """
     middle = np.asarray(size_px, dtype=float) / 2
-    found = _colmap(tracks, size_px, turn.keys, focal_px, focal_known)
+    found = None
+    if begin is None:
+        found = _colmap(tracks, size_px, turn.keys, focal_px, focal_known)
     k1, by = 0.0, "colmap"
     px = turning.centred(tracks, middle)
-    if found is not None:
+    if begin is not None:
+        by, k1, keys, point_of_track = begin.by, begin.k1, begin.way.keys, begin.way.point_of_track
+        if k1:
+            px = straighten(px, k1, focal_px / tracks.scale)
+        at = begin.way.cameras
+        cameras = bundle.Cameras(at.R[keys], at.c[keys], np.full(len(keys), np.log(focal_px / tracks.scale)))
+        cloud = begin.way.cloud
+    elif found is not None:
         keys, cameras, cloud, point_of_track, k1 = found
         corner = np.linalg.norm(middle) / (np.exp(cameras.log_f[0]) * tracks.scale)
         if abs(k1) * corner**3 * np.exp(cameras.log_f[0]) * tracks.scale < LENS_PX:
@@ -86,14 +98,15 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
     view = np.full(tracks.n_frames, -1)
     view[keys] = np.arange(len(keys))
     own = (view[tracks.frame] >= 0) & (point_of_track[tracks.track] >= 0)
-    sight = bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own])
+    sight = bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own],
+                         tracks.weight[tracks.track[own]])
     log_f0 = float(np.log(focal_px / tracks.scale))
     rules = bundle.Rules(True, "fixed" if focal_known else "shared", log_f0)
-    if by == "small motion":
+    if by == "small motion" and begin is None:
         # The first pushes: how far each point moves against the others tells near from far.
         begun = bundle.adjust(sight, cameras, cloud, replace(rules, focal="fixed"), 25, tick=tick)
         cameras, cloud = begun.cameras, begun.cloud
-    out = bundle.adjust(sight, cameras, cloud, rules, 25, tick=tick)
+    out = bundle.adjust(sight, cameras, cloud, rules, 25, 1e-5, tick)
     good = out.residual_px < STRAY_PX
     count = np.bincount(sight.point[good], minlength=len(cloud.d))
     keep_point = (count >= 2) & (out.cloud.r > 1e-4)
@@ -101,15 +114,15 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
         return None
     number = np.where(keep_point, np.cumsum(keep_point) - 1, -1)
     kept = good & keep_point[sight.point]
-    sight = bundle.Sight(sight.view[kept], number[sight.point[kept]], sight.px[kept])
+    sight = bundle.Sight(sight.view[kept], number[sight.point[kept]], sight.px[kept], sight.weight[kept])
     point_of_track = np.where(point_of_track >= 0, number[point_of_track], -1)
     cloud = bundle.Cloud(out.cloud.d[keep_point], out.cloud.r[keep_point])
-    out = bundle.adjust(sight, out.cameras, cloud, rules, 25, tick=tick)
+    out = bundle.adjust(sight, out.cameras, cloud, rules, 25, 1e-5, tick)
     if (out.cloud.r > 1e-9).sum() < LEAST_POINTS:
         return None
     out = _sized(out)
-    way = turning.Way(out.cameras, out.cloud, point_of_track, keys, turning._median(out.residual_px), out.log_f_sigma,
-                      False, np.zeros(0))
+    misfit = turning.misfit_of(sight, out.residual_px)
+    way = turning.Way(out.cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, False, np.zeros(0))
     way.cameras, way.registered = turning.all_frames(tracks, px, keys, out, point_of_track, turn.cameras.R, True, False,
                                                      np.asarray(time_s, dtype=float))
     return Structure(way, k1, _parallax(sight, out.cameras, out.cloud), by)
@@ -174,6 +187,7 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
             options.random_seed = SEED
             options.num_threads = 2
             options.ba_refine_focal_length = not focal_known
+            options.ba_refine_extra_params = False
             options.mapper.abs_pose_refine_focal_length = False
             options.mapper.abs_pose_refine_extra_params = False
             options.mapper.init_min_tri_angle = angle
@@ -191,8 +205,24 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
             models = pycolmap.incremental_mapping(path / "database.db", path, out, options)
             best = max(models.values(), key=lambda m: m.num_reg_images(), default=None)
             if best is not None and best.num_reg_images() >= max(LEAST_KEYS_SHARE * len(keys), 3):
+                _bend(pycolmap, best, focal_known)
                 return _read(best, tracks, keys, rows)
     return None
+
+
+def _bend(pycolmap, model, focal_known: bool) -> None:
+    """Let the lens distort, and keep that only where it explains the pictures clearly better."""
+    straight = model.compute_mean_reprojection_error()
+    bent = pycolmap.Reconstruction(model)
+    options = pycolmap.BundleAdjustmentOptions()
+    options.refine_focal_length = not focal_known
+    options.refine_extra_params = True
+    options.print_summary = False
+    options.ceres.solver_options.max_num_iterations = 40
+    pycolmap.bundle_adjustment(bent, options)
+    bent.update_point_3d_errors()
+    if bent.compute_mean_reprojection_error() < BENT_GAIN * straight:
+        pycolmap.bundle_adjustment(model, options)
 
 
 def _write_database(pycolmap, path: Path, tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, rows: list[slice],

@@ -138,7 +138,8 @@ def select(tracks: Tracks, px: np.ndarray, keys: np.ndarray, least: int = 2) -> 
     good = count >= least
     point_of_track = np.where(good, np.cumsum(good) - 1, -1)
     own &= good[tracks.track]
-    return bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own]), point_of_track
+    return bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own],
+                        tracks.weight[tracks.track[own]]), point_of_track
 
 
 def directions(sight: bundle.Sight, cameras: bundle.Cameras, n: int) -> np.ndarray:
@@ -176,7 +177,7 @@ def solve(tracks: Tracks, middle_px: np.ndarray, long_side_px: float, time_s: np
     out = bundle.adjust(sight, start, cloud, rules, 60, tick=tick)
     zoomed = bundle.adjust(sight, out.cameras, out.cloud,
                            bundle.Rules(False, "zoom", log_f0, 0.005 if focal_known else 0.22), 30, tick=tick)
-    misfit, with_zoom = _median(out.residual_px), _median(zoomed.residual_px)
+    misfit, with_zoom = misfit_of(sight, out.residual_px), misfit_of(sight, zoomed.residual_px)
     zooms = with_zoom < ZOOM_GAIN * misfit and np.ptp(zoomed.cameras.log_f) > ZOOM_LEAST
     if zooms:
         out, misfit = zoomed, with_zoom
@@ -184,7 +185,15 @@ def solve(tracks: Tracks, middle_px: np.ndarray, long_side_px: float, time_s: np
     return Way(cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, zooms, registered)
 
 
-def _median(residual: np.ndarray) -> float:
+SURE, LEAST_SURE = 0.99, 200
+"""The misfit is measured on corners whose place is sure, where there are at least so many observations of them."""
+
+
+def misfit_of(sight: bundle.Sight, residual: np.ndarray) -> float:
+    """Median residual of the sure corners, px."""
+    sure = sight.weight > SURE
+    if sure.sum() >= LEAST_SURE:
+        residual = residual[sure]
     return float(np.median(residual)) if len(residual) else np.inf
 
 
@@ -209,7 +218,7 @@ def all_frames(tracks: Tracks, px: np.ndarray, keys: np.ndarray, out: bundle.Out
     start = bundle.Cameras(between @ R, c, log_f)
     point = point_of_track[tracks.track]
     own = point >= 0
-    sight = bundle.Sight(tracks.frame[own].astype(int), point[own], px[own])
+    sight = bundle.Sight(tracks.frame[own].astype(int), point[own], px[own], tracks.weight[tracks.track[own]])
     cameras, known = bundle.register(sight, start, out.cloud, moves, zooms)
     count = np.bincount(sight.view, minlength=n)
     # With hardly a corner a registration is worse than none.

@@ -15,7 +15,7 @@ PLANE_TILT_DEG = 12.0
 """A plane more oblique than this to what the people say is up is no floor."""
 PLANE_OFF = 0.02
 """Of the camera's height over the plane: a point this near lies in it."""
-LEAST_PLANE_POINTS = 12
+LEAST_PLANE_POINTS = 20
 NEAR_FEET_DEG = 8.0
 """Points are worth more where feet are seen near by."""
 TRIALS = 800
@@ -31,6 +31,8 @@ class Plane:
     d: float
     count: int
     """Points that lie in it."""
+    sigma_deg: float = 0.0
+    """Spread of the normal, by how far and how thinly its points lie; points of one bump err alike."""
 
 
 def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np.ndarray, seed: int = 5) -> Plane | None:
@@ -95,7 +97,10 @@ def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np
     inside = np.abs(candidates @ n - d) < PLANE_OFF * height
     if inside.sum() < LEAST_PLANE_POINTS or n @ up < np.cos(np.radians(1.3 * PLANE_TILT_DEG)):
         return None
-    return Plane(n, d, int(inside.sum()))
+    values, _ = np.linalg.eigh(np.cov(candidates[inside].T))
+    # Ten points that err alike count as one.
+    sigma = np.sqrt(values[0] / values[1] / max(inside.sum() / 10, 1.0))
+    return Plane(n, d, int(inside.sum()), float(np.degrees(sigma)))
 
 
 def _near_feet(points: np.ndarray, centres: np.ndarray, feet: np.ndarray) -> np.ndarray:

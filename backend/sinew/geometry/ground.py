@@ -33,7 +33,8 @@ def up_in_camera(roll: float, pitch: float) -> np.ndarray:
 
 def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
             planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
-            sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+            sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None,
+            floor_sigma_deg: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Up direction, and the level on which each person's feet are planted.
 
     The cost holds: bodies stand upright on average (robustly, so that a bow or a fall does not tip the world), the
@@ -51,6 +52,7 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
         sides_c: (S, 3) where the right side of the picture points over the shot, for a camera that turns: its horizon
             stays level, so the axis of a pan is upright. Default: the first picture's own.
         floor_c: (3,) the normal of the floor's points, where structure from motion has seen it.
+        floor_sigma_deg: Its spread, as its points tell; a floor's own slope is added.
 
     Returns:
         Unit vector in camera axes, and per person the level along it, m (NaN for a person without planted feet).
@@ -77,7 +79,8 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
         prior = np.r_[roll if sides is None else _cauchy(sides @ up / np.sin(np.radians(ROLL_SIGMA_DEG))) * side_share,
                       x[1] / np.radians(PITCH_SIGMA_DEG)]
         if floor_c is not None:
-            prior = np.r_[prior, _cauchy(np.linalg.norm(up - floor_c) / np.radians(FLOOR_SIGMA_DEG)) * 2]
+            sigma = np.radians(np.hypot(FLOOR_SIGMA_DEG, floor_sigma_deg))
+            prior = np.r_[prior, _cauchy(np.linalg.norm(up - floor_c) / sigma)]
         lean = _cauchy(np.linalg.norm(axes_c - up, axis=1) / axis_sigma) * share
         levels = np.asarray(x[2:])
         flat = _cauchy((planted_c @ up - levels[planted_by]) / PLANTED_SIGMA_M) * np.sqrt(planted_weight)

@@ -31,7 +31,7 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     A camera that moves keeps its way as a whole: it is scaled by the feet on the floor that its points show, then turned
     and shifted in one piece.
     """
-    if camera.floor is not None:
+    if camera.floor is not None and camera.scale_source != "file":
         camera = _scaled(model, camera, subjects)
     T_wc = np.asarray(camera.T_wc, dtype=float)
     T_cw = np.linalg.inv(T_wc[0])
@@ -51,7 +51,7 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
     floor_c = None if camera.floor is None else T_cw[:3, :3] @ camera.floor[:3]
     up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), *lines,
-                         _sides(sides), floor_c)
+                         _sides(sides), floor_c, 0.0 if camera.floor is None else float(camera.floor[4]))
     levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
     under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
     standing = np.nonzero(np.isfinite(levels))[0]
@@ -114,8 +114,13 @@ def _scaled(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
     points = camera.points
     if points is not None:
         points = replace(points, position_m=first + factor * (points.position_m - first))
-    floor = np.r_[plane.n, plane.n @ first + factor * (plane.d - plane.n @ first)]
-    return replace(camera, T_wc=moved, points=points, floor=floor)
+    floor = np.r_[plane.n, plane.n @ first + factor * (plane.d - plane.n @ first), camera.floor[4]]
+    given = camera.given
+    if given is not None:
+        grown = np.eye(4)
+        grown[:3, :3], grown[:3, 3] = factor * np.eye(3), (1 - factor) * first
+        given = given @ np.linalg.inv(grown)
+    return replace(camera, T_wc=moved, points=points, floor=floor, given=given)
 
 
 def _onto_floor(model: Model, s: Subject, eyes: np.ndarray, level: float) -> None:
@@ -148,8 +153,9 @@ def _transform(camera: Camera, subjects: list[Subject], T: np.ndarray) -> Camera
         points = replace(points, position_m=points.position_m @ T[:3, :3].T + T[:3, 3])
     if floor is not None:
         n = T[:3, :3] @ floor[:3]
-        floor = np.r_[n, floor[3] + n @ T[:3, 3]]
-    return replace(camera, T_wc=T @ np.asarray(camera.T_wc, dtype=float), points=points, floor=floor)
+        floor = np.r_[n, floor[3] + n @ T[:3, 3], floor[4]]
+    given = None if camera.given is None else camera.given @ np.linalg.inv(T)
+    return replace(camera, T_wc=T @ np.asarray(camera.T_wc, dtype=float), points=points, floor=floor, given=given)
 
 
 def settle(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:

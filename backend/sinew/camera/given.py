@@ -1,0 +1,224 @@
+"""A camera that the user has solved already: COLMAP's model (text or binary), or a `sinew-camera` JSON.
+
+The JSON is what the add-on writes from an animated Blender camera or from a movie clip's tracked one:
+
+    {"format": "sinew-camera", "version": [1, 0], "size_px": [1920, 1080], "frame": [0, 1, 2, ...],
+     "T_wc": [[[4 x 4]], ...], "K": [[[3 x 3]], ...], "distortion": [k1, k2, p1, p2, k3], "unit_m": 1.0}
+
+`frame` is the index in the source from 0; the camera is OpenCV's (x right, y down, z forward); the world is any
+right-handed one, in units of `unit_m` metres (left out or null: unknown, the people tell); `distortion` may be left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sinew_take.errors import InputError
+
+from ..flow import Shot
+from ..geometry import rotations as rot
+
+FORMAT = "sinew-camera"
+LONGEST_GAP = 12
+"""Frames between two given ones that are filled."""
+SAME_SHAPE = 0.01
+"""Relative difference of the sides' ratio up to which a size is the clip's, only larger or smaller."""
+MOST_BYTES = 200_000_000
+_MODELS = {"SIMPLE_PINHOLE": (0, 0, 1, 2, ()), "PINHOLE": (0, 1, 2, 3, ()), "SIMPLE_RADIAL": (0, 0, 1, 2, (3,)),
+           "RADIAL": (0, 0, 1, 2, (3, 4)), "OPENCV": (0, 1, 2, 3, (4, 5, 6, 7))}
+"""COLMAP's model -> which of its parameters are fx, fy, cx, cy and OpenCV's distortion."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A camera for every frame of a shot, in the user's world."""
+
+    T_wc: np.ndarray
+    """(T, 4, 4)"""
+    K: np.ndarray
+    """(T, 3, 3) px of the shot's upright picture."""
+    distortion: np.ndarray
+    """(5,)"""
+    unit_m: float | None
+    points: np.ndarray
+    """(P, 3) in the user's world; may be empty."""
+    color: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Read:
+    frame: np.ndarray
+    T_wc: np.ndarray
+    K: np.ndarray
+    size_px: tuple[int, int]
+    distortion: np.ndarray
+    unit_m: float | None
+    points: np.ndarray
+    color: np.ndarray
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a camera file, or of the files of a model's folder. InputError where it cannot be read."""
+    h = hashlib.sha256()
+    try:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if file.is_file():
+                h.update(file.name.encode())
+                h.update(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"The camera file {path.name} cannot be read ({error.strerror or error}); choose another "
+                         "--camera-file.") from None
+    return h.hexdigest()
+
+
+def read_camera(path: Path, shot: Shot) -> Given:
+    """Read a camera for a shot.
+
+    Args:
+        path: A COLMAP model's folder, or a JSON of this module's format.
+        shot: The shot it must belong to.
+
+    Raises:
+        InputError: One sentence: unreadable, of another size, or of other frames.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"There is no camera file {path}; give the folder of a COLMAP model or a sinew-camera .json.")
+    read = _colmap(path) if path.is_dir() else _json(path)
+    width, height = shot.info.size_px
+    scale = width / read.size_px[0]
+    if abs(read.size_px[1] * scale / height - 1) > SAME_SHAPE:
+        raise InputError(f"{path.name} is the camera of a {read.size_px[0]}x{read.size_px[1]} picture, and "
+                         f"{shot.info.path.name} is {width}x{height}; give the camera of this clip.")
+    wanted = np.asarray(shot.frame, dtype=int)
+    have = np.isin(wanted, read.frame)
+    if not have.any() or _longest_gap(have) > LONGEST_GAP:
+        raise InputError(f"{path.name} holds a camera for {int(have.sum())} of the {len(wanted)} frames (its frames are "
+                         f"{int(read.frame.min())} to {int(read.frame.max())}, the shot's {wanted[0]} to {wanted[-1]}); "
+                         "give the camera of this clip.")
+    T, K = _at(read, wanted)
+    K = K * np.array([scale, scale, 1.0])[:, None]
+    return Given(T, K, read.distortion, read.unit_m, read.points, read.color)
+
+
+def _longest_gap(have: np.ndarray) -> int:
+    longest = run = 0
+    for h in have:
+        run = 0 if h else run + 1
+        longest = max(longest, run)
+    return longest
+
+
+def _at(read: _Read, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cameras at source frames, those between filled by even turns and moves; ends carry on."""
+    order = np.argsort(read.frame)
+    frame, T, K = read.frame[order], read.T_wc[order], read.K[order]
+    after = np.clip(np.searchsorted(frame, wanted, side="left"), 0, len(frame) - 1)
+    before = np.where(frame[after] == wanted, after, np.maximum(after - 1, 0))
+    after = np.where(wanted > frame[-1], before, after)
+    span = np.maximum(frame[after] - frame[before], 1)
+    u = np.clip((wanted - frame[before]) / span, 0, 1)
+    A, B = T[before], T[after]
+    out = A.copy()
+    turn = rot.log(B[:, :3, :3] @ np.swapaxes(A[:, :3, :3], 1, 2))
+    out[:, :3, :3] = rot.exp(u[:, None] * turn) @ A[:, :3, :3]
+    out[:, :3, 3] = A[:, :3, 3] + u[:, None] * (B[:, :3, 3] - A[:, :3, 3])
+    return out, K[before] + u[:, None, None] * (K[after] - K[before])
+
+
+def _json(path: Path) -> _Read:
+    wrong = f"{path.name} is no {FORMAT} file"
+    what = "export the camera again from the add-on, or give the folder of a COLMAP model"
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{wrong} (it is larger than {MOST_BYTES // 1_000_000} MB); {what}.")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise InputError(f"{wrong} (it is not JSON text); {what}.") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise InputError(f"{wrong}; {what}.")
+    version = data.get("version")
+    if not isinstance(version, list) or not version or version[0] != 1:
+        raise InputError(f"{path.name} is of a newer version of {FORMAT} than this one reads; update Sinew or {what}.")
+    try:
+        frame = np.array(data["frame"], dtype=int)
+        T = np.array(data["T_wc"], dtype=float)
+        K = np.array(data["K"], dtype=float)
+        size = tuple(int(v) for v in data["size_px"])
+        distortion = np.zeros(5)
+        given = np.array(data.get("distortion") or [], dtype=float).ravel()
+        distortion[:len(given)] = given
+        unit = data.get("unit_m")
+        unit = None if unit is None else float(unit)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{wrong} ({type(error).__name__}: {error}); {what}.") from None
+    n = len(frame)
+    fits = (n > 0 and frame.ndim == 1 and T.shape == (n, 4, 4) and K.shape == (n, 3, 3) and len(size) == 2
+            and min(size) > 0 and len(np.unique(frame)) == n)
+    if not fits:
+        raise InputError(f"{path.name} does not hold as many T_wc (4x4) and K (3x3) as frames; {what}.")
+    _checked(path, T, K, distortion, what)
+    if unit is not None and not 1e-6 < unit < 1e6:
+        raise InputError(f"{path.name} has units of {unit:g} m, which cannot be; {what}.")
+    return _Read(frame, T, K, size, distortion, unit, np.zeros((0, 3)), np.zeros((0, 3)))
+
+
+def _checked(path: Path, T: np.ndarray, K: np.ndarray, distortion: np.ndarray, what: str) -> None:
+    R = T[:, :3, :3]
+    rigid = (np.isfinite(T).all() and np.isfinite(K).all() and np.isfinite(distortion).all()
+             and np.abs(R @ np.swapaxes(R, 1, 2) - np.eye(3)).max() < 1e-3 and (np.linalg.det(R) > 0).all())
+    if not rigid:
+        raise InputError(f"{path.name} holds matrices that are no camera's (not rigid, or not finite); {what}.")
+    if (K[:, 0, 0] <= 0).any() or (K[:, 1, 1] <= 0).any():
+        raise InputError(f"{path.name} holds a focal length that is not above 0; {what}.")
+
+
+def _colmap(path: Path) -> _Read:
+    import pycolmap
+
+    what = "give the folder that holds cameras, images and points3D (.bin or .txt)"
+    names = {f.name for f in path.iterdir()}
+    if not ({"cameras.bin", "images.bin", "points3D.bin"} <= names or {"cameras.txt", "images.txt", "points3D.txt"} <= names):
+        raise InputError(f"{path.name} is no COLMAP model; {what}.")
+    pycolmap.logging.minloglevel = 3
+    try:
+        model = pycolmap.Reconstruction(str(path))
+        images = [i for i in model.images.values() if i.has_pose]
+    except Exception as error:
+        raise InputError(f"The COLMAP model in {path.name} cannot be read ({str(error).splitlines()[0][:120]}); {what}."
+                         ) from None
+    if not images:
+        raise InputError(f"The COLMAP model in {path.name} has no image with a pose; {what}.")
+    images.sort(key=lambda i: i.name)
+    numbers = [re.findall(r"\d+", Path(i.name).stem) for i in images]
+    if not all(numbers):
+        raise InputError(f"The images of the COLMAP model in {path.name} have no frame numbers in their names (such as "
+                         "000012.png), so they cannot be told apart; name them by frame.")
+    frame = np.array([int(n[-1]) for n in numbers])
+    if frame.min() == 1 and 0 not in frame:
+        frame = frame - 1  # ffmpeg and most exporters count pictures from 1
+    T, K = np.tile(np.eye(4), (len(images), 1, 1)), np.tile(np.eye(3), (len(images), 1, 1))
+    distortion, size = np.zeros(5), None
+    for k, image in enumerate(images):
+        camera = model.cameras[image.camera_id]
+        if camera.model_name not in _MODELS:
+            raise InputError(f"The COLMAP model in {path.name} uses {camera.model_name}, which a take cannot hold; "
+                             f"use one of {', '.join(_MODELS)}.")
+        fx, fy, cx, cy, bend = _MODELS[camera.model_name]
+        p = np.asarray(camera.params)
+        K[k, 0, 0], K[k, 1, 1], K[k, 0, 2], K[k, 1, 2] = p[fx], p[fy], p[cx], p[cy]
+        if k == 0:
+            size = (int(camera.width), int(camera.height))
+            distortion[:len(bend)] = p[list(bend)]
+        m = image.cam_from_world().matrix()
+        T[k, :3, :3], T[k, :3, 3] = m[:, :3].T, -m[:, :3].T @ m[:, 3]
+    _checked(path, T, K, distortion, what)
+    points = np.array([p.xyz for p in model.points3D.values()]).reshape(-1, 3)
+    color = np.array([p.color for p in model.points3D.values()], dtype=float).reshape(-1, 3) / 255
+    return _Read(frame, T, K, size, distortion, None, points, color)
