@@ -258,7 +258,9 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
         subjects.append(take_format.Subject(info, arrays, own.body, cloud, m.track.masks, _detections(m.track),
                                             own.extra))
     rate = shot.info.rate
-    notes = _named(notes + solved.notes + [note for m in motions for note in m.notes], motions)
+    hiding, said = people.compared([m.track for m in motions], np.asarray(solved.T_wc, float)[:, :3, 3],
+                                   [m.arrays["root_m"] for m in motions], shot.info.size_px)
+    notes = _named(notes + solved.notes + [note for m in motions for note in m.notes] + said, motions)
     first = int(shot.frame[0])
     meta = {
         "format": take_format.FORMAT, "version": list(TAKE_VERSION), "laws": LAWS,
@@ -278,7 +280,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                    "focal_px": round(float(solved.K[0, 0, 0]), 2),
                    **({} if solved.given is None else {"T_given_take": solved.given.tolist()})},
         "subjects": [s.info for s in subjects],
-        "report": _report(shot, motions, subjects, progress),
+        "report": {**_report(shot, motions, subjects, progress), "hiding": _by_id(hiding, subjects)},
         "notes": list(dict.fromkeys(notes)),
     }
     shot_arrays = {"time_s": shot.time_s.astype(np.float64), "frame": shot.frame.astype(np.int32),
@@ -290,6 +292,10 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                   "color": solved.points.color.astype(np.float32),
                   "confidence": solved.points.confidence.astype(np.float32)}
     return take_format.Take(meta, shot_arrays, subjects, points)
+
+
+def _by_id(hiding: list[dict], subjects: list[take_format.Subject]) -> list[dict]:
+    return [{**row, "front": subjects[row["front"]].id, "back": subjects[row["back"]].id} for row in hiding]
 
 
 def _detections(track: flow.Track) -> dict[str, np.ndarray]:

@@ -11,6 +11,10 @@ from .start import finite_track
 
 LONGEST_GAP_S = 0.5
 """A gap up to this long is filled by smoothness; over a longer one the person is not present."""
+LONGEST_HIDDEN_S = 1.5
+"""The same where somebody else stands in front: the person is there, only not seen."""
+MOSTLY = 0.6
+"""Share of a gap's frames in which the person must be hidden."""
 LEAST_KEYPOINTS = 6
 
 
@@ -47,7 +51,8 @@ def solved_frames(shot: Shot, track: Track) -> Frames:
         return Frames(empty, empty.astype(bool), empty.astype(bool))
     index, joined = [known[0]], [False]
     for a, b in zip(known[:-1], known[1:], strict=True):
-        whole = time[b] - time[a] <= LONGEST_GAP_S or b == a + 1
+        whole = time[b] - time[a] <= LONGEST_GAP_S or b == a + 1 or (
+            track.hidden is not None and time[b] - time[a] <= LONGEST_HIDDEN_S and track.hidden[a + 1:b].mean() >= MOSTLY)
         span = range(a + 1, b + 1) if whole else [b]
         index.extend(span)
         joined.extend([whole] * len(span))

@@ -6,5 +6,6 @@ put right (`swaps`), the crops made into one pose (`combine`), and what is no pe
 """
 
 from .find import find_people
+from .hiding import compared
 
-__all__ = ["find_people"]
+__all__ = ["compared", "find_people"]

@@ -13,6 +13,7 @@ from .. import video
 from ..flow import People, Report, Shot, Track, nothing
 from .combine import LIMBS, Combined, combine
 from .crops import MARGIN
+from .hiding import mark_hidden
 from .link import linked
 from .looks import Eyes
 from .tracker import Tracker, Tracklet, follow
@@ -94,6 +95,7 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
         kept = kept[:most]
     tracks = [_track(f"person_{i + 1}", person, found, shot, looked_px, grid)
               for i, (_, person, found) in enumerate(kept)]
+    mark_hidden(tracks)
     for track, (_, _, found) in zip(tracks, kept):
         turned = found.exchanged.any(1).mean()
         if turned > 0.05:
