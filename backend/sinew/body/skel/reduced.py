@@ -86,8 +86,10 @@ class ReducedSkel:
         self._base = np.array([r[1] for r in rows]) @ TO_REST.T
         self._by_shape = np.einsum("xy,cyb->cxb", TO_REST, np.array([r[2] for r in rows]))
         self._by_pose = np.einsum("xy,cyf->cxf", TO_REST, np.array([r[3] for r in rows]))
-        self._by_driver = [(j, np.ascontiguousarray(self._by_pose[:, :, 9 * (s - 1):9 * s]).reshape(-1, 9))
-                           for s, j in _DRIVEN]
+        # (n, 3 C, 9): what the turn of each driving joint does to every row; its coordinates, three slots a joint.
+        self._by_driver = np.stack([self._by_pose[:, :, 9 * (s - 1):9 * s].reshape(-1, 9) for s, _ in _DRIVEN])
+        slots = [(3 * n + i, d) for n, (_, j) in enumerate(_DRIVEN) for i, d in enumerate(sk.JOINTS[j].dofs)]
+        self._slots, self._driven_dofs = np.array([s for s in slots if s[1] >= 3]).T
         self._feature = [(slice(9 * (s - 1), 9 * s), j) for s, j in _DRIVEN]
         c = len(rows)
         gather = np.zeros((self.n_points, c))
@@ -174,11 +176,13 @@ class ReducedSkel:
         C = TO_REST
         axis_local = np.einsum("dyx,dy->dx", turn[parents[joint]], axis)
         flat_turn = (C.T @ (rot.cross_matrix(axis_local) @ local[joint]) @ C).reshape(len(joint), 9)
-        at = turn[self._joint]
-        for j, by in self._by_driver:
-            own = [d for d in sk.JOINTS[j].dofs if d >= 3]
-            moved = (by @ flat_turn[[d - 3 for d in own]].T).reshape(len(rows), 3, len(own))
-            out[..., own] += (self._gather @ (at @ moved).reshape(len(rows), -1)).reshape(self.n_points, 3, len(own))
+        n, c = len(self._by_driver), len(rows)
+        by_slot = np.zeros((3 * n, 9))
+        by_slot[self._slots] = flat_turn[self._driven_dofs - 3]
+        moved = self._by_driver @ np.swapaxes(by_slot.reshape(n, 3, 9), 1, 2)  # (n, 3 C, 3)
+        moved = np.moveaxis(moved.reshape(n, c, 3, 3), 0, 2).reshape(c, 3, 3 * n)
+        moved = (turn[self._joint] @ moved).reshape(c, -1)
+        out[..., self._driven_dofs] += (self._gather @ moved).reshape(self.n_points, 3, 3 * n)[..., self._slots]
         # The whole body.
         total = self._share[0][:, None]  # 1 up to the weights' own rounding
         out[..., TURN] = -rot.cross_matrix(x - total * state.root_m)
