@@ -68,4 +68,19 @@ class SINEW_PT_body_details(_OfBody, bpy.types.Panel):
     names = FLESH_SLIDERS[N_NAMED:]
 
 
-CLASSES = (SINEW_PT_body, SINEW_PT_body_bones, SINEW_PT_body_flesh, SINEW_PT_body_details)
+class SINEW_PT_export(_Sidebar, bpy.types.Panel):
+    bl_label = "Export"
+    bl_parent_id = "SINEW_PT_selected"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context):
+        return person(context.object) is not None
+
+    def draw(self, context):
+        column = self.layout.column(align=True)
+        column.operator("sinew.export_person", text="FBX, glTF or USD…", icon="EXPORT")
+        column.operator("sinew.make_export_rig", text="Export Skeleton…", icon="OUTLINER_OB_ARMATURE")
+
+
+CLASSES = (SINEW_PT_body, SINEW_PT_body_bones, SINEW_PT_body_flesh, SINEW_PT_body_details, SINEW_PT_export)

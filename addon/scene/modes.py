@@ -50,3 +50,17 @@ def edit_mode(context: bpy.types.Context, armature: bpy.types.Object) -> Iterato
             view_layer.objects.active = before
         if was_posing:
             bpy.ops.object.mode_set(mode="POSE")
+
+
+@contextmanager
+def at_rest(armature: bpy.types.Object) -> Iterator[None]:
+    """Mute the modifiers of what hangs on an armature: changes of mode or frame would evaluate all of it each time (0.2 s
+    with 100 000 splats)."""
+    muted = [m for child in armature.children for m in child.modifiers if m.show_viewport]
+    for modifier in muted:
+        modifier.show_viewport = False
+    try:
+        yield
+    finally:
+        for modifier in muted:
+            modifier.show_viewport = True
