@@ -138,7 +138,8 @@ def tracks_of(detections: Detections, frames: np.ndarray, size_px: tuple[int, in
             if s.landmarks_m is not None:
                 given[slot[s.frame]] = s.landmarks_m
         confidence = np.nan_to_num(px[..., 2])
-        present = (confidence > 0.1).sum(1) >= 6
+        landmarks = lift(px, (confidence > 0.1).sum(1) >= 6)
+        present = np.isfinite(landmarks).all((1, 2))
         if present.sum() < 2:
             continue
         sure = np.where((confidence > 0.1)[..., None], px[..., :2], np.nan)
@@ -147,7 +148,7 @@ def tracks_of(detections: Detections, frames: np.ndarray, size_px: tuple[int, in
         margin = 0.08 * (box[:, 3] - box[:, 1])
         box += margin[:, None] * np.array([-1, -1, 1, 1])
         px[~present] = np.nan
-        landmarks = np.where(np.isfinite(given).all((1, 2), keepdims=True), given, lift(px, present))
+        landmarks = np.where(np.isfinite(given).all((1, 2), keepdims=True), given, landmarks)
         track = flow.Track("", present, px, np.zeros((n, len(KEYPOINTS))), landmarks, box, _box_masks(box, present, size_px))
         weight = float(((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]))[present].sum())
         found.append((weight, track))
@@ -197,7 +198,8 @@ def lift(px: np.ndarray, present: np.ndarray) -> np.ndarray:
     facing = np.full((len(px), 2), np.nan)
     for t in np.nonzero(present)[0]:
         size[t] = _pixels_per_metre(px[t])
-        facing[t] = _facing(px[t], size[t])
+        if np.isfinite(size[t]):
+            facing[t] = _facing(px[t], size[t])
     if not np.isfinite(size).any():
         return out
     known = np.nonzero(np.isfinite(size))[0]
@@ -220,7 +222,8 @@ def _pixels_per_metre(px: np.ndarray) -> float:
             way = _pair(px, f"{a}_{s}", f"{b}_{s}")
             if way is not None:
                 ratios.append(np.linalg.norm(way) / length)
-    return float(np.percentile(ratios, 75)) if ratios else np.nan
+    size = float(np.percentile(ratios, 75)) if ratios else 0.0
+    return size if size > 1.0 else np.nan
 
 
 def _facing(px: np.ndarray, size: float) -> np.ndarray:

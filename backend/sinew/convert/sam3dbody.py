@@ -63,11 +63,9 @@ def read(content, name: str) -> Detections:
     if len(frames) > MOST_FRAMES:
         raise InputError(f"{name} has {len(frames)} frames, more than the {MOST_FRAMES} that one take can hold; convert a "
                          "shorter range.")
-    seen = [_person(frame, person, f"{name}, frame {frame},") for frame, people in frames for person in people]
-    if not seen:
-        raise InputError(f"{name} holds nobody; convert a result in which somebody was found.")
-    if len({s.frame for s in seen}) < 2:
+    if len(frames) < 2:
         raise InputError(f"{name} holds a single picture; a take needs the people of two frames or more in one file.")
+    seen = [_person(frame, person, f"{name}, frame {frame},") for frame, people in frames for person in people]
     return Detections("SAM 3D Body", seen, notes=[
         "SAM 3D Body's own rig (MHR) is not read: its 70 keypoints and their depth were fitted by our skeleton."])
 
@@ -75,10 +73,12 @@ def read(content, name: str) -> Detections:
 def _person(frame: int, person: dict, where: str) -> Seen:
     flat = array(person, "pred_keypoints_2d", where, (70, 2))
     solid = array(person, "pred_keypoints_3d", where, (70, 3))
-    array(person, "pred_cam_t", where)
+    place = array(person, "pred_cam_t", where, (3,))
     px = ours(np.concatenate([flat, np.ones((70, 1))], 1))
     focal = float(array(person, "focal_length", where).ravel()[0]) if "focal_length" in person else None
     landmarks = lift(px[None], np.ones(1, bool))[0]
+    if not np.isfinite(landmarks).all():  # every keypoint on one spot is no person
+        return Seen(frame, np.zeros_like(px))
     landmarks[:, 2] -= DEPTH_BIAS_M
     known = [name for name in KEYPOINTS if name in ORDERS[70]]
     index, own = [K[n] for n in known], solid[[ORDERS[70][n] for n in known]]
@@ -87,4 +87,9 @@ def _person(frame: int, person: dict, where: str) -> Seen:
     R, t, _ = rot.align(landmarks[index], own - hips)
     landmarks = landmarks @ R.T + t
     landmarks[index] = own - hips
+    # From the camera's axes into those of a crop round the person, as `flow.Track.landmarks_m` has them.
+    ahead = own + place
+    ray = np.r_[(ahead[:, :2] / np.maximum(ahead[:, 2:], 1e-3)).mean(0), 1.0]
+    landmarks = landmarks @ rot.between(np.array([0.0, 0.0, 1.0]), ray)
+    landmarks[:, 2] += DEPTH_BIAS_M
     return Seen(frame, px, None, landmarks, focal)
