@@ -52,7 +52,7 @@ def examine(found: model_files.Found, gender: str | None = None) -> None:
 def make(model: SmplModel, betas: np.ndarray, free: FreeBody, guide_m: np.ndarray) -> Rested:
     """The model's shape in our rest pose, by the `smplx` package where the user has installed it."""
     shaped = None
-    if smplx_package.is_installed():
+    if smplx_package.is_installed() and not np.any(np.asarray(betas)[10:]):
         shaped = smplx_package.evaluate(model, betas[:10], np.zeros((len(model.parents), 3)))
     return into_rest(model, betas, guide_m, free.joint_frames, shaped)
 

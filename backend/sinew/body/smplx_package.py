@@ -31,7 +31,7 @@ def evaluate(model: SmplModel, betas: np.ndarray, rotations: np.ndarray, express
 
     Args:
         model: As read by `smpl_files`.
-        betas: (<= B,)
+        betas: (<= B,); of SMPL-X only the first ten may be other than 0.
         rotations: (J, 3) axis-angle against the parent, SMPL's axes, root first; hands against a flat hand.
         expression: (X,), SMPL-X only.
 
@@ -69,10 +69,12 @@ def evaluate(model: SmplModel, betas: np.ndarray, rotations: np.ndarray, express
                 out = body(**pose)
             else:
                 n = model.expression_dirs_m.shape[2]
-                if len(betas) > 10 or n > 10:
+                if betas[10:].any() or n > 10:
                     raise ValueError("The package is handed at most 10 shape and 10 expression directions.")
+                betas = betas[:10]
                 dirs = np.zeros((*model.template_m.shape, 20))
-                dirs[:, :, : len(betas)], dirs[:, :, 10: 10 + n] = model.shape_dirs_m, model.expression_dirs_m
+                dirs[:, :, : len(betas)] = model.shape_dirs_m[:, :, : len(betas)]
+                dirs[:, :, 10: 10 + n] = model.expression_dirs_m
                 data |= {"shapedirs": dirs, "lmk_faces_idx": np.zeros(1, np.int64), "lmk_bary_coords": np.eye(3)[:1]}
                 with tempfile.TemporaryDirectory() as folder:
                     path = Path(folder) / "SMPLX_NEUTRAL.npz"
