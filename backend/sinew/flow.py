@@ -55,14 +55,16 @@ class Shot:
 
 @dataclass(frozen=True)
 class PosePrior:
-    """A network's guess of one person's pose, as the start of the fit."""
+    """A network's guess of one person's pose: the start of the fit, and its word on depth in place of the detector's."""
 
     q: np.ndarray
     """(T, 46) rad; 0 where not ok. The pelvis is in the network's camera axes, see `prior.pelvis_in_camera`."""
     shape: np.ndarray
     """Of the network's own body; the free body's shape is solved from the take."""
     ok: np.ndarray
-    """(T,) bool"""
+    """(T,) bool: there is a guess."""
+    looked: np.ndarray
+    """(T,) bool: the network looked at this frame; elsewhere the guess is taken from between."""
     source: str
     """The network's name."""
 

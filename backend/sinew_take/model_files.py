@@ -55,7 +55,7 @@ MODEL_SETS = (
              (ModelFile("smplh_male", ("SMPLH_MALE.pkl", "SMPLH_MALE.npz")),
               ModelFile("smplh_female", ("SMPLH_FEMALE.pkl", "SMPLH_FEMALE.npz")),
               ModelFile("smplh_neutral", ("SMPLH_NEUTRAL.npz", "SMPLH_NEUTRAL.pkl"))), any_of=True),
-    ModelSet("hsmr", "HSMR", "the HSMR network as the start of the solve",
+    ModelSet("hsmr", "HSMR", "the HSMR network's poses as the start of the solve and its depth",
              "https://huggingface.co/IsshikiHugh/HSMR-data_inputs",
              "code MIT; predicts SKEL, whose terms are Max Planck's non-commercial ones",
              (ModelFile("hsmr_checkpoint", ("hsmr.ckpt",)),)),

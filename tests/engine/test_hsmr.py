@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sinew import flow, prior
-from sinew.motion.from_prior import within_limits
+from sinew.motion.from_prior import as_landmarks, within_limits
 from sinew.networks.hsmr import crops, run
 from sinew.networks.hsmr import network as net
 from sinew_take import model_files
@@ -227,13 +227,18 @@ def test_the_start_takes_the_prior_with_the_true_camera():
     ok = np.arange(n) != 2
     track = flow.Track("person_1", np.ones(n, bool), np.concatenate([px, np.ones((n, 33, 1))], -1), np.zeros((n, 33)),
                        points - points[:, 23:25].mean(1, keepdims=True), np.zeros((n, 4)), {},
-                       prior=flow.PosePrior(np.where(ok[:, None], said, 0), np.zeros(10), ok, "hsmr"))
+                       prior=flow.PosePrior(np.where(ok[:, None], said, 0), np.zeros(10), ok, ok, "hsmr"))
     state = start.first_state(track, np.arange(n), view, model, shape, np.zeros((n, 5)))
     assert np.abs(state.pelvis - turn)[ok].max() < 1e-9
     assert np.abs(state.q - q)[ok, 3:].max() < 1e-9
     assert np.abs(state.root_m - root)[ok].max() < 1e-6
     assert np.abs(state.q - q)[2, 3:].max() > .01  # there the detector's landmarks speak
+    track.landmarks_m = as_landmarks(track.prior, track.landmarks_m * .5, model)
+    deep = start.landmarks_in_camera(track, view.K)
+    assert np.abs(deep - (points - points[:, 23:25].mean(1, keepdims=True)))[ok].max() < 1e-6
+    assert np.isfinite(deep[2]).all() and np.abs(deep[2] - points[2] + points[2, 23:25].mean(0)).max() > .1
     track.prior = None
+    track.landmarks_m = points - points[:, 23:25].mean(1, keepdims=True)
     plain = start.first_state(track, np.arange(n), view, model, shape, np.zeros((n, 5)))
     assert np.array_equal(plain.q[2], state.q[2]) and np.array_equal(plain.root_m[2], state.root_m[2])
 
@@ -283,7 +288,7 @@ def test_through_the_whole_run(tmp_path, tmp_path_factory, models):
     pipeline.reconstruct(request("with", hsmr="on", hsmr_flip=True), cache, events.append, StopRequest())
     meta = json.loads((tmp_path / "with/take.json").read_text())
     assert meta["producer"]["providers"]["pose_start"] == "hsmr"
-    assert any("HSMR guessed the start of the poses from every frame, with mirrored crops" in n for n in meta["notes"])
+    assert any("HSMR guessed the poses from every frame, with mirrored crops" in n for n in meta["notes"])
     assert meta["report"]["people"][0]["limit_violations"] == 0
     fractions = [e.fraction for e in events if getattr(e, "stage", "") == "people" and hasattr(e, "fraction")]
     assert fractions == sorted(fractions) and fractions[-1] < .7  # the bar waits, and does not count the stage twice

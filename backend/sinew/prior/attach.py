@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from sinew_take.free_body import FreeBody
 
 from ..cache import key
@@ -16,9 +18,9 @@ Cached = Callable[..., object]
 """cached(stage, entry, make(report), extra) of the run."""
 
 
-def attach_poses(shot: Shot, found: People, checkpoint: Path | None, people_key: str, device: str, mode: str, flip: bool,
-                 cached: Cached) -> tuple[str, list[str]]:
-    """Hang HSMR's guess on every track.
+def attach_poses(shot: Shot, found: People, asset: FreeBody, checkpoint: Path | None, people_key: str, device: str,
+                 mode: str, flip: bool, cached: Cached) -> tuple[str, list[str]]:
+    """Hang HSMR's guess on every track, and put it into the place of the detector's landmarks where it looked.
 
     Returns:
         The key that stands for people with it, and sentences; the key as it was where there is no checkpoint.
@@ -29,8 +31,13 @@ def attach_poses(shot: Shot, found: People, checkpoint: Path | None, people_key:
     entry = key("prior", people_key, state.st_size, state.st_mtime_ns, mode, flip, device)
     priors, said = cached("people", entry, lambda report: list(pose_priors(
         shot, found, checkpoint, device, mode, flip, report)), extra=True)
+    from ..motion.from_prior import as_landmarks
+    from ..motion.model import make_model
+
+    model = make_model(asset)
     for track, own in zip(found.tracks, priors, strict=True):
         track.prior = own
+        track.landmarks_m = as_landmarks(own, track.landmarks_m, model).astype(np.float32)
     return entry, list(said)
 
 

@@ -107,11 +107,12 @@ def pose_priors(shot: Shot, people: People, checkpoint: Path, device: str = "aut
                 lost += 1
     priors = []
     for i, track in enumerate(people.tracks):
+        looked = np.isfinite(q[i]).all(1)
         filled, ok = _between(q[i], shot.time_s, np.asarray(track.present, dtype=bool))
         shape = np.median(betas[i], axis=0) if betas[i] else np.zeros(10)
-        priors.append(PosePrior(filled, shape, ok, "hsmr"))
+        priors.append(PosePrior(filled, shape, ok, looked & ok, "hsmr"))
     each = "every frame" if step == 1 else f"every {step}th frame, because it runs on the processor (--hsmr on takes all)"
-    what = "HSMR guessed the start of the poses from " + each + (", with mirrored crops" if flip else "") + "."
+    what = "HSMR guessed the poses from " + each + (", with mirrored crops" if flip else "") + "."
     notes = [what]
     if lost:
         notes.append(f"HSMR gave no finite numbers for {lost} of {total} crops; there the start is the detector's.")
