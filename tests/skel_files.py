@@ -40,8 +40,8 @@ def content(gender: str = "male") -> dict:
     new = np.empty(N_SKIN, int)
     new[order] = np.arange(N_SKIN)
     faces = new[faces]
-    # Ten directions: lengths of the parts first, then the largest of the flesh.
-    chosen = [*range(12, 21), 0]
+    # Ten directions: two of the flesh, then the lengths of the parts but the foot.
+    chosen = [1, 2, *range(12, 20)]
     dirs = np.stack([body.shape_dirs[b][which].astype(float) @ TO_SKEL.T for b in chosen], -1)
     joint_dirs = np.stack([body.joint_dirs[b].astype(float) @ TO_SKEL.T for b in chosen], -1)
     weight = np.zeros((N_SKIN, 24))

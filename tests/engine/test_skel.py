@@ -13,7 +13,7 @@ from sinew.body import providers
 from sinew.body.skel import representation
 from sinew.body.skel.forward import TO_REST, Skel
 from sinew.body.skel.model_file import check_skel, read_skel
-from sinew.body.skel.person import few, fit_betas
+from sinew.body.skel.person import few, fit_betas, measure
 from sinew_take import free_body, laws, model_files
 from sinew_take import skeleton as sk
 from sinew_take import take as take_format
@@ -206,7 +206,7 @@ def built(models):
 
 
 def test_a_person_keeps_bones_height_and_the_places_of_the_limbs(built):
-    """The synthetic file has the free body's own lengths as its first nine directions: the shape can be met."""
+    """The synthetic file has eight of the free body's own lengths and two of its directions of flesh."""
     free, motion, made = built
     there = motion.arrays["present"]
     height = np.ptp(free.vertices(motion.shape)[:, 2])
@@ -216,7 +216,24 @@ def test_a_person_keeps_bones_height_and_the_places_of_the_limbs(built):
     assert off.mean() < 0.006 and off.max() < 0.03
     assert np.isnan(made.motion["q"][~there]).all() and sk.within_limits(made.motion["q"]).all()
     assert made.body["rest_vertices_m"][:, 2].min() == pytest.approx(0, abs=1e-6)
-    assert made.notes and made.notes[0].startswith("person_1 is on the SKEL body (male): its bones are ")
+    assert made.notes and made.notes[0].startswith("person_1 is on the SKEL body (male): bone lengths are ")
+
+
+def test_flesh_and_bones_are_told_apart(file):
+    """A person made of the file's own directions is found again: coefficients within 0.25, bones and radii within 1.5 mm;
+    and the measures do not depend on how fine the surface is."""
+    free = free_body.load()
+    shape = np.zeros(free.n_shape)
+    shape[[1, 2, 12, 14, 18]] = 1.2, -0.8, 1.0, -1.0, 0.7
+    wanted = measure(free, shape)
+    got = fit_betas(file, wanted)
+    expected = np.zeros(10)
+    expected[[0, 1, 2, 4, 8]] = 1.2, -0.8, 1.0, -1.0, 0.7
+    assert np.abs(got.betas - expected).max() < 0.25
+    assert got.bones_off_m < 0.0015 and got.radii_off_m < 0.0015
+    mean = measure(free, np.zeros(free.n_shape))
+    assert np.abs(fit_betas(file, mean).betas).max() < 0.1
+    assert wanted.radii_m[0] - mean.radii_m[0] > 0.01  # the thigh is thicker
 
 
 def test_the_takes_arrays_give_skel_back(built, models):
@@ -261,8 +278,8 @@ def test_a_take_on_skel_is_written_and_read_back(built, tmp_path):
 def test_the_better_fitting_file_is_taken_unless_one_is_asked_for(models):
     free, motion = solved()
     found = providers.require("skel", models)
-    guide, height = free.joints(motion.shape), float(np.ptp(free.vertices(motion.shape)[:, 2]))
-    cost = {g: fit_betas(read_skel(models / f"skel_{g}.pkl"), guide, height)[2] for g in ("male", "female")}
+    wanted = measure(free, motion.shape)
+    cost = {g: fit_betas(read_skel(models / f"skel_{g}.pkl"), wanted).cost for g in ("male", "female")}
     free_choice = providers.build("skel", free, motion, found)
     assert free_choice.info["model"]["gender"] == min(cost, key=cost.get)
     asked = providers.build("skel", free, motion, found, max(cost, key=cost.get))

@@ -16,6 +16,7 @@ from sinew_take.free_body import FreeBody
 from ..carry import carry, place_motion
 from ..providers import Built
 from .forward import SMPL_JOINT, TO_REST, Skel, driver_of
+from .girths import Parts, dense_weights
 from .model_file import N_SHAPE, SkelFile, read_skel
 
 _J = sk.JOINT_INDEX
@@ -24,7 +25,7 @@ MOST_SKIN = 8
 """Joints a vertex may follow."""
 N_CORRECTIVES = 8
 """Shape keys that stand for the model's pose correctives."""
-BONE_SIGMA_M, HEIGHT_SIGMA_M = 0.005, 0.010
+BONE_SIGMA_M, HEIGHT_SIGMA_M, RADIUS_SIGMA_M = 0.005, 0.010, 0.004
 _SEGMENTS = tuple((_J[f"{a}_{s}"], _J[f"{b}_{s}"]) for s in "lr" for a, b in (
     ("femur", "tibia"), ("tibia", "talus"), ("humerus", "ulna"), ("ulna", "hand"), ("calcn", "toes"))) + (
     (_J["femur_l"], _J["femur_r"]), (_J["humerus_l"], _J["humerus_r"]))
@@ -51,7 +52,7 @@ class Person:
 def provide(free: FreeBody, motion: Motion, found: model_files.Found, gender: str | None = None) -> Built:
     """One solved person on the SKEL body (see `providers.Provider`).
 
-    Shape coefficients are solved so that bone lengths and standing height are those of the person as solved on the free
+    Shape coefficients are solved so that bone lengths, height and thickness are those of the person as solved on the free
     body; the motion is carried over with this shape's joints and joint frames, the limbs' joints in their places.
 
     Args:
@@ -60,22 +61,19 @@ def provide(free: FreeBody, motion: Motion, found: model_files.Found, gender: st
     Raises:
         InputError: A model file is not what it should be.
     """
-    guide = free.joints(motion.shape).astype(float)
-    height = float(np.ptp(free.vertices(motion.shape)[:, 2]))
-    choices = []
-    for name, file in _files(found, gender):
-        betas, off, cost = fit_betas(file, guide, height)
-        choices.append((cost, name, file, betas, off))
-    _, name, file, betas, off = min(choices, key=lambda c: c[0])
-    person = make(file, betas, name)
+    wanted = measure(free, motion.shape)
+    choices = [(name, file, fit_betas(file, wanted)) for name, file in _files(found, gender)]
+    name, file, fitted = min(choices, key=lambda choice: choice[2].cost)
+    person = make(file, fitted.betas, name)
     present = motion.arrays["present"]
-    q, root, moved = carry(motion.arrays["q"][present], motion.arrays["root_m"][present], guide, person.joints_m,
-                           free.joint_frames, person.frames)
+    q, root, moved = carry(motion.arrays["q"][present], motion.arrays["root_m"][present], wanted.joints_m,
+                           person.joints_m, free.joint_frames, person.frames)
     arrays = place_motion(motion.arrays, q, root, person.joints_m, person.frames)
     built = assemble(person, arrays)
     built.notes.append(
-        f"{motion.track.id} is on the SKEL body ({name}): its bones are {1e3 * off:.0f} mm off the solved ones (root mean "
-        f"square), limb joints moved {1e3 * float(moved.mean()):.0f} mm on average.")
+        f"{motion.track.id} is on the SKEL body ({name}): bone lengths are {1e3 * fitted.bones_off_m:.0f} mm and the radii "
+        f"of limbs and trunk {1e3 * fitted.radii_off_m:.0f} mm off the solved ones (root mean square), limb joints moved "
+        f"{1e3 * float(moved.mean()):.0f} mm on average.")
     return built
 
 
@@ -92,41 +90,74 @@ def _files(found: model_files.Found, gender: str | None) -> Iterator[tuple[str, 
             yield name, read_skel(found.paths[f"skel_{name}"])
 
 
-def fit_betas(file: SkelFile, rest_joints_m: np.ndarray, height_m: float) -> tuple[np.ndarray, float, float]:
-    """Shape coefficients whose bone lengths and standing height match a person's.
+@dataclass(frozen=True)
+class Measures:
+    """What a person's shape is matched by."""
 
-    Args:
-        file: The model.
-        rest_joints_m: (24, 3) of the person in the rest pose.
-        height_m: Of the person, m.
+    joints_m: np.ndarray
+    """(24, 3) in the rest pose."""
+    height_m: float
+    radii_m: np.ndarray
+    """Of `girths.PARTS`."""
 
-    Returns:
-        betas (10,), the root mean square error of the bone lengths in m, and the cost reached. Coefficients are held
-        near 0 by a standard normal prior against 5 mm of a bone and 10 mm of the height; Gauss-Newton.
+
+def measure(free: FreeBody, shape: np.ndarray) -> Measures:
+    """Of a person on the free body."""
+    joints, vertices = free.joints(shape).astype(float), free.vertices(shape).astype(float)
+    nobody = np.zeros(free.n_shape)
+    parts = Parts.of(free.vertices(nobody).astype(float), free.faces, dense_weights(free.skin_index, free.skin_weight),
+                     free.joints(nobody).astype(float))
+    return Measures(joints, float(np.ptp(vertices[:, 2])), parts.radii(vertices, joints))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    betas: np.ndarray
+    """(10,)"""
+    bones_off_m: float
+    """Root mean square."""
+    radii_off_m: float
+    """Root mean square."""
+    cost: float
+
+
+def fit_betas(file: SkelFile, wanted: Measures) -> Fitted:
+    """Shape coefficients whose bone lengths, standing height and thickness match a person's.
+
+    Coefficients are held near 0 by a standard normal prior against 5 mm of a bone, 10 mm of the height and 4 mm of a
+    part's radius; Gauss-Newton, with the radii's derivatives by differences.
     """
     a, b = np.array(_SEGMENTS).T
-    rest = np.asarray(rest_joints_m, float)
-    wanted = np.linalg.norm(rest[a] - rest[b], axis=1)
+    length = np.linalg.norm(wanted.joints_m[a] - wanted.joints_m[b], axis=1)
     joints = file.joints_of_skin @ file.skin_m
     dirs = np.stack([file.joints_of_skin @ file.shape_dirs_m[:, :, n] for n in range(N_SHAPE)], -1)
+    parts = Parts.of(file.skin_m, file.skin_faces, file.skin_weight.toarray(), joints)
     top, bottom = file.skin_m[:, 1].argmax(), file.skin_m[:, 1].argmin()
-    tall = file.skin_m[top, 1] - file.skin_m[bottom, 1]
-    tall_dirs = file.shape_dirs_m[top, 1] - file.shape_dirs_m[bottom, 1]
+
+    def figures(betas: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        now, skin = joints + dirs @ betas, file.skin_m + file.shape_dirs_m @ betas
+        return np.linalg.norm(now[a] - now[b], axis=1), parts.radii(skin, now), float(skin[top, 1] - skin[bottom, 1])
+
+    def residual(betas: np.ndarray) -> np.ndarray:
+        bones, radii, height = figures(betas)
+        return np.r_[(bones - length) / BONE_SIGMA_M, np.nan_to_num(radii - wanted.radii_m) / RADIUS_SIGMA_M,
+                     (height - wanted.height_m) / HEIGHT_SIGMA_M, betas]
+
     betas = np.zeros(N_SHAPE)
-    for _ in range(30):
-        now = joints + dirs @ betas
-        bone = now[a] - now[b]
-        length = np.linalg.norm(bone, axis=1)
-        residual = np.r_[(length - wanted) / BONE_SIGMA_M, (tall + tall_dirs @ betas - height_m) / HEIGHT_SIGMA_M, betas]
-        jacobian = np.vstack([np.einsum("sc,scn->sn", bone / length[:, None], dirs[a] - dirs[b]) / BONE_SIGMA_M,
-                              tall_dirs / HEIGHT_SIGMA_M, np.eye(N_SHAPE)])
-        step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
-        betas = betas + step
-        if np.abs(step).max() < 1e-7:
+    now = residual(betas)
+    for _ in range(20):
+        step_size = 1e-4
+        jacobian = np.stack([(residual(betas + d) - now) / step_size for d in step_size * np.eye(N_SHAPE)], 1)
+        step = -np.linalg.lstsq(jacobian, now, rcond=None)[0]
+        new = residual(betas + step)
+        if new @ new >= now @ now:
             break
-    now = joints + dirs @ betas
-    off = np.linalg.norm(now[a] - now[b], axis=1) - wanted
-    return betas, float(np.sqrt((off**2).mean())), float((residual**2).sum())
+        betas, now = betas + step, new
+        if np.abs(step).max() < 1e-3:
+            break
+    bones, radii, _ = figures(betas)
+    return Fitted(betas, float(np.sqrt(((bones - length) ** 2).mean())),
+                  float(np.sqrt(np.nanmean((radii - wanted.radii_m) ** 2))), float(now @ now))
 
 
 def make(file: SkelFile, betas: np.ndarray, gender: str) -> Person:
