@@ -63,3 +63,22 @@ def test_nobody_found_is_zero():
     out = identity.of_points([], [STANDS], SIZE_PX)
     assert (out.idf1, out.missed, out.track_of) == (0.0, 100, (None,))
     assert [r["value"] for r in identity.rows(out, "clip")] == [0.0, 0]
+
+
+def test_whoever_stands_behind_somebody_nearer_is_not_in_sight():
+    back, front = person(np.full(100, 300.0)), person(np.linspace(0, 600, 100))
+    near, far = np.full(100, 3.0), np.full(100, 5.0)
+    share = identity.visible(back, far, [(front, near)])
+    assert share[0] == share[-1] == 1.0 and share[50] < 0.2
+    assert (identity.visible(front, near, [(back, far)]) == 1.0).all()
+
+
+def test_frames_out_of_sight_count_neither_for_nor_against_a_track():
+    hidden = np.zeros(100, bool)
+    hidden[40:60] = True
+    lost = STANDS.copy()
+    lost[40:60] = np.nan
+    assert identity.of_points([lost], [STANDS], SIZE_PX).missed == 20
+    for track in (lost, STANDS):
+        out = identity.of_points([track], [STANDS], SIZE_PX, [~hidden])
+        assert (out.idf1, out.missed, out.strange) == (1.0, 0, 0)

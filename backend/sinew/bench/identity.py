@@ -110,23 +110,54 @@ def _switches(match: np.ndarray, found: Sequence[np.ndarray], truth: Sequence[np
     return count
 
 
-def of_points(found_px: Sequence[np.ndarray], truth_px: Sequence[np.ndarray], size_px: Sequence[int]) -> Identity:
+_SEGMENTS = [(LIMB_KEYPOINTS.index(a), LIMB_KEYPOINTS.index(b), r) for s in "lr" for a, b, r in (
+    (f"hip_{s}", f"knee_{s}", 0.05), (f"knee_{s}", f"ankle_{s}", 0.035), (f"shoulder_{s}", f"elbow_{s}", 0.03),
+    (f"elbow_{s}", f"wrist_{s}", 0.025), (f"shoulder_{s}", f"hip_{s}", 0.07))]
+"""Of a body as seen: two limb points and the radius of what is between them, in heights of the person."""
+
+
+def visible(points_px: np.ndarray, distance_m: np.ndarray, others: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """(T,) share of a true person's twelve limb points that no nearer person covers.
+
+    Args:
+        points_px: (T, 12, 2), in the order of `metrics.LIMB_KEYPOINTS`.
+        distance_m: (T,) from the camera.
+        others: The same two of everybody else; they are taken for tubes of a body's usual thickness along their limbs.
+    """
+    points = np.asarray(points_px, float)
+    covered = np.zeros(points.shape[:2], bool)
+    for other, away in others:
+        other = np.asarray(other, float)
+        height = 1.25 * np.ptp(other[..., 1], axis=1)  # ankles to shoulders, and the head above
+        for a, b, radius in _SEGMENTS:
+            start, along = other[:, None, a], other[:, None, b] - other[:, None, a]
+            share = np.clip(((points - start) * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-9), 0, 1)
+            off = np.linalg.norm(points - start - share[..., None] * along, axis=-1)
+            covered |= (off < (radius * height)[:, None]) & (away < distance_m)[:, None]
+    return 1.0 - covered.mean(1)
+
+
+def of_points(found_px: Sequence[np.ndarray], truth_px: Sequence[np.ndarray], size_px: Sequence[int],
+              in_sight: Sequence[np.ndarray] | None = None) -> Identity:
     """Compare people by the same K points of each.
 
     Args:
         found_px: Per track (T, K, 2) px, NaN where it is not present.
         truth_px: Per person (T, K, 2) px; frames in which most of them lie outside the picture do not count.
         size_px: Width and height of the picture.
+        in_sight: Per person (T,) bool; where false, the person is hidden and does not count either.
     """
     counted, left_out = [], []
-    for points in truth_px:
+    for i, points in enumerate(truth_px):
         boxes, is_in = boxes_of(points), inside(points, size_px)
+        if in_sight is not None:
+            is_in = is_in & in_sight[i]
         counted.append(np.where(is_in[:, None], boxes, np.nan))
         left_out.append(np.where(is_in[:, None], np.nan, boxes))
     found = []
     for points in found_px:
         boxes = boxes_of(points)
-        # Who half left the picture is neither asked for nor held against the track.
+        # Who half left the picture, or is out of sight, is neither asked for nor held against the track.
         on_them = np.any([overlaps(boxes, gone) >= LEAST_OVERLAP for gone in left_out] or [np.zeros(len(boxes))], axis=0)
         found.append(np.where((inside(points, size_px) & ~on_them)[:, None], boxes, np.nan))
     return compare(found, counted)
