@@ -5,7 +5,7 @@ import bpy
 from ..addon.properties import person
 from ..addon.properties_body import BONE_SLIDERS, FLESH_SLIDERS, N_NAMED, PROBLEM, body_problem
 from .backend import _Sidebar
-from .text import sentences
+from .text import failure, sentences
 
 _MEASURES = (("Height", "m"), ("Leg", "m"), ("Arm", "m"), ("Shoulders", "m"), ("Waist", "m"), ("Mass", "kg"))
 
@@ -81,6 +81,16 @@ class SINEW_PT_export(_Sidebar, bpy.types.Panel):
         column = self.layout.column(align=True)
         column.operator("sinew.export_person", text="FBX, glTF or USD…", icon="EXPORT")
         column.operator("sinew.make_export_rig", text="Export Skeleton…", icon="OUTLINER_OB_ARMATURE")
+        column.operator("sinew.export_motion", text="OpenSim, BVH, SMPL-X, Plots…", icon="GRAPH")
+        state = context.window_manager.sinew
+        if state.kind == "EXPORT" and state.is_alive:
+            self.layout.label(text=f"Writing {state.title}…", icon="TIME")
+        elif state.kind == "EXPORT" and state.status == "FAILED":
+            failure(self.layout, context, state)
+        elif state.kind == "EXPORT" and state.status == "FINISHED":
+            row = self.layout.row()
+            row.label(text=f"{state.title} is written", icon="CHECKMARK")
+            row.operator("sinew.dismiss", text="", icon="X", emboss=False)
 
 
 CLASSES = (SINEW_PT_body, SINEW_PT_body_bones, SINEW_PT_body_flesh, SINEW_PT_body_details, SINEW_PT_export)

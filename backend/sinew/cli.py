@@ -176,6 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     e.add_argument("take", type=Path)
     e.add_argument("--to", type=Path, required=True, help=".csv, .mot, .trc, .bvh, .npz (SMPL-X), .pdf, .png or .svg (plots)")
     e.add_argument("--subject", help="which person (default: the first)")
+    e.add_argument("--events", action="store_true", help="one JSON event a line on stdout")
+    e.add_argument("--log", type=Path, help="file for the details of an unexpected error")
+    e.add_argument("--parent-pid", type=int, help="end when this process ends or standard input closes")
 
     d = verb("doctor", _doctor, "Check the installation.")
     _models_option(d)
@@ -323,11 +326,18 @@ def _probe(words: argparse.Namespace, out) -> None:
 
 
 def _export(words: argparse.Namespace, out) -> None:
+    from sinew.progress import StopRequest
+
+    if words.parent_pid is not None:
+        StopRequest().watch(words.parent_pid)
     from sinew.export import export
     from sinew_take import take as take_format
 
     take = take_format.read(words.take)
     written = export(take, words.to, words.subject)
+    if words.events:
+        print(events.encode(events.Finished([], {"file": str(written)})), file=out, flush=True)
+        return
     print(f"Wrote {written}", file=out)
 
 

@@ -1,0 +1,92 @@
+"""Write a person's motion as OpenSim, BVH, CSV, SMPL-X or a page of plots, by the backend, from the take."""
+
+import os
+from pathlib import Path
+
+import bpy
+
+from ..addon import monitor
+from ..addon.jobs import install
+from ..addon.jobs.process import Job
+from ..addon.preferences import backend_source, private_place
+from ..addon.properties import selected_people, take_root
+from ..backend.sinew_take.errors import RequestError, SinewError
+from .backend import follow
+from .people import _OnPeople
+
+FORMATS = [(".bvh", "BVH", "Skeleton and motion, centimetres, Y up"),
+           (".mot", "OpenSim Motion (.mot)", "Joint angles in degrees"),
+           (".trc", "OpenSim Markers (.trc)", "Joint positions in millimetres"),
+           (".csv", "Table (.csv)", "Joint angles in degrees"),
+           (".npz", "SMPL-X (.npz)", "Poses in the layout of AMASS"),
+           (".pdf", "Plots (.pdf)", "Every joint angle over time, a page per person"),
+           (".png", "Plots (.png)", "Every joint angle over time")]
+
+
+def _named(self, context):
+    self.filepath = str(Path(self.filepath).with_suffix(self.kind))
+
+
+class SINEW_OT_export_motion(_OnPeople, bpy.types.Operator):
+    """Write the active person's motion as solved (without your own layers) for OpenSim, other programs or tables"""
+
+    bl_idname = "sinew.export_motion"
+    bl_label = "Export Motion"
+    bl_options = {"REGISTER"}
+
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: bpy.props.StringProperty(default=";".join(f"*{f[0]}" for f in FORMATS), options={"HIDDEN"})
+    kind: bpy.props.EnumProperty(name="Format", items=FORMATS, update=_named)
+    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    def invoke(self, context, event):
+        self.wait = False
+        if not self.filepath:
+            self.filepath = bpy.path.clean_name(selected_people(context)[0].name) + self.kind
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def draw(self, context):
+        self.layout.prop(self, "kind", text="")
+
+    def execute(self, context):
+        try:
+            job = start(context, Path(bpy.path.abspath(self.filepath)))
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        ended = follow(self, job)
+        if self.wait and ended == {"FINISHED"}:
+            self.report({"INFO"}, f"Wrote {Path(self.filepath).name}.")
+        return ended
+
+
+def start(context: bpy.types.Context, file: Path) -> Job:
+    """Start the backend on the take of the active person.
+
+    Raises:
+        SinewError: A second job, no backend, no take, or a file that is there already.
+    """
+    from ..addon.scene import corrections
+
+    runner, place = monitor.runner(), private_place()
+    runner.refuse_second()
+    found = monitor.backend()
+    if found.status is not install.BackendStatus.READY:
+        raise RequestError(found.text)
+    if file.exists():
+        raise RequestError(f"{file.name} is there already; choose another name, nothing is overwritten.")
+    armature = selected_people(context)[0]
+    take = corrections.open_take(take_root(armature))
+    log = place.root / "export.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    argv = [str(found.python), "-m", "sinew", "export", str(take.path), "--to", str(file), "--subject",
+            str(armature["sinew_subject"]), "--events", "--log", str(log), "--parent-pid", str(os.getpid())]
+    job = Job(argv, file.name, log, install.backend_environment(backend_source(), place.cache, os.environ))
+    job.purpose = "EXPORT"
+    runner.start(job)
+    return job
+
+
+CLASSES = (SINEW_OT_export_motion,)
