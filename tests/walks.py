@@ -59,7 +59,7 @@ class Filmed:
 
     def __init__(self, body, n: int = 60, rate: float = 30.0, shape: np.ndarray | None = None, heading: float = 0.6,
                  pitch_deg: float = 10.0, focal_px: float = 1150.0, distance_m: float = 5.0, noise_px: float = 0.0,
-                 depth_share: float = 0.7, time_s: np.ndarray | None = None):
+                 depth_share: float = 0.7, time_s: np.ndarray | None = None, T_wc: np.ndarray | None = None):
         self.model = make_model(body)
         self.shape = np.zeros(self.model.n_shape) if shape is None else np.asarray(shape, dtype=float)
         self.time_s = np.arange(n) / rate if time_s is None else np.asarray(time_s, dtype=float)
@@ -81,7 +81,12 @@ class Filmed:
         self.R_cw = np.stack([[1.0, 0, 0], down, ahead])
         eye = np.array([0.0, 0.0, 1.0]) - ahead * distance_m
         self.K = projection.intrinsics(focal_px, SIZE_PX)
-        camera = (keypoints - eye) @ self.R_cw.T
+        if T_wc is None:
+            T_wc = np.tile(np.eye(4), (n, 1, 1))
+            T_wc[:, :3, :3], T_wc[:, :3, 3] = self.R_cw.T, eye
+        self.T_wc = np.asarray(T_wc, dtype=float)
+        """(n, 4, 4) the camera: standing still unless given."""
+        camera = (keypoints - self.T_wc[:, None, :3, 3]) @ self.T_wc[:, :3, :3]
         px = projection.project(camera, self.K)
         px = px + np.random.default_rng(5).normal(0, noise_px, px.shape) if noise_px else px
         middle = px.mean(1)

@@ -1,0 +1,269 @@
+"""Cameras that turn, zoom and move: known ways found again from corners of a background, made or followed."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from films import texture, write_film
+from walks import Filmed
+
+from sinew import video
+from sinew.bench.world import ate, path_length, rotation_error_deg
+from sinew.camera import bundle, kinds, structure, turning
+from sinew.camera.follow import Tracks, follow
+from sinew.flow import Camera, CameraOptions, People, Shot, VideoInfo
+from sinew.geometry import floor as floors
+from sinew.geometry import projection
+from sinew.geometry import rotations as rot
+from sinew.motion import solve_motion
+from sinew_take import free_body
+
+SIZE = (1280, 720)
+FOCAL = 1100.0
+
+
+def shot_of(n: int, size: tuple[int, int] = SIZE) -> Shot:
+    info = VideoInfo(Path("made.mp4"), size, size, Fraction(30), n, n / 30, 0, Fraction(1), False, None)
+    return Shot(info, np.arange(n, dtype=np.int32), np.arange(n) / 30)
+
+
+def scene(n: int = 540, seed: int = 3) -> np.ndarray:
+    """Points of a street: a floor 1.5 m under the camera, a wall, things between. World: Z up, the camera looks to +Y."""
+    rng = np.random.default_rng(seed)
+    floor = np.stack([rng.uniform(-8, 8, n // 3), rng.uniform(2, 12, n // 3), np.full(n // 3, -1.5)], 1)
+    wall = np.stack([rng.uniform(-14, 14, n // 3), np.full(n // 3, 12.0), rng.uniform(-1.5, 6, n // 3)], 1)
+    things = np.stack([rng.uniform(-9, 9, n // 3), rng.uniform(4, 11, n // 3), rng.uniform(-1.4, 2, n // 3)], 1)
+    return np.concatenate([floor, wall, things])
+
+
+CAMERA = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+"""Camera axes in a world with Z up when it looks to +Y: columns are right, down, ahead."""
+
+
+def yawed(angles: np.ndarray) -> np.ndarray:
+    return rot.exp(np.stack([0 * angles, 0 * angles, angles], -1)) @ CAMERA
+
+
+def seen_by(R: np.ndarray, c: np.ndarray, focal: np.ndarray, points: np.ndarray, noise_px: float = 0.2,
+            wrong: float = 0.0, blind: tuple = ()) -> Tracks:
+    """Tracks of points by cameras: noisy, a share of them wandering about, some frames without any."""
+    rng = np.random.default_rng(1)
+    rows = []
+    wanders = rng.uniform(size=len(points)) < wrong
+    walk = np.cumsum(rng.normal(0, 6, (len(R), len(points), 2)), 0)
+    for t in range(len(R)):
+        p = (points - c[t]) @ R[t]
+        px = focal[t] * p[:, :2] / np.maximum(p[:, 2:], 1e-6) + np.array(SIZE) / 2
+        px = px + rng.normal(0, noise_px, px.shape) + np.where(wanders[:, None], walk[t], 0)
+        ok = (p[:, 2] > 0.5) & (px > 0).all(1) & (px < SIZE).all(1)
+        if t in blind:
+            ok[:] = False
+        i = np.nonzero(ok)[0]
+        rows.append((np.full(len(i), t, np.int32), i.astype(np.int32), px[i]))
+    frame, track, px = (np.concatenate(x) for x in zip(*rows, strict=True))
+    return Tracks(frame, track, px, np.zeros((len(points), 3)), np.ones(len(points)), 1.0, len(R))
+
+
+def solved(tracks: Tracks, kind: str = "auto", focal: float = 0.92 * SIZE[0], known: bool = False) -> kinds.Path:
+    return kinds._solve(shot_of(tracks.n_frames), tracks, CameraOptions(kind), focal, known)
+
+
+def test_gradient_of_the_bundle_is_the_cost_s():
+    rng = np.random.default_rng(0)
+    R = yawed(np.array([0.0, 0.1, 0.2]))
+    c = rng.normal(0, 0.3, (3, 3))
+    tracks = seen_by(R, c, np.full(3, FOCAL), scene(60))
+    px = turning.centred(tracks, np.array(SIZE) / 2)
+    sight, _ = turning.select(tracks, px, np.arange(3))
+    n = sight.point.max() + 1
+    cameras = bundle.Cameras(R, c, np.log(FOCAL) + rng.normal(0, 0.05, 3))
+    cloud = bundle.Cloud(turning.directions(sight, cameras, n), rng.uniform(0.05, 0.3, n))
+    rules = bundle.Rules(True, "zoom", np.log(1000.0))
+    _, g, _, _, h, tangents = bundle._normal(sight, cameras, cloud, rules)
+
+    def cost(step, back):
+        moved = bundle._moved(cameras, cloud, step, back, tangents, rules, 6)
+        return bundle._total(sight, *moved, rules)[0]
+
+    e = 1e-6
+    for k in (0, 4, 8, 11, 16, 19, 20):  # turns, centres and focal lengths of several views
+        step = np.zeros(len(g))
+        step[k] = e
+        numeric = (cost(step, np.zeros((n, 3))) - cost(-step, np.zeros((n, 3)))) / (2 * e)
+        assert 2 * g[k] == pytest.approx(numeric, rel=1e-4, abs=1e-3)
+    for k in range(3):
+        back = np.zeros((n, 3))
+        back[2, k] = e
+        numeric = (cost(0 * g, back) - cost(0 * g, -back)) / (2 * e)
+        assert 2 * h[2, k] == pytest.approx(numeric, rel=1e-4, abs=1e-3)
+
+
+def test_a_pan_is_a_camera_that_turns_and_tells_its_focal_length():
+    R = yawed(np.radians(np.linspace(0, 30, 60)))
+    path = solved(seen_by(R, np.zeros((60, 3)), np.full(60, FOCAL), scene(), wrong=0.15))
+    assert path.kind == "rotating" and not path.zooms and path.focal_is_solved
+    assert rotation_error_deg(path.R, R) < 0.03
+    assert path.focal_px.mean() == pytest.approx(FOCAL, rel=0.01)
+    assert np.abs(path.c).max() == 0
+    assert "only turns" in path.reason
+
+
+def test_a_pan_and_back_does_not_drift_and_a_blur_within_is_carried_over():
+    R = yawed(np.radians(25 * np.sin(np.linspace(0, np.pi, 70))))
+    path = solved(seen_by(R, np.zeros((70, 3)), np.full(70, FOCAL), scene(), blind=(20, 21, 22)), focal=FOCAL, known=True)
+    assert rotation_error_deg(path.R, R) < 0.1
+    assert np.degrees(np.linalg.norm(rot.log(path.R[-1]))) < 0.05
+    off = np.degrees(np.linalg.norm(rot.log(np.swapaxes(R[0].T @ R, 1, 2) @ path.R), axis=1))
+    assert off[[20, 21, 22]].max() < 0.5
+    assert any("3 frame(s)" in note for note in path.notes)
+
+
+def test_a_zoom_is_found_per_frame():
+    focal = FOCAL * np.linspace(1, 1.4, 50)
+    R = yawed(np.radians(np.linspace(0, 12, 50)))
+    path = solved(seen_by(R, np.zeros((50, 3)), focal, scene()))
+    assert path.kind == "rotating" and path.zooms
+    assert path.focal_px[-1] / path.focal_px[0] == pytest.approx(1.4, rel=0.01)
+    assert path.focal_px[25] / path.focal_px[0] == pytest.approx(1.2, rel=0.01)
+
+
+def test_a_wobble_below_a_fraction_of_a_pixel_is_standing_still():
+    R = np.tile(CAMERA, (30, 1, 1))
+    path = solved(seen_by(R, np.zeros((30, 3)), np.full(30, FOCAL), scene(), noise_px=0.1))
+    assert path.kind == "static" and np.ptp(path.R, axis=0).max() == 0 and np.abs(path.c).max() == 0
+
+
+def orbit(n: int, degrees: float, far: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
+    angle = np.radians(np.linspace(-degrees / 2, degrees / 2, n))
+    R = yawed(angle)
+    middle = np.array([0, far, 0])
+    return R, middle - far * R[:, :, 2]
+
+
+def test_an_orbit_is_a_camera_that_moves():
+    R, c = orbit(48, 30)
+    path = solved(seen_by(R, c, np.full(48, FOCAL), scene(), wrong=0.1))
+    assert path.kind == "moving" and "moves" in path.reason
+    assert rotation_error_deg(path.R, R) < 0.1
+    assert ate(path.c, c) < 0.003 * path_length(c)
+    assert path.focal_px.mean() == pytest.approx(FOCAL, rel=0.03)
+    # Its points are the scene's, but for the unit.
+    true = (c - c[0]) @ R[0]
+    _, _, scale = rot.align(path.c, true, with_scale=True)
+    floor = floors.find_floor(path.points, np.array([0, -1.0, 0]), path.c, np.tile([0, 0.3, 1.0], (48, 1)))
+    assert floor is not None and -floor.d * scale == pytest.approx(1.5, rel=0.02)
+    assert np.degrees(np.arccos(floor.n @ [0, -1, 0])) < 0.5
+
+
+def test_a_camera_that_hardly_moves_is_solved_without_a_pair_to_begin_with():
+    t = np.linspace(0, 4, 48)
+    c = 0.1 * np.stack([np.sin(2.1 * t), 0.3 * np.sin(1.3 * t), 0.5 * np.cos(1.7 * t)], 1)
+    R = yawed(np.radians(1.5 * np.sin(2.9 * t)))
+    tracks = seen_by(R, c, np.full(48, FOCAL), scene(), noise_px=0.1)
+    turn = turning.solve(tracks, np.array(SIZE) / 2, SIZE[0], t, FOCAL, True)
+    found = structure.solve(tracks, SIZE, t, turn, FOCAL, True)
+    assert found is not None
+    assert ate(found.way.cameras.c, c) < 0.03 * path_length(c)
+    assert found.way.misfit_px < 0.6 * turn.misfit_px
+
+
+def test_a_user_s_word_overrules_and_what_cannot_be_is_said():
+    R = yawed(np.radians(np.linspace(0, 20, 40)))
+    path = solved(seen_by(R, np.zeros((40, 3)), np.full(40, FOCAL), scene(240)), kind="rotating")
+    assert path.kind == "rotating" and "user says" in path.reason
+    few = seen_by(R[:6], np.zeros((6, 3)), np.full(6, FOCAL), scene(45))
+    path = solved(few, kind="moving")
+    assert path.kind in ("rotating", "moving")
+    assert path.kind == "moving" or any("could not be solved" in note for note in path.notes)
+
+
+def test_scale_of_a_path_by_feet():
+    R, c = orbit(40, 40)
+    feet = np.array([0.3, 6.0, -1.5]) - c  # one foot that stands, from the camera, in metres
+    plane = floors.Plane(np.array([0, 0, 1.0]), -1.5 / 2.5, 100)
+    scale, spread = floors.scale_on_floor(plane, feet, c / 2.5, np.ones(40))
+    assert scale == pytest.approx(2.5, rel=1e-6) and spread < 1e-6
+    rng = np.random.default_rng(2)
+    soles = np.stack([feet + rng.normal(0, 0.01, feet.shape), feet + [0, 0, 0.2] + rng.normal(0, 0.2, feet.shape)], 1)
+    joined = np.r_[False, np.ones(39, bool)]
+    scale, spread = floors.scale_by_standing(soles, c / 2.5, joined, 1.6)
+    assert scale == pytest.approx(2.5, rel=0.1) and spread < 0.3
+    _, unknown = floors.scale_by_standing(soles, np.zeros_like(c), joined, 1.0)
+    assert unknown > 0.5
+
+
+def test_no_floor_among_points_that_show_none():
+    rng = np.random.default_rng(0)
+    wall = np.stack([rng.uniform(-5, 5, 300), np.full(300, 8.0), rng.uniform(-1, 3, 300)], 1)
+    assert floors.find_floor(wall, np.array([0, 0, 1.0]), np.zeros((5, 3)), np.tile([0, 1.0, -0.3], (5, 1))) is None
+
+
+def test_people_before_a_moving_camera_fix_its_scale_and_stand_still():
+    """A camera that goes round a walker, its way handed over in a wrong unit and a tilted world."""
+    n = 36
+    angle = np.radians(np.linspace(-12, 12, n))
+    R = yawed(angle) @ rot.exp([np.radians(-8), 0, 0])
+    c = np.array([0, 0, 1.0]) - 5 * R[:, :, 2]
+    T = np.tile(np.eye(4), (n, 1, 1))
+    T[:, :3, :3], T[:, :3, 3] = R, c
+    body = free_body.load()
+    film = Filmed(body, n=n, T_wc=T)
+    tilt = rot.exp([0.05, 0.03, 0.4])
+    given = T.copy()
+    given[:, :3, :3] = tilt @ R
+    given[:, :3, 3] = 0.8 * c @ tilt.T
+    normal = tilt @ [0, 0, 1.0]
+    camera = Camera(given, np.tile(film.K, (n, 1, 1)), np.zeros((n, 5)), "moving", "user", "assumed",
+                    floor=np.r_[normal, 0.0, 0.3])
+    solution, (motion,) = solve_motion(film.shot, film.people, camera, body)
+    assert path_length(solution.T_wc[:, :3, 3]) == pytest.approx(path_length(c), rel=0.04)
+    assert rotation_error_deg(solution.T_wc[:, :3, :3], R) < 0.01
+    up = solution.T_wc[:, :3, :3] @ np.swapaxes(R, 1, 2) @ [0, 0, 1.0]
+    assert np.degrees(np.arccos(up[:, 2])).max() < 1.0
+    assert motion.arrays["root_m"][0, :2] == pytest.approx([0, 0], abs=1e-5)
+    found, true = motion.arrays["joints_m"].astype(float), film.joints_m
+    Ra, t, _ = rot.align(found.reshape(-1, 3), true.reshape(-1, 3))
+    assert np.linalg.norm(found @ Ra.T + t - true, axis=-1).mean() < 0.06
+
+
+def rendered(n: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Pictures of a textured wall behind a textured board, by a camera that slides and turns; its turns and centres."""
+    size = (480, 270)
+    K = projection.intrinsics(430.0, size)
+    u = np.linspace(-0.5, 0.5, n)
+    c = np.stack([1.6 * u, 0.2 * np.cos(3 * u), 0 * u], 1)
+    R = yawed(np.radians(-8 * u))
+    planes = [(texture(3, (900, 500), 9), np.array([-9.0, 10.0, 5.0]), 0.02),
+              (texture(5, (300, 160), 7), np.array([-2.2, 5.0, 0.4]), 0.01),
+              (texture(9, (200, 260), 7), np.array([0.9, 6.0, 1.4]), 0.01)]
+    pictures = []
+    for t in range(n):
+        picture = np.zeros((size[1], size[0], 3), np.uint8)
+        for image, corner, step in planes:
+            # Pixel (i, j) of a board is the point corner + (i step, 0, -j step).
+            P = K @ R[t].T
+            H = np.stack([P @ [step, 0, 0], P @ [0, 0, -step], P @ (corner - c[t])], 1)
+            # OpenCV counts from the middle of the first pixel.
+            half = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
+            H = half @ H
+            warped = cv2.warpPerspective(image, H, size, flags=cv2.INTER_LINEAR)
+            inside = cv2.warpPerspective(np.full(image.shape[:2], 255, np.uint8), H, size)
+            picture = np.where(inside[..., None] > 250, warped, picture)
+        pictures.append(picture)
+    return pictures, R, c
+
+
+def test_a_film_of_boards_before_a_wall_from_pixels_to_the_camera(tmp_path):
+    pictures, R, c = rendered(30)
+    info = video.probe(write_film(tmp_path / "boards.mp4", pictures, options={"crf": "18"}))
+    shot = Shot(info, np.arange(30, dtype=np.int32), np.arange(30) / 30)
+    people = People([])
+    tracks = follow(shot, people)
+    assert np.bincount(tracks.frame, minlength=30).min() > 100
+    path = kinds._solve(shot, tracks, CameraOptions(), 430.0, True)
+    assert path.kind == "moving"
+    assert rotation_error_deg(path.R, R) < 0.2
+    assert ate(path.c, c) < 0.01 * path_length(c)
+    assert len(path.points) > 80 and np.ptp(path.color) > 0.3
