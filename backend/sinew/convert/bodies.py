@@ -184,7 +184,7 @@ def _camera(result: Result, request, placed: Placed, shot: flow.Shot) -> flow.Ca
         notes.append(f"The lens is not known: {np.degrees(2 * np.arctan(size[0] / 2 / focal)):.0f} degrees across were "
                      "assumed; give --focal-mm or --fov-deg if you know it.")
     if not placed.camera_known:
-        notes.append(f"{result.system}'s result has no camera: one was put four metres in front of the first frame.")
+        notes.append(f"{result.system}'s result has no camera: one was put where it sees everybody's whole way.")
     n = shot.n_frames
     K = np.tile(intrinsics(focal, size), (n, 1, 1))
     if source == result.system and result.centre_px is not None and result.size_px == size:

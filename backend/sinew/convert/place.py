@@ -13,8 +13,9 @@ from .result import Result
 
 CAMERA = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """OpenCV's camera held level -> Z up, looking along +Y."""
-_FAR_M = 4.0
-_EYE_M = 1.4
+_FAR_M, _EYE_M, _HALF_VIEW = 4.0, 1.4, 0.5
+"""A camera made up: so far before everybody, so high over a floor 0.9 m under the pelvis, and half its picture's width at
+a metre."""
 
 
 @dataclass
@@ -52,7 +53,7 @@ def place(result: Result, pelvis_rest_m: list[np.ndarray], frames: np.ndarray) -
         roots, places = [level @ r for r in roots], [p @ level.T for p in places]
         T_wc[:, :3] = level @ T_wc[:, :3]
     if not known and result.up != "camera":
-        T_wc = np.tile(_looking_at(places[0][0]), (len(frames), 1, 1))
+        T_wc = np.tile(_in_front_of(np.concatenate(places)), (len(frames), 1, 1))
     turn, origin = _heading(T_wc[0]), places[0][0] * [1, 1, 0]
     move = np.eye(4)
     move[:3, :3], move[:3, 3] = turn, -turn @ origin
@@ -113,9 +114,12 @@ def _heading(T_wc: np.ndarray) -> np.ndarray:
     return np.array([[y, -x, 0.0], [x, y, 0.0], [0.0, 0.0, 1.0]])
 
 
-def _looking_at(pelvis_m: np.ndarray) -> np.ndarray:
-    """A camera in front of the first place, held level."""
+def _in_front_of(pelvis_m: np.ndarray) -> np.ndarray:
+    """A camera held level that sees the whole way of everybody, (4, 4)."""
+    low, high = pelvis_m.min(0), pelvis_m.max(0)
+    middle = (low + high) / 2
+    wide = (high - low)[0] / 2 + 1.0
     T = np.eye(4)
     T[:3, :3] = CAMERA
-    T[:3, 3] = pelvis_m + np.array([0.0, -_FAR_M, _EYE_M - 0.9])
+    T[:3, 3] = [middle[0], low[1] - max(_FAR_M, wide / _HALF_VIEW), middle[2] + _EYE_M - 0.9]
     return T
