@@ -209,6 +209,60 @@ def run_backend(python: str, text_file: str, clip: str, takes_folder: str) -> di
     return out
 
 
+def correct(python: str, folder: str, takes_folder: str, file: str) -> dict:
+    """Pin, flip, mark wrong, take one back, solve again, export; undo of it all."""
+    chosen = preferences()
+    chosen.backend_python, chosen.takes_folder = python, takes_folder
+    bpy.ops.sinew.import_take(directory=folder, scene_rate="TAKE")
+    import importlib
+
+    listed = importlib.import_module(f"{PACKAGE}.addon.properties").corrections_of
+    root = next(o for o in bpy.data.objects if o.get("sinew_role") == "root")
+    armature = next(o for o in bpy.data.objects if o.get("sinew_role") == "armature")
+    out = {}
+
+    def rows():
+        return [row.label for row in listed(root, "s1")]
+
+    try:
+        bpy.ops.sinew.solve_again()
+    except RuntimeError as error:
+        out["nothing"] = str(error)
+    bpy.context.scene.frame_set(10)
+    bpy.ops.object.mode_set(mode="POSE")
+    bpy.ops.sinew.pin_joint(keypoint="wrist_l")
+    pin = bpy.context.view_layer.objects.active
+    out["mode"] = [bpy.context.mode, pin.get("sinew_role")]
+    pin.location.x += 0.2
+    bpy.ops.sinew.flip_limb(limb="arm_r", first=14, last=18)
+    bpy.ops.sinew.mark_wrong(first=3, last=3)
+    out["rows"] = rows()
+    bpy.ops.sinew.remove_correction(number=0)
+    out["after removal"] = rows()
+    try:
+        bpy.ops.sinew.mark_wrong(first=300, last=301)
+    except RuntimeError as error:
+        out["outside"] = str(error)
+    before = root["sinew_take_folder"]
+    out["solved"] = sorted(bpy.ops.sinew.solve_again())
+    out["moved on"] = root["sinew_take_folder"] != before
+    out["base"] = root["sinew_base_folder"] == before
+    edits = json.loads((Path(root["sinew_take_folder"]) / "take.json").read_text())["producer"]["edits"]["edits"]
+    out["edits"] = [edit["kind"] for edit in edits]
+    # Without corrections the take before them comes back.
+    bpy.ops.sinew.remove_correction(pin=pin.name)
+    bpy.ops.sinew.remove_correction(number=0)
+    bpy.ops.sinew.solve_again()
+    out["back"] = root["sinew_take_folder"] == before
+    out["active"] = bpy.context.view_layer.objects.active == armature
+    out["exported"] = sorted(bpy.ops.sinew.export_motion(filepath=file))
+    try:
+        bpy.ops.sinew.export_motion(filepath=file)
+    except RuntimeError as error:
+        out["there"] = str(error)
+    return out
+
+
 def die_with_blender(python: str, clip: str, takes_folder: str) -> None:
     """Start a run and end without a word, as a crashed Blender does. Prints the run's process id before."""
     monitor, _ = modules()

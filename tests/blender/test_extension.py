@@ -125,6 +125,22 @@ def test_nothing_is_downloaded_offline(user):
 
 
 @needs_backend
+def test_a_person_is_corrected_by_hand_and_exported(user, golden, tmp_path):
+    take = golden(n_frames=24, motion="walk", seed=5)
+    found = user("correct", BACKEND, take, tmp_path / "takes", tmp_path / "motion.mot")
+    assert "There is nothing to correct yet; pin a joint, flip a limb or mark frames wrong first." in found["nothing"]
+    assert found["mode"] == ["OBJECT", "pin"]
+    assert found["rows"] == ["Pin: Wrist, left 10", "Flip: right arm, frames 14 to 18", "Wrong, frame 3"]
+    assert found["after removal"] == ["Pin: Wrist, left 10", "Wrong, frame 3"]
+    assert "The frames 300 to 301 hold none of the take, which covers 1 to 24; choose others." in found["outside"]
+    assert found["solved"] == ["FINISHED"] and found["moved on"] and found["base"]
+    assert found["edits"] == ["pin", "wrong"]
+    assert found["back"] and found["active"]
+    assert found["exported"] == ["FINISHED"] and (tmp_path / "motion.mot").read_text().count("endheader") == 1
+    assert "motion.mot is there already; choose another name, nothing is overwritten." in found["there"]
+
+
+@needs_backend
 @needs_clip
 def test_runs_are_refused_survive_a_load_and_end_with_cancel_and_disable(user, tmp_path):
     text = tmp_path / "no video.mp4"
