@@ -239,6 +239,26 @@ def test_windows_reach_as_far_as_they_say_and_stay_in_their_run():
     assert -0.75 <= solved[0] < -0.7 and one.frozen.tolist()[:3] == [True, True, False]
 
 
+def test_a_body_that_is_not_the_free_one_is_corrected_on_its_own_bones():
+    take = truth(body="box", tilt_frames_deg=4.0)
+    assert take.subjects[0].info["body"] == "box"
+    k = KEY["wrist_l"]
+    person = person_of(take, take.subjects[0])
+    p = fit.pose(person.model.skeleton, person.state.shape, person.state.pelvis, person.state.q, person.state.root_m)
+    np.testing.assert_allclose(p.centre, take.subjects[0].motion["joints_m"], atol=1e-5)
+    before = takes.project(person.model.keypoints.positions(p, person.state.shape), take.shot)[45, k]
+    new, notes, _ = apply(take, [edits.Pin("s1", 45, "wrist_l", *map(float, before + [30.0, -20.0]))], nothing)
+    person = person_of(new, new.subjects[0])
+    p = fit.pose(person.model.skeleton, person.state.shape, person.state.pelvis, person.state.q, person.state.root_m)
+    after = takes.project(person.model.keypoints.positions(p, person.state.shape), new.shot)[45, k]
+    assert not notes and np.linalg.norm(after - before - [30.0, -20.0]) < 3.0, "px"
+    take.subjects[0].extra = {"corrective_weight": np.zeros((90, 2), np.float32)}
+    _, notes, _ = apply(take, [edits.Wrong("s1", 45, 46)], nothing)
+    assert notes == ["Person 1: the body's pose correctives are those of before in the frames that were solved again; "
+                     "they need the model files of a reconstruction."]
+    np.testing.assert_array_equal(new.subjects[0].body["joint_frames"], take.subjects[0].body["joint_frames"])
+
+
 def files_of(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 

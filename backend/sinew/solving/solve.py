@@ -137,6 +137,9 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
         motion, said = _motion(person, evidence, state, rows, size_px)
         out.subjects[number] = replace(person.subject, motion=motion)
         notes += said + failed_flips(person, state, fresh)
+        if "corrective_weight" in (person.subject.extra or {}):
+            notes.append(f"{person.subject.info.get('name', person.subject.id)}: the body's pose correctives are those of "
+                         "before in the frames that were solved again; they need the model files of a reconstruction.")
         changed.add(person.subject.id)
         _note_figures(out.meta, out.subjects[number], person, state)
     report(total, total)
