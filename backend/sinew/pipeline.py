@@ -344,8 +344,7 @@ def _write(take: take_format.Take, shot: flow.Shot, out: Path, plate: bool, repo
     shutil.rmtree(partial, ignore_errors=True)
     try:
         if plate:
-            video.write_plate(shot, partial, report)
-            take.meta["plate"] = {"pattern": take_format.PLATE_PATTERN, "size_px": list(shot.info.size_px)}
+            take.meta["plate"] = video.write_plate(shot, partial, report, take.shot["K"], take.shot["distortion"])
         take_format.write(take, out, partial=partial)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

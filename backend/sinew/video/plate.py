@@ -15,20 +15,26 @@ from sinew_take.take import PLATE_PATTERN
 
 from ..flow import Report, Shot, nothing
 from .read import frames
+from .undistort import UNDISTORTED_PATTERN, Undistorter, is_distorted
 
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 
 
-def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing) -> dict:
+def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing, K: np.ndarray | None = None,
+                distortion: np.ndarray | None = None) -> dict:
     """Write the upright pictures of a shot as JPEG (quality 92, full colour resolution), one per frame of the take.
+
+    Where the lens bends lines, they are written a second time without that, with overscan (see `undistort`).
 
     Args:
         shot: As `find_shots` gave it.
         folder: The take's folder (or its `.partial`); pictures go to `PLATE_PATTERN` inside it.
         report: Called with pictures written and in all.
+        K, distortion: The camera's, (T, 3, 3) px and (T, 5); None for a lens that is not known.
 
     Returns:
-        The entry "plate" of `take.json`: `{"pattern": …, "size_px": [width, height]}`.
+        The entry "plate" of `take.json`: `{"pattern": …, "size_px": [width, height]}`, and "undistorted" inside it with
+        the same and "overscan", how many times larger that picture is.
 
     Raises:
         RequestError: The disk is full or not writable, or the picture is larger than JPEG allows.
@@ -38,15 +44,22 @@ def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing)
     width, height = shot.info.size_px
     if max(width, height) > 65500:
         raise RequestError(f"The picture is {width}x{height} and a plate's JPEG ends at 65500; leave the plate out.")
+    straight = None
+    if K is not None and distortion is not None and is_distorted(distortion):
+        straight = Undistorter(K, distortion, (width, height))
     workers = min(os.cpu_count() or 1, 4)
     done = 0
     report(0, shot.n_frames)
     pending: deque[Future] = deque()
     try:
         (folder / PLATE_PATTERN).parent.mkdir(parents=True, exist_ok=True)
+        if straight is not None:
+            straight.make_folder(folder)
         with ThreadPoolExecutor(workers) as pool:
             try:
                 for index, rgb in frames(shot):
+                    if straight is not None:
+                        _write(folder / UNDISTORTED_PATTERN.format(index), straight.picture(index, rgb))
                     pending.append(pool.submit(_write, folder / PLATE_PATTERN.format(index), rgb))
                     # Pictures wait in memory, so few may wait.
                     while len(pending) > workers or (pending and pending[0].done()):
@@ -63,7 +76,8 @@ def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing)
     except OSError as error:
         raise RequestError(f"The plate cannot be written to {folder} ({error.strerror or error}); "
                            "choose another --out or free some space.") from None
-    return {"pattern": PLATE_PATTERN, "size_px": [width, height]}
+    entry = {"pattern": PLATE_PATTERN, "size_px": [width, height]}
+    return entry if straight is None else {**entry, "undistorted": straight.entry}
 
 
 def _write(path: Path, rgb: np.ndarray) -> None:
