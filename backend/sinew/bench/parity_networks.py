@@ -173,5 +173,5 @@ def rows() -> list[Row]:
     for name, make in (("HSMR", hsmr), ("WHAM", wham)):
         for dtype in (torch.float64, torch.float32):
             for d in make(dtype):
-                out.append(row(f"{name} {d.name}, {str(dtype).split('.')[1]}", d.value, "", target=f"{d.most:.0e}"))
+                out.append(row(f"{name} {d.name}, {str(dtype).split('.')[1]}", d.value, "", target=f"at most {d.most:.0e}"))
     return out
