@@ -8,7 +8,7 @@ from sinew.bench import metrics
 from sinew.camera import solve_camera
 from sinew.flow import CameraOptions, People
 from sinew.geometry import projection
-from sinew.motion import solve_motion
+from sinew.motion import fit, solve_motion
 from sinew_take import arrays as spec
 from sinew_take import free_body
 from sinew_take import skeleton as sk
@@ -229,3 +229,41 @@ def test_projection_of_the_take_meets_the_keypoints(walk):
     px = projection.project(hand @ T_cw[:3, :3].T + T_cw[:3, 3], camera.K[0])
     seen = film.track.keypoints_px[:, sk.MEDIAPIPE_KEYPOINTS.index("wrist_r"), :2]
     assert np.linalg.norm(px - seen, axis=-1).mean() < 15  # px: the wrist's keypoint lies near the hand's joint
+
+
+def test_two_people_exchanged_halfway_end_inside_the_limits(body):
+    """A tracker's worst mistake: from the middle on each track is the other person. No NaN, no endless solve."""
+    here, there = Filmed(body, n=16), Filmed(body, n=16, heading=-1.2)
+    there.track.keypoints_px[..., 0] += 300
+    there.track.box_px[:, [0, 2]] += 300
+    for name in ("keypoints_px", "landmarks_m", "box_px"):
+        a, b = getattr(here.track, name), getattr(there.track, name)
+        a[8:], b[8:] = b[8:].copy(), a[8:].copy()
+    there.track.id = "person_2"
+    _, motions = solve(here, body, People([here.track, there.track]))
+    for motion in motions:
+        check_motion(motion, 16)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_keypoints_that_are_no_numbers_count_as_unseen(body, value):
+    film = Filmed(body, n=12)
+    film.track.keypoints_px[3:6, 13:17, :2] = value
+    film.track.keypoints_px[7] = value
+    film.track.landmarks_m[9, 25] = value
+    film.track.spread_px[2] = value
+    _, (motion,) = solve(film, body)
+    check_motion(motion, 12)
+    assert motion.arrays["present"].all() and motion.arrays["source"][7].min() >= 1
+
+
+@pytest.mark.parametrize("change", [{"smooth": 1e-4}, {"robust_smooth": 1e6}, {"robust_px": 1e6}, {"dead_zone_px": 0.0},
+                                    {"depth_sigma_m": 1e6}, {"rest": 1e-4}, {"ground": 0.0}])
+def test_every_part_of_the_fit_can_be_switched_off(body, change):
+    """As the ablation does: what is left still ends, inside the limits."""
+    film = Filmed(body, n=8, noise_px=3)
+    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=58), look=False)
+    usual = solve_motion(film.shot, film.people, camera, body, starts=starts)[1][0]
+    motion = solve_motion(film.shot, film.people, camera, body, starts=starts, weights=fit.Weights(**change))[1][0]
+    check_motion(motion, 8)
+    assert np.abs(motion.arrays["q"] - usual.arrays["q"]).max() > 1e-5  # rad: the part was at work

@@ -74,12 +74,10 @@ def test_gradient_against_differences(setting):
 @pytest.mark.parametrize("n", [8, 7, 3, 2, 1])
 def test_band_and_arrowhead_solve_the_dense_equations(setting, n):
     problem, state = setting
-    seen = problem.seen
-    part = replace(seen, **{f: getattr(seen, f)[:n] for f in ("px", "sigma_px", "depth_m", "depth_weight", "time_s",
-                                                              "joined")})
     ground = replace(problem.ground, contact=problem.ground.contact[:n])
-    problem = fit.Problem(problem.model, part, problem.view.take(np.arange(n)), problem.weights, ground)
-    state = state.take(np.arange(n))
+    first = np.arange(n)
+    problem = fit.Problem(problem.model, problem.seen.take(first), problem.view.take(first), problem.weights, ground)
+    state = state.take(first)
     normal = problem.normal(state)
     b = len(state.shape)
     fixed = np.zeros((n, 49), dtype=bool)

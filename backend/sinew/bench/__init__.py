@@ -19,12 +19,16 @@ SUITES = {
     "accuracy": ("accuracy", "measured truth on real footage and six rendered clips, beside the plain detector"),
     "parity": ("parity", "bodies and networks against the numbers of the public implementations"),
     "world": ("world", "moving cameras, several people and their feet against rendered truth (SINEW_BENCH_CLIPS)"),
+    "ablation": ("ablation", "the accuracy card's means with one part of the fit switched off at a time"),
+    "fit": ("fit", "the fit and the body's forward and backward pass, against what is published"),
     "speed": ("speed", "a whole reconstruction against one detector pass over the same frames"),
     "memory": ("memory", "peak memory of a clip against that of the same clip ten times as long"),
     "hsmr": ("hsmr", "the HSMR network at its released size beside its matrix products alone (random weights)"),
     "blender": ("blender", "import into Blender (needs SINEW_BLENDER_PYTHON, a Python with bpy)"),
 }
 """Name -> (module of this package, what it measures); each module has `run(say) -> list[Row]`."""
+ONLY_BY_NAME = {"ablation"}
+"""Not run with all: long, and of interest to who works on the fit."""
 ALIASES = {"balancing": "accuracy"}
 """Earlier names."""
 
@@ -51,7 +55,7 @@ def run(names: list[str], say: Callable[[str], None]) -> list[Row]:
     if unknown:
         raise RequestError(f"There is no benchmark {unknown[0]!r}; choose among {', '.join(SUITES)}.")
     rows: list[Row] = []
-    for name in names or SUITES:
+    for name in names or [n for n in SUITES if n not in ONLY_BY_NAME]:
         module, text = SUITES[name]
         say(f"{name}: {text}")
         try:

@@ -49,6 +49,14 @@ class Observations:
     joined: np.ndarray
     """(T,) bool: the frame continues the one before it (never the first)."""
 
+    def take(self, frames: np.ndarray) -> Observations:
+        """Some of the frames; those that were not neighbours are not joined."""
+        joined = self.joined[frames].copy()
+        joined[0] = False
+        joined[1:] &= np.diff(frames) == 1
+        return Observations(self.px[frames], self.sigma_px[frames], self.depth_m[frames], self.depth_weight[frames],
+                            self.time_s[frames], joined)
+
 
 @dataclass(frozen=True)
 class View:
@@ -105,7 +113,9 @@ class Weights:
     """In spreads: beyond this a keypoint counts as an outlier, softly."""
     robust_smooth: float = 3.0
     rest: float = 1.0
-    smooth: float = 1.0
+    smooth: float = 0.5
+    ground: float = 1.0
+    """1 holds planted feet, 0 leaves them free."""
     stature_m: float | None = None
     stature_sigma_m: float = 0.01
 
@@ -138,7 +148,8 @@ class Problem:
 
     def __init__(self, model: Model, seen: Observations, view: View, weights: Weights, ground: Ground | None = None,
                  frozen: np.ndarray | None = None, solve_shape: bool = True):
-        self.model, self.seen, self.view, self.weights, self.ground = model, seen, view, weights, ground
+        self.model, self.seen, self.view, self.weights = model, seen, view, weights
+        self.ground = ground if weights.ground > 0 else None
         n = len(seen.time_s)
         self.n = n
         self.frozen = np.zeros(n, dtype=bool) if frozen is None else frozen

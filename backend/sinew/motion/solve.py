@@ -24,7 +24,8 @@ from .start import Start, finite_track, first_state, observations
 from .subject import Subject, soles_of, speed_of
 from .world import level, settle
 
-LANDMARK_DEPTH_M = 0.05
+LANDMARK_SHARE = 1 / 8
+"""The first of the fits trusts the landmarks' depth so much tighter: it finds the right one of poses that look alike."""
 CHUNK = 400
 """Frames solved at once; longer takes are solved piece by piece, each piece held to the one before it."""
 AHEAD = 20
@@ -40,7 +41,8 @@ WORST_FIT = 0.06
 
 def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Report = nothing,
                  starts: list[Start | None] | None = None, height_m: float | None = None, keep_world: bool = False,
-                 shapes: list[np.ndarray | None] | None = None) -> tuple[Camera, list[Motion]]:
+                 shapes: list[np.ndarray | None] | None = None, weights: fit.Weights | None = None
+                 ) -> tuple[Camera, list[Motion]]:
     """Solve everybody in a shot.
 
     Args:
@@ -53,6 +55,7 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         height_m: The first person's height; default: kept from the start where the camera's scale is from a height.
         keep_world: The camera stands in a world that others were solved in: it stays, and people are put on its floor.
         shapes: Per track a shape that is known and kept, such as one of the user's measures; None is solved.
+        weights: Of the fit's terms; None: the usual ones. For measuring what each part is worth.
 
     Returns:
         The camera in the levelled world, and one motion per usable track, in their order.
@@ -61,6 +64,7 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         InputError: No track can be used.
     """
     model = make_model(body)
+    weights = weights or fit.Weights()
     starts = starts or [None] * len(people.tracks)
     shapes = shapes or [None] * len(people.tracks)
     found = [(t, s, solved_frames(shot, t), k) for t, s, k in zip(people.tracks, starts, shapes, strict=True)]
@@ -78,13 +82,14 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
             stature = height_m if height_m is not None else model.stature(shape)
         if known is not None:
             stature = model.stature(shape)  # a known body does not grow to reach the floor
-        subjects.append(_solve_free(shot, track, frames, camera, model, shape, stature, tick, known is not None))
+        subjects.append(_solve_free(shot, track, frames, camera, model, shape, replace(weights, stature_m=stature), tick,
+                                    known is not None))
     if keep_world:
         held.put_on_floor(model, camera, subjects)
     else:
         camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
     for subject in subjects:
-        _solve_grounded(model, camera, subject, tick)
+        _solve_grounded(model, camera, subject, weights, tick)
     camera = camera if keep_world else settle(model, camera, subjects)
     motions = [_motion(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
@@ -130,14 +135,6 @@ def _view(camera: Camera, frames: np.ndarray) -> fit.View:
     return fit.View(np.asarray(camera.K, dtype=float)[frames], R_cw, -(R_cw @ T_wc[:, :3, 3:])[..., 0])
 
 
-def _part(seen: fit.Observations, which: np.ndarray) -> fit.Observations:
-    joined = seen.joined[which].copy()
-    joined[0] = False
-    joined[1:] &= np.diff(which) == 1
-    return fit.Observations(seen.px[which], seen.sigma_px[which], seen.depth_m[which], seen.depth_weight[which],
-                            seen.time_s[which], joined)
-
-
 def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | None:
     return None if ground is None else replace(ground, contact=ground.contact[which])
 
@@ -158,7 +155,7 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
             np.arange(a, a + SHAPE_WINDOW) for a in np.linspace(0, n - SHAPE_WINDOW, SHAPE_WINDOWS).astype(int)]))
         sample = state.take(which)
         for weights, rounds in stages:
-            problem = fit.Problem(model, _part(seen, which), view.take(which), weights)
+            problem = fit.Problem(model, seen.take(which), view.take(which), weights)
             sample = fit.minimise(problem, sample, *rounds, tick).state
         state = replace(state, shape=sample.shape)
     pelvis, q, root = state.pelvis.copy(), state.q.copy(), state.root_m.copy()
@@ -169,7 +166,7 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
         which = np.arange(a - held, min(b + AHEAD, n))
         frozen = np.arange(len(which)) < held
         piece = fit.State(pelvis[which], q[which], root[which], state.shape)
-        own, own_view = _part(seen, which), view.take(which)
+        own, own_view = seen.take(which), view.take(which)
         for weights, rounds in stages:
             problem = fit.Problem(model, own, own_view, weights, _ground_part(ground, which), frozen, solve_shape=False)
             outcome = fit.minimise(problem, piece, *rounds, tick)
@@ -181,19 +178,19 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
 
 
 def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model: Model, shape: np.ndarray,
-                stature_m: float | None, tick: _Ticker, shape_is_known: bool = False) -> Subject:
+                free: fit.Weights, tick: _Ticker, shape_is_known: bool = False) -> Subject:
     view = _view(camera, frames.index)
     distortion = np.asarray(camera.distortion, dtype=float)[frames.index]
     state = first_state(track, frames.index, view, model, shape, distortion)
     distance = (state.root_m[:, None] @ np.swapaxes(view.R_cw, 1, 2))[:, 0, 2] + view.t_cw[:, 2]
     seen = observations(shot, track, frames.index, view.K, distortion, model, distance, frames.joined)
-    free = fit.Weights(stature_m=stature_m)
-    stages = [(replace(free, depth_sigma_m=LANDMARK_DEPTH_M), ROUNDS["landmarks"]), (free, ROUNDS["free"])]
+    tight = replace(free, depth_sigma_m=free.depth_sigma_m * LANDMARK_SHARE)
+    stages = [(tight, ROUNDS["landmarks"]), (free, ROUNDS["free"])]
     state, residual = _minimise(model, seen, view, state, stages, None, tick, not shape_is_known)
-    return Subject(track, frames, seen, state, stature_m, residual_px=residual, shape_is_known=shape_is_known)
+    return Subject(track, frames, seen, state, free.stature_m, residual_px=residual, shape_is_known=shape_is_known)
 
 
-def _solve_grounded(model: Model, camera: Camera, s: Subject, tick: _Ticker) -> None:
+def _solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
     """The last fit of one person, planted feet held."""
     soles = soles_of(model, s.state)
     speed = speed_of(camera, s, soles)
@@ -205,7 +202,7 @@ def _solve_grounded(model: Model, camera: Camera, s: Subject, tick: _Ticker) -> 
     else:
         s.ground = fit.Ground(still, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     view = _view(camera, s.frames.index)
-    stages = [(fit.Weights(stature_m=s.stature_m), ROUNDS["ground"])]
+    stages = [(replace(weights, stature_m=s.stature_m), ROUNDS["ground"])]
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick, not s.shape_is_known)
 
 
