@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
-from ..motion import fit, solve_motion
+from ..motion import fit
 from . import accuracy
 from .tables import Row, row
 
@@ -31,13 +30,15 @@ def run(say: Callable[[str], None]) -> list[Row]:
     """Means over the measured and over the rendered cases, for every part."""
     measured, made = accuracy.cases(say)
     groups = {name: cases for name, cases in (("balancing", measured), ("mean of six", made)) if cases}
+    cameras = {c.name: accuracy.find_camera(c) for c in measured + made}  # the same for all parts
     whole: dict[tuple[str, str], float] = {}
     rows = []
     for part, change in PARTS.items():
         say(f"  {part} …")
-        how = partial(solve_motion, weights=fit.Weights(**change))
+        weights = fit.Weights(**change)
         for name, cases in groups.items():
-            mean = accuracy.mean([accuracy.figures(c, *accuracy.solve(c, how)) for c in cases], name).figures
+            mean = accuracy.mean([accuracy.figures(c, *accuracy.solve(c, *cameras[c.name], weights))
+                                  for c in cases], name).figures
             values = {what: (mean[what][0], mean[what][2]) for what in _SHOWN}
             values["knee_angle"] = (float(np.mean([mean[k][0] for k in _KNEES])), "deg")
             for what, (value, unit) in values.items():

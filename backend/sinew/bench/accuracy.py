@@ -17,6 +17,7 @@ from sinew_take import free_body
 from sinew_take import skeleton as sk
 
 from ..flow import Camera, CameraOptions, Motion
+from ..motion import fit
 from . import SHARED, Unavailable, balancing, clips, detections, metrics, need
 from .rendered import people_of, project, read_truth
 from .tables import Row, row
@@ -80,15 +81,19 @@ def rendered_case(name: str, video: Path, truth_path: Path) -> Case:
                 project(joints, truth["T_wc"], truth["K"]), np.ptp(person["keypoints_px"][..., 1], axis=1))
 
 
-def solve(case: Case, solve_people: Callable | None = None) -> tuple[Camera, Motion]:
-    """Camera and motion of a case by the real stages, from the kept detections."""
+def find_camera(case: Case) -> tuple[Camera, list]:
+    """The case's camera and what the motion stage starts from."""
     from ..camera import solve_camera
+
+    return solve_camera(case.detected.shot, case.detected.people, free_body.load(), CameraOptions())
+
+
+def solve(case: Case, camera: Camera, starts: list, weights: fit.Weights | None = None) -> tuple[Camera, Motion]:
+    """Camera and motion of a case by the real stages, from the kept detections."""
     from ..motion import solve_motion
 
-    body = free_body.load()
-    shot, people = case.detected.shot, case.detected.people
-    camera, starts = solve_camera(shot, people, body, CameraOptions())
-    camera, motions = (solve_people or solve_motion)(shot, people, camera, body, starts=starts)
+    camera, motions = solve_motion(case.detected.shot, case.detected.people, camera, free_body.load(), starts=starts,
+                                   weights=weights)
     return camera, motions[0]
 
 
@@ -194,9 +199,9 @@ def run(say: Callable[[str], None]) -> list[Row]:
     measured, made = cases(say)
     rows, results = [], []
     for case in measured:
-        rows += rows_of(figures(case, *solve(case)))
+        rows += rows_of(figures(case, *solve(case, *find_camera(case))))
     for case in made:
-        results.append(figures(case, *solve(case)))
+        results.append(figures(case, *solve(case, *find_camera(case))))
         say(f"  {case.name} …")
     if results:
         rows += rows_of(mean(results, "mean of six"))
