@@ -52,33 +52,34 @@ RENDERS = {
 }
 
 
-@pytest.mark.parametrize("render", RENDERS)
-@pytest.mark.parametrize("fit", ["HORIZONTAL", "VERTICAL", "AUTO"])
-def test_a_pin_covers_its_pixel_and_says_it(extension, folder, render, fit):
+def test_a_pin_covers_its_pixel_and_says_it(extension, folder):
+    """Whatever the render's size, shape and pixels and the sensor's fit, under a root that is moved and scaled."""
     corrections, pins = extension("addon.scene.corrections"), extension("addon.plan.pins")
     result = build(extension, folder)
     scene, camera = bpy.context.scene, result.camera
-    for name, value in RENDERS[render].items():
-        setattr(scene.render, name, value)
-    camera.data.sensor_fit = fit
     result.root.location, result.root.scale = (1, 2, 3), (2, 2, 2)
     scene.frame_set(8)
-    take = corrections.open_take(result.root)
-    pin = corrections.add_pin(result.root, scene, take, "s1", "wrist_l")
-    size = (640, 360)
-    frame = corrections.frame_of(camera, scene, size, 8)
-    for px in ((0.0, 0.0), (640.0, 360.0), (123.456, 301.25), (-40.0, 500.0)):
-        pin.location = pins.to_camera(frame, np.array(px), 3.3)
-        bpy.context.view_layer.update()
-        assert np.abs(corrections.pixel_of(pin, result.root, scene, size) - px).max() < 0.01
-        # Blender's own view of it, and the plate fitted into that view as the background is.
-        share = on_screen(camera, [pin.matrix_world.translation])[0]
-        view = np.array([scene.render.resolution_x * scene.render.pixel_aspect_x,
-                         scene.render.resolution_y * scene.render.pixel_aspect_y])
-        ratio = view / size
-        scale = ratio.max() if frame.method == "CROP" else ratio.min()
-        seen = ((share - 0.5) * view / scale * [1, -1] + np.array(size) / 2)
-        assert np.abs(seen - px).max() < 0.02
+    pin = corrections.add_pin(result.root, scene, corrections.open_take(result.root), "s1", "wrist_l")
+    size, usual = (640, 360), {name: getattr(scene.render, name) for case in RENDERS.values() for name in case}
+    for name, case in RENDERS.items():
+        for key, value in (usual | case).items():
+            setattr(scene.render, key, value)
+        for fit in ("HORIZONTAL", "VERTICAL", "AUTO"):
+            camera.data.sensor_fit = fit
+            frame = corrections.frame_of(camera, scene, size, 8)
+            view = np.array([scene.render.resolution_x * scene.render.pixel_aspect_x,
+                             scene.render.resolution_y * scene.render.pixel_aspect_y])
+            ratio = view / size
+            scale = ratio.max() if frame.method == "CROP" else ratio.min()
+            for px in ((0.0, 0.0), (640.0, 360.0), (123.456, 301.25), (-40.0, 500.0)):
+                pin.location = pins.to_camera(frame, np.array(px), 3.3)
+                bpy.context.view_layer.update()
+                off = np.abs(corrections.pixel_of(pin, result.root, scene, size) - px).max()
+                assert off < 0.01, f"{name}, {fit}: {off} px"
+                # Blender's own view of it, and the plate fitted into that view as the background is.
+                share = on_screen(camera, [pin.matrix_world.translation])[0]
+                seen = (share - 0.5) * view / scale * [1, -1] + np.array(size) / 2
+                assert np.abs(seen - px).max() < 0.02, f"{name}, {fit}"
 
 
 def test_a_pin_begins_where_the_joint_is_solved_to_be(extension, folder):
