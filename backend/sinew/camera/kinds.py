@@ -20,8 +20,9 @@ from .given import Given
 
 TURN_EXPLAINS_PX = 0.22
 """Median residual, followed pixels, at which a camera that only turns leaves nothing to explain."""
-MOVE_GAIN = 0.7
-"""A moving camera must take the misfit below this share of the turning one's ..."""
+MOVE_GAIN, MOVE_GAIN_ZOOM = 0.65, 0.5
+"""A moving camera must take the misfit below this share of the turning one's, or of the turning and zooming one's, since a
+zoom that is not modelled looks like a way forwards ..."""
 MOVE_PARALLAX_DEG = 0.4
 """... and see points from directions that differ by this much."""
 LEAST_PER_FRAME = 12
@@ -150,7 +151,7 @@ def _solve(shot: Shot, tracks: Tracks, options: CameraOptions, focal_px: float, 
 
 
 def _moves(turn: turning.Way, moved: structure.Structure) -> bool:
-    return (moved.way.misfit_px < MOVE_GAIN * turn.misfit_px
+    return (moved.way.misfit_px < (MOVE_GAIN_ZOOM if turn.zooms else MOVE_GAIN) * turn.misfit_px
             and np.degrees(moved.parallax) > MOVE_PARALLAX_DEG)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from . import bundle, turning
 from .follow import Tracks
 
-BEGIN_ANGLES_DEG = (16.0, 6.0, 2.5)
+BEGIN_ANGLES_DEG = (10.0, 2.5)
 """Smallest angle between the rays of the first pair, tried one after the other."""
 LEAST_PAIR = 20
 """Corners that two keyframes share to be matched."""
@@ -121,7 +121,7 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
     if (out.cloud.r > 1e-9).sum() < LEAST_POINTS:
         return None
     out = _sized(out)
-    misfit = turning.misfit_of(sight, out.residual_px)
+    misfit = turning.misfit_of(sight, out.residual_px, 3, 6)
     way = turning.Way(out.cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, False, np.zeros(0))
     way.cameras, way.registered = turning.all_frames(tracks, px, keys, out, point_of_track, turn.cameras.R, True, False,
                                                      np.asarray(time_s, dtype=float))
@@ -165,6 +165,8 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
     pycolmap.logging.stderrthreshold = 3
     view = np.full(tracks.n_frames, -1)
     view[keys] = np.arange(len(keys))
+    _, point_of_track = turning.select(tracks, tracks.px, keys, least=3)
+    tracks = tracks.only((view[tracks.frame] >= 0) & (point_of_track[tracks.track] >= 0))
     starts = np.searchsorted(tracks.frame, np.arange(tracks.n_frames + 1))
     rows = [slice(starts[k], starts[k + 1]) for k in keys]
     with tempfile.TemporaryDirectory() as folder:
@@ -183,6 +185,7 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
             options = pycolmap.IncrementalPipelineOptions()
             options.multiple_models = False
             options.min_model_size = 3
+            options.init_num_trials = 60
             options.extract_colors = False
             options.random_seed = SEED
             options.num_threads = 2

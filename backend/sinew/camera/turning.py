@@ -21,6 +21,8 @@ KEY_SHIFT = 0.04
 KEY_LEFT = 0.6
 """... or when fewer than this share of the last one's corners are left."""
 MOST_KEYS = 90
+PER_KEY = 200
+"""Corners of each keyframe that are adjusted, those longest in view first."""
 LEAST_SHARED = 10
 """Corners that two frames must share to be joined."""
 TURN_ACCEL = 12.0
@@ -135,11 +137,21 @@ def select(tracks: Tracks, px: np.ndarray, keys: np.ndarray, least: int = 2) -> 
     view[keys] = np.arange(len(keys))
     own = view[tracks.frame] >= 0
     count = np.bincount(tracks.track[own], minlength=len(tracks.color))
-    good = count >= least
+    good = _longest(tracks.track[own], view[tracks.frame[own]], count + tracks.weight) & (count >= least)
     point_of_track = np.where(good, np.cumsum(good) - 1, -1)
     own &= good[tracks.track]
     return bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own],
                         tracks.weight[tracks.track[own]]), point_of_track
+
+
+def _longest(track: np.ndarray, view: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """(M,) bool: the corners that are among the worthiest of some keyframe; more would only cost time."""
+    order = np.lexsort((-worth[track], view))
+    track, view = track[order], view[order]
+    rank = np.arange(len(view)) - np.searchsorted(view, view)
+    keep = np.zeros(len(worth), dtype=bool)
+    keep[track[rank < PER_KEY]] = True
+    return keep
 
 
 def directions(sight: bundle.Sight, cameras: bundle.Cameras, n: int) -> np.ndarray:
@@ -177,7 +189,7 @@ def solve(tracks: Tracks, middle_px: np.ndarray, long_side_px: float, time_s: np
     out = bundle.adjust(sight, start, cloud, rules, 60, tick=tick)
     zoomed = bundle.adjust(sight, out.cameras, out.cloud,
                            bundle.Rules(False, "zoom", log_f0, 0.005 if focal_known else 0.22), 30, tick=tick)
-    misfit, with_zoom = misfit_of(sight, out.residual_px), misfit_of(sight, zoomed.residual_px)
+    misfit, with_zoom = misfit_of(sight, out.residual_px, 2, 3), misfit_of(sight, zoomed.residual_px, 2, 4)
     zooms = with_zoom < ZOOM_GAIN * misfit and np.ptp(zoomed.cameras.log_f) > ZOOM_LEAST
     if zooms:
         out, misfit = zoomed, with_zoom
@@ -189,12 +201,20 @@ SURE, LEAST_SURE = 0.99, 200
 """The misfit is measured on corners whose place is sure, where there are at least so many observations of them."""
 
 
-def misfit_of(sight: bundle.Sight, residual: np.ndarray) -> float:
-    """Median residual of the sure corners, px."""
+def misfit_of(sight: bundle.Sight, residual: np.ndarray, per_point: int, per_view: int) -> float:
+    """Median residual of the sure corners, px, as it would be if nothing had been fitted to them.
+
+    A model with more freedom always leaves less: what it takes away by its freedom alone is given back, as the unbiased
+    estimate of a variance does.
+    """
     sure = sight.weight > SURE
-    if sure.sum() >= LEAST_SURE:
-        residual = residual[sure]
-    return float(np.median(residual)) if len(residual) else np.inf
+    if sure.sum() < LEAST_SURE:
+        sure[:] = True
+    if not sure.any():
+        return np.inf
+    n = 2 * int(sure.sum())
+    fitted = per_point * len(np.unique(sight.point[sure])) + per_view * len(np.unique(sight.view[sure]))
+    return float(np.median(residual[sure]) * np.sqrt(n / max(n - fitted, 0.1 * n)))
 
 
 def all_frames(tracks: Tracks, px: np.ndarray, keys: np.ndarray, out: bundle.Outcome, point_of_track: np.ndarray,
