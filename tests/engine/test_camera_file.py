@@ -1,0 +1,101 @@
+"""A user's own camera: what is read, and one sentence for what cannot be."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sinew.camera import given
+from sinew.flow import Shot, VideoInfo
+from sinew.geometry import rotations as rot
+from sinew_take.errors import InputError
+
+SIZE = (640, 360)
+
+
+def shot(n: int = 6, first: int = 2) -> Shot:
+    info = VideoInfo(Path("clip.mp4"), SIZE, SIZE, Fraction(24), 20, 1.0, 0, Fraction(1), False, None)
+    return Shot(info, np.arange(first, first + n, dtype=np.int32), np.arange(n) / 24)
+
+
+def camera(frames=range(2, 8), **more) -> dict:
+    T = np.tile(np.eye(4), (len(frames), 1, 1))
+    T[:, :3, :3] = rot.exp(np.array([[0, 0.02 * k, 0] for k in frames]))
+    T[:, 0, 3] = 0.1 * np.array(frames)
+    K = np.tile([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]], (len(frames), 1, 1))
+    return {"format": "sinew-camera", "version": [1, 0], "size_px": [1280, 720], "frame": list(frames),
+            "T_wc": T.tolist(), "K": K.tolist(), **more}
+
+
+def written(folder: Path, data: dict) -> Path:
+    path = folder / "camera.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+def test_json_of_a_proxy_and_of_missing_frames(tmp_path):
+    data = camera(unit_m=0.01, distortion=[0.1, 0.02])
+    read = given.read_camera(written(tmp_path, data), shot())
+    assert read.K[0, 0, 0] == 500 and read.K[0, 0, 2] == 320
+    assert read.unit_m == 0.01 and read.distortion.tolist() == [0.1, 0.02, 0, 0, 0]
+    np.testing.assert_allclose(read.T_wc[:, 0, 3], 0.1 * np.arange(2, 8))
+    every_other = given.read_camera(written(tmp_path, camera(range(2, 9, 2))), shot())
+    np.testing.assert_allclose(every_other.T_wc, read.T_wc, atol=1e-9)
+
+
+def test_colmap_text_and_binary(tmp_path):
+    pycolmap = pytest.importorskip("pycolmap")
+    model = pycolmap.Reconstruction()
+    own = pycolmap.Camera(model="SIMPLE_RADIAL", width=640, height=360, params=[500, 320, 180, 0.05], camera_id=1)
+    model.add_camera_with_trivial_rig(own)
+    R = rot.exp(np.array([[0, 0.02 * k, 0] for k in range(2, 8)]))
+    for k in range(6):
+        image = pycolmap.Image(name=f"frame_{k + 3:04d}.png", camera_id=1, image_id=k + 1)
+        c = np.array([0.1 * (k + 2), 0, 0])
+        pose = pycolmap.Rigid3d(np.concatenate([R[k].T, (-R[k].T @ c)[:, None]], 1))
+        model.add_image_with_trivial_frame(image, pose)
+    for kind in ("text", "binary"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        (model.write_text if kind == "text" else model.write_binary)(str(folder))
+        # Named from 3: 0-based numbers of the source, one later than the shot's first.
+        read = given.read_camera(folder, shot(6, 3))
+        np.testing.assert_allclose(read.T_wc[:, :3, :3], R, atol=1e-9)
+        np.testing.assert_allclose(read.T_wc[:, 0, 3], 0.1 * np.arange(2, 8), atol=1e-9)
+        assert read.distortion[0] == 0.05 and read.K[0, 0, 0] == 500
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"format": "other"}, "is no sinew-camera file"),
+    ({"version": [2, 0]}, "newer version"),
+    ({"size_px": [1000, 1000]}, "1000x1000 picture"),
+    ({"frame": [100, 101, 102, 103, 104, 105]}, "0 of the 6 frames"),
+    ({"frame": [2, 3]}, "as many T_wc"),
+    ({"frame": [2, 2, 3, 4, 5, 6]}, "as many T_wc"),
+    ({"T_wc": [np.diag([2.0, 1, 1, 1]).tolist()] * 6}, "no camera's"),
+    ({"K": [np.diag([-5.0, 5, 1]).tolist()] * 6}, "focal length"),
+    ({"unit_m": -3}, "units of -3 m"),
+    ({"T_wc": "x"}, "is no sinew-camera file"),
+])
+def test_a_camera_that_cannot_be_is_one_sentence(tmp_path, change, said):
+    with pytest.raises(InputError, match=said) as error:
+        given.read_camera(written(tmp_path, camera() | change), shot())
+    assert str(error.value).endswith(".") and "\n" not in str(error.value)
+
+
+def test_files_that_are_something_else(tmp_path):
+    with pytest.raises(InputError, match="There is no camera file"):
+        given.read_camera(tmp_path / "nothing.json", shot())
+    (tmp_path / "a.json").write_bytes(b"\x00\xff\x00")
+    with pytest.raises(InputError, match="not JSON text"):
+        given.read_camera(tmp_path / "a.json", shot())
+    with pytest.raises(InputError, match="is no COLMAP model"):
+        given.read_camera(tmp_path, shot())
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for name in ("cameras.bin", "images.bin", "points3D.bin"):
+        (broken / name).write_bytes(b"\x01\x02\x03")
+    with pytest.raises(InputError, match="cannot be read"):
+        given.read_camera(broken, shot())
