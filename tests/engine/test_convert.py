@@ -390,6 +390,16 @@ BAD = {
     "an impossible frame": (_long, {"rate": "30"}, InputError,
                             "w.pkl, person 0, names the frame 10000004, beyond the 100000 that one take can hold; convert a "
                             "shorter range."),
+    "WHAM with words for frames": (lambda d: _wham(d, frame_ids="all of them"), {"rate": "30"}, InputError,
+                                   "w.pkl looks like a result of WHAM, but something in it is of another kind than the known "
+                                   "layout has; write the result again with the system's own demo."),
+    "4D-Humans with words for people": (lambda d: _phalp(d, tid=["me"]), {"rate": "30"}, InputError,
+                                        "p.pkl looks like a result of 4D-Humans, but something in it is of another kind than "
+                                        "the known layout has; write the result again with the system's own demo."),
+    "COCO with an endless number": (lambda d: _json(d / "c.json", [{"image_id": "9" * 5000, "keypoints": [9] * 51}]),
+                                    {"rate": "30"}, InputError,
+                                    "c.json looks like a result of a keypoint detector, but something in it is of another kind "
+                                    "than the known layout has; write the result again with the system's own demo."),
     "GVHMR of two lengths": (lambda d: _gvhmr(d, 5, 4), {}, InputError,
                              "g.pt has 5 frames in the world but 4 in the camera; write the result again."),
     "4D-Humans with another body": (lambda d: _phalp(d, smpl=[{"global_orient": np.eye(3)[None], "betas": np.zeros(10),

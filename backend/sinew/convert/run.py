@@ -137,9 +137,18 @@ def _read(request: Request) -> Foreign | Detections:
         if not READERS[system].recognises(content):
             raise InputError(f"{name} has not the layout of {_TITLES[system]} ({keys_of(content)}); choose another --format "
                              "or leave it out.")
-    if system == "4dhumans":
-        return phalp.read(content, name, lambda size: fitted.focal_px(request.camera, size))
-    return READERS[system].read(content, name)
+    try:
+        if system == "4dhumans":
+            foreign = phalp.read(content, name, lambda size: fitted.focal_px(request.camera, size))
+        else:
+            foreign = READERS[system].read(content, name)
+        _range(foreign)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        # A value of another kind than the layout has, in one of the many places where it could be.
+        title = "a keypoint detector" if READERS[system] is keypoints else _TITLES[system]
+        raise InputError(f"{name} looks like a result of {title}, but something in it is of another kind than the known "
+                         "layout has; write the result again with the system's own demo.") from error
+    return foreign
 
 
 def _range(foreign: Foreign | Detections) -> tuple[int, int]:
@@ -147,6 +156,8 @@ def _range(foreign: Foreign | Detections) -> tuple[int, int]:
     if isinstance(foreign, Detections):
         numbers = [s.frame for s in foreign.seen]
         return min(numbers), max(numbers)
+    if not foreign.people:
+        raise InputError(f"{foreign.system}'s result holds nobody; convert one in which somebody was found.")
     for person in foreign.people:
         check_body(person, person.name)
     return (int(min(p.frames[0] for p in foreign.people)), int(max(p.frames[-1] for p in foreign.people)))
