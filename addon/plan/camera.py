@@ -144,6 +144,9 @@ def _notes(take: Take) -> list[str]:
     if np.abs(K[:, 0, 0] / K[:, 1, 1] - 1).max() > 1e-3:
         notes.append("The solved camera has two focal lengths; Blender's has their mean.")
     if np.abs(distortion).max() > 1e-6:
-        notes.append("The lens distorts and Blender's camera does not: towards the picture's edges the people stand "
+        notes.append("The lens distorts and Blender's camera does not: the plate shown is the one without distortion, "
+                     "with overscan; plate/ in the take holds it as filmed."
+                     if (take.meta.get("plate") or {}).get("undistorted") else
+                     "The lens distorts and Blender's camera does not: towards the picture's edges the people stand "
                      "beside the plate.")
     return notes

@@ -11,6 +11,8 @@ from ...backend.sinew_take.take import PLATE_PATTERN, Subject, Take
 from .camera import picture_size
 from .retime import Timing
 
+UNDISTORTED_PATTERN = "plate_undistorted/{:06d}.jpg"
+
 
 @dataclass(frozen=True)
 class PlatePlan:
@@ -23,7 +25,9 @@ class PlatePlan:
         first: Scene frame of the first picture.
         is_direct: The take's own pictures stand one on each scene frame; no conformed copy is needed.
         conformed_name: Name of the folder for a conformed sequence; the same for the same rate and pictures.
-        size_px: Width and height.
+        size_px: Width and height of the camera's frame.
+        pattern: Of the pictures' names below the take's folder.
+        overscan: How many times larger than the camera's frame the pictures are, about the same middle.
     """
 
     take_id: str
@@ -33,10 +37,12 @@ class PlatePlan:
     is_direct: bool
     conformed_name: str
     size_px: tuple[int, int]
+    pattern: str = PLATE_PATTERN
+    overscan: float = 1.0
 
     def picture(self, index: int) -> Path:
         """File of one of the take's pictures."""
-        return self.take_folder / PLATE_PATTERN.format(index)
+        return self.take_folder / self.pattern.format(index)
 
 
 def nearest_pictures(frames: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -58,8 +64,19 @@ def nearest_pictures(frames: np.ndarray, first: int, last: int) -> np.ndarray:
     return np.where(is_later_nearer, after, before).astype(np.int32)
 
 
+def undistorted_of(take: Take) -> dict | None:
+    """The entry of the plate without the lens's distortion, or None where the take has only one as filmed."""
+    entry = (take.meta.get("plate") or {}).get("undistorted")
+    usable = (isinstance(entry, dict) and isinstance(entry.get("overscan"), (int, float)) and 1 <= entry["overscan"] < 4
+              and entry.get("pattern") == UNDISTORTED_PATTERN)
+    return entry if usable else None
+
+
 def plan_plate(take: Take, timing: Timing) -> PlatePlan | None:
-    """Plan the plate of a take; None where the take has none. The people's offset does not move it."""
+    """Plan the plate of a take; None where the take has none. The people's offset does not move it.
+
+    Where the lens bends lines, it is the plate without that: Blender's camera does not, so it is what renders match.
+    """
     if not take.meta.get("plate") or take.path is None:
         return None
     frames = timing.frames - timing.offset_frames
@@ -68,7 +85,11 @@ def plan_plate(take: Take, timing: Timing) -> PlatePlan | None:
     is_direct = len(index) == take.n_frames and bool((index == np.arange(take.n_frames)).all())
     rate = timing.rate
     name = f"plate_{rate.numerator}" + ("" if rate.denominator == 1 else f"-{rate.denominator}")
-    return PlatePlan(take.id, Path(take.path).absolute(), index, first, is_direct, name, picture_size(take))
+    straight = undistorted_of(take)
+    if straight is None:
+        return PlatePlan(take.id, Path(take.path).absolute(), index, first, is_direct, name, picture_size(take))
+    return PlatePlan(take.id, Path(take.path).absolute(), index, first, is_direct, f"{name}_undistorted",
+                     picture_size(take), UNDISTORTED_PATTERN, float(straight["overscan"]))
 
 
 @dataclass(frozen=True)

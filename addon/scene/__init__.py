@@ -13,6 +13,7 @@ from ...backend.sinew_take import take as takes
 from ..plan import ScenePlan, SubjectPlan, retime, scene_plan
 from ..plan.camera import picture_size
 from ..plan.check import plan_check
+from ..plan.plate import undistorted_of
 from . import check, corrections, people, tags
 from .armature import build_armature
 from .body import SURFACE_ROLE, build_body
@@ -160,7 +161,7 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
         if block is not None:
             ensure_linked(block, collections[SHOT_COLLECTION])
     result.notes.extend(shot.notes)
-    checks = plan_check(plan.take, plan.timing)
+    checks = plan_check(plan.take, plan.timing, is_undistorted=undistorted_of(plan.take) is not None)
     check.build_check(checks, owner, shot.camera, root, collections[TAKE_COLLECTION], picture_size(plan.take)[0])
     for one, armature in zip(checks, result.armatures, strict=True):
         check.key_error(armature, one, tags.Owner(owner.take_id, owner.shot_id, one.id))

@@ -16,8 +16,9 @@ import numpy as np
 from ...backend.sinew_take import edits as contract
 from ...backend.sinew_take import take as takes
 from ...backend.sinew_take.errors import RequestError, SinewError
-from ..plan import pins, retime
+from ..plan import lens, pins, retime
 from ..plan.camera import picture_size
+from ..plan.plate import undistorted_of
 from . import curves, tags
 from .drivers import drive
 from .plate import OFFSET
@@ -154,9 +155,26 @@ def _make_pin(root, scene, take, subject: str, keypoint: str, index: int, place:
     pin.parent = camera
     _show_near(root, scene, timing, pin)
     frame = frame_of(camera, scene, picture_size(take), pin[SCENE_FRAME])
-    pin.location = pins.to_camera(frame, place.px, place.distance_m)
+    pin.location = pins.to_camera(frame, _as_shown(take, index, place.px), place.distance_m)
     pin.empty_display_size = _SIZE * place.distance_m
     return pin
+
+
+def _as_shown(take: takes.Take, frame: int, px: np.ndarray) -> np.ndarray:
+    """A pixel of the picture as filmed in the plate that is shown: the one without the lens's distortion, if any."""
+    if undistorted_of(take) is None or not 0 <= frame < take.n_frames:
+        return px
+    K, bent = take.shot["K"][frame], take.shot["distortion"][frame]
+    return lens.ideal_px(np.asarray(px, float)[None, None], K[None], bent[None])[0, 0]
+
+
+def _as_filmed(take: takes.Take, frame: int, px: np.ndarray) -> np.ndarray:
+    """The inverse of `_as_shown`."""
+    if undistorted_of(take) is None or not 0 <= frame < take.n_frames:
+        return px
+    K, bent = take.shot["K"][frame].astype(float), take.shot["distortion"][frame].astype(float)
+    focal, middle = K[[0, 1], [0, 1]], K[:2, 2]
+    return lens.distorted((np.asarray(px, float) - middle) / focal, bent) * focal + middle
 
 
 def _home(root: bpy.types.Object) -> bpy.types.Collection:
@@ -246,7 +264,7 @@ def collect(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) ->
     size = picture_size(take)
     out = []
     for pin in pins_of(root):
-        x, y = (float(v) for v in pixel_of(pin, root, scene, size))
+        x, y = (float(v) for v in _as_filmed(take, int(pin.get(FRAME, -1)), pixel_of(pin, root, scene, size)))
         if not (np.isfinite(x) and np.isfinite(y)):
             raise RequestError(f"{pin.name} is behind the camera; move it over the picture or remove it.")
         out.append(contract.Pin(str(pin.get(tags.SUBJECT, "")), int(pin.get(FRAME, -1)), str(pin.get(KEYPOINT, "")),

@@ -18,6 +18,8 @@ from .drivers import drive
 ROLE = "plate"
 OFFSET = "sinew_plate_offset"
 """On the root: scene frames by which the plate is shown later than filmed, against people and camera."""
+OVERSCAN = "sinew_plate_overscan"
+"""On the root: how many times larger than the camera's frame the plate is shown, where it has overscan."""
 _LISTING = "pictures.npy"
 
 
@@ -62,6 +64,10 @@ def attach(plan: PlatePlan | None, owner: tags.Owner, camera: bpy.types.Object, 
     user.use_cyclic = False
     _drive_offset(camera, background, root)
     background.frame_method = fit_method(plan.size_px, scene)
+    # The artist may have scaled ours on purpose; only what an import set is changed by one.
+    if abs(background.scale - float(root.get(OVERSCAN, 1.0))) < 1e-6:
+        background.scale = plan.overscan
+        root[OVERSCAN] = plan.overscan
     camera.data.show_background_images = True
     return []
 

@@ -192,3 +192,37 @@ def test_distortion_comes_off_again(extension):
     ideal = lens.ideal_px(px, K, bent)
     back = lens.distorted((ideal - [320, 180]) / 700, bent[:, None]) * 700 + [320, 180]
     assert np.abs(back - px).max() < 1e-3 and np.abs(ideal - px).max() > 3  # px
+
+
+def test_a_lens_that_bends_shows_the_plate_without_that_and_everything_on_it(extension, tmp_path):
+    """Plate, check points and pins lie on the undistorted plate; pins are told as filmed."""
+    from sinew_take import take as take_format
+
+    bent = (-0.2, 0.05, 0.001, -0.001, 0.0)
+    take = takes.make_take(N, size_px=(640, 360), distortion=bent)
+    takes.add_plate(take, partial := tmp_path / "partial")
+    (partial / "plate_undistorted").mkdir()
+    for t in range(N):
+        (partial / f"plate_undistorted/{t:06d}.jpg").write_bytes((partial / f"plate/{t:06d}.jpg").read_bytes())
+    take.meta["plate"]["undistorted"] = {"pattern": "plate_undistorted/{:06d}.jpg", "size_px": [704, 396],
+                                         "overscan": 1.1}
+    folder = take_format.write(take, tmp_path / "take", partial=partial)
+    scene, corrections = extension("addon.scene"), extension("addon.scene.corrections")
+    result = scene.build_take(bpy.context, folder, scene.BuildOptions(first_frame=1, set_scene_rate=True))
+    background = result.camera.data.background_images[0]
+    assert background.scale == pytest.approx(1.1) and "plate_undistorted" in background.image.filepath
+    assert any("without distortion" in note for note in result.notes)
+    show(extension, take)
+    bpy.context.scene.frame_set(4)
+    bpy.context.view_layer.update()
+    wanted = extension("addon.plan.lens").project(
+        extension("addon.plan.check").solved_keypoints(take.subjects[0]), take.shot["T_wc"], take.shot["K"],
+        np.zeros((N, 5)))[3]
+    got = blender_pixels(result.camera, drawn(checks()[0])["Check detected"])
+    off = np.linalg.norm(got[:, None] - wanted[None], axis=-1).min(1)
+    assert np.median(off) < 0.05  # px; some of the take's points hang on another joint than the body's
+    opened = take_format.read(folder)
+    corrections.add_pin(result.root, bpy.context.scene, opened, "s1", "nose")
+    (pin,) = corrections.collect(result.root, bpy.context.scene, opened)
+    filmed = take.subjects[0].motion["keypoints_px"][3, 0, :2]
+    assert abs(pin.x_px - filmed[0]) < 1 and abs(pin.y_px - filmed[1]) < 1  # px
