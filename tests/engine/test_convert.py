@@ -398,8 +398,8 @@ BAD = {
                                         "the known layout has; write the result again with the system's own demo."),
     "COCO with an endless number": (lambda d: _json(d / "c.json", [{"image_id": "9" * 5000, "keypoints": [9] * 51}]),
                                     {"rate": "30"}, InputError,
-                                    "c.json looks like a result of a keypoint detector, but something in it is of another kind "
-                                    "than the known layout has; write the result again with the system's own demo."),
+                                    "c.json looks like a result of a keypoint detector, but something in it is of another "
+                                    "kind than the known layout has; write the result again with the system's own demo."),
     "GVHMR of two lengths": (lambda d: _gvhmr(d, 5, 4), {}, InputError,
                              "g.pt has 5 frames in the world but 4 in the camera; write the result again."),
     "4D-Humans with another body": (lambda d: _phalp(d, smpl=[{"global_orient": np.eye(3)[None], "betas": np.zeros(10),
