@@ -144,7 +144,7 @@ def _mirror_models(state) -> None:
     state.models.clear()
     for key, found in model_files.look(folder).items():
         item = state.models.add()
-        item.name, item.title, item.adds = key, found.set.title, words.in_panel(found.set.adds)
+        item.name, item.title, item.adds = key, found.set.title, found.set.adds.partition(", --")[0]
         item.page, item.licence, item.is_ready = found.set.page, found.set.licence, found.is_ready
         item.missing = "" if found.is_ready else (" or " if found.set.any_of else ", ").join(found.missing)
         item.sentence = "" if found.is_ready else found.sentence()

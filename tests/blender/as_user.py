@@ -148,6 +148,22 @@ def model_files(folder: str) -> dict:
     return out
 
 
+def convert(python: str, result: str, takes_folder: str) -> dict:
+    """Another system's result by the operator: what is refused, and a run folder without a take."""
+    chosen = preferences()
+    chosen.backend_python, chosen.takes_folder = python, takes_folder
+    out = {"poll": bpy.ops.sinew.convert_result.poll()}
+    for key, path in (("missing", result + ".npz"), ("unknown", result)):
+        try:
+            bpy.ops.sinew.convert_result(filepath=path)
+            out[key] = ""
+        except RuntimeError as error:
+            out[key] = str(error)
+    out["runs"] = sorted(str(path.relative_to(takes_folder)) for path in Path(takes_folder).rglob("*"))
+    out["people"] = len([o for o in bpy.data.objects if o.get("sinew_role") == "armature"])
+    return out
+
+
 def no_backend() -> dict:
     """What is said where nothing is set up and Blender is offline."""
     monitor, _ = modules()

@@ -155,6 +155,17 @@ def test_runs_are_refused_survive_a_load_and_end_with_cancel_and_disable(user, t
     assert found["gone after disable"] and found["disable_s"] < 2.5
 
 
+@needs_backend
+def test_results_of_no_known_system_are_refused(user, tmp_path):
+    text = tmp_path / "notes.json"
+    text.write_text('{"this": "is no result"}')
+    found = user("convert", BACKEND, text, tmp_path / "takes")
+    assert found["poll"] and found["people"] == 0
+    assert "choose a file or folder with another system's result" in found["missing"]
+    assert "notes.json" in found["unknown"] and "Traceback" not in found["unknown"]
+    assert found["runs"] == ["0001", "0001/log.txt", "0001/request.json"]
+
+
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
