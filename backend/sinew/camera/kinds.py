@@ -118,33 +118,33 @@ def find_path(shot: Shot, people: People, options: CameraOptions, seen: backgrou
         said = ("The camera seems to move, but the background shows too little to follow; it was solved as if it stood "
                 "still, so people may drift.")
         return still(n, said, [said])
-    path = _solve(shot, tracks, options, focal_px, focal_known)
-    report(n, n + 1)
+    path = _solve(shot, tracks, options, focal_px, focal_known, lambda: report(n, n + 1))
     return path
 
 
-def _solve(shot: Shot, tracks: Tracks, options: CameraOptions, focal_px: float, focal_known: bool) -> Path:
+def _solve(shot: Shot, tracks: Tracks, options: CameraOptions, focal_px: float, focal_known: bool,
+           tick: Callable[[], None] | None = None) -> Path:
     size = np.asarray(shot.info.size_px, dtype=float)
     time_s = np.asarray(shot.time_s, dtype=float)
-    turn = turning.solve(tracks, size / 2, float(size.max()), time_s, focal_px, focal_known)
+    turn = turning.solve(tracks, size / 2, float(size.max()), time_s, focal_px, focal_known, tick)
     if options.kind == "auto":
         swing = np.linalg.norm(rot.log(turn.cameras.R[0].T @ turn.cameras.R), axis=1).max() * np.exp(turn.cameras.log_f[0])
         if swing * tracks.scale < background.STILL_SHARE * size.max() and not turn.zooms:
             return still(shot.n_frames, f"The background stays where it is, to within {swing * tracks.scale:.2f} px.")
     moved = None
     if options.kind == "moving" or (options.kind == "auto" and turn.misfit_px > TURN_EXPLAINS_PX):
-        moved = structure.solve(tracks, shot.info.size_px, time_s, turn, focal_px, focal_known)
+        moved = structure.solve(tracks, shot.info.size_px, time_s, turn, focal_px, focal_known, tick)
     if moved is not None and (options.kind == "moving" or _moves(turn, moved)):
         path = _moving(tracks, moved, turn, options)
 
         def again(focal: float) -> Path:
-            other = structure.solve(tracks, shot.info.size_px, time_s, turn, focal, True, begin=moved)
+            other = structure.solve(tracks, shot.info.size_px, time_s, turn, focal, True, tick, begin=moved)
             return path if other is None else replace(_moving(tracks, other, turn, options), again=None)
     else:
         path = _turning(tracks, turn, moved, options, focal_known)
 
         def again(focal: float) -> Path:
-            other = turning.solve(tracks, size / 2, float(size.max()), time_s, focal, True)
+            other = turning.solve(tracks, size / 2, float(size.max()), time_s, focal, True, tick)
             return replace(_turning(tracks, other, moved, options, True), again=None)
     path.again = again
     return path
