@@ -1,6 +1,9 @@
 """The list of people, their pictures, and edits of who is who: noted, taken back, followed by the next import."""
 
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +142,25 @@ def test_check_view_and_worst_frame_as_operators(extension, world):
     assert bpy.ops.sinew.remove_check() == {"FINISHED"}
     with pytest.raises(RuntimeError, match="taken out of the file; import the take again"):
         bpy.ops.sinew.check_view()
+
+
+@pytest.mark.skipif(not os.environ.get("SINEW_BACKEND_PYTHON"), reason="SINEW_BACKEND_PYTHON names no backend environment")
+def test_people_solved_again_come_back_in_place(extension, world, tmp_path):
+    """The backend's own command line between two imports: a rename, and somebody left out."""
+    people_edits = extension("backend.sinew_take.people_edits")
+    result, _ = world(three(motion="walk"))
+    people, corrections = extension("addon.scene.people"), extension("addon.scene.corrections")
+    people.add_edit(result.root, people_edits.Rename("s2", "Anna"))
+    people.add_edit(result.root, people_edits.Skip("s1"))
+    edits = extension("backend.sinew_take.edits").write(people.pending(result.root), tmp_path / "edits.json")
+    request = extension("addon.jobs.takes").Solve(corrections.base_folder(result.root), edits)
+    root = Path(__file__).parents[2]
+    done = subprocess.run([os.environ["SINEW_BACKEND_PYTHON"], "-m", "sinew", *request.arguments(tmp_path / "again")],
+                          env={**os.environ, "PYTHONPATH": str(root / "backend")}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]
+    scene = extension("addon.scene")
+    kept = result.armatures[1]
+    after = scene.build_take(bpy.context, tmp_path / "again", scene.BuildOptions(set_frame_range=False))
+    assert after.is_update and after.armatures[0] == kept and len(after.armatures) == 2
+    assert people.pending(after.root) == []
+    assert sorted(o["sinew_subject"] for o in bpy.data.objects if o.get("sinew_role") == "armature") == ["s2", "s3"]
