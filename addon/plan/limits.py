@@ -7,8 +7,8 @@ pose inside the range has its other solution chosen, and that one is outside the
 does not depend on the order: an arm that is turned by 170 about both outer axes is found as -10, 180, -10 in every
 order that its channels could have.)
 
-A guard bone has the joint's rest pose and parent, and the joint's channels clamped by drivers as its own; the joint copies
-its pose. Channels have one meaning only, so a pose inside the range is copied as it is.
+A guard bone has the joint's rest pose, and the joint's channels clamped by drivers as its own; the joint copies its local
+transform. Channels have one meaning only, so a pose inside the range is copied as it is.
 """
 
 from __future__ import annotations

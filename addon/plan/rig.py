@@ -71,7 +71,8 @@ def plan_rig(body: dict[str, np.ndarray], extra: ExtraBones | None = None) -> Ri
             out.append(BonePlan(slide, "slide", parent, at(rest_m[joint.index]), 0.05, joint.index))
             parent = slide
         if joint.index in limits.GUARDED:
-            out.append(BonePlan(bones.guard_name(joint.name), "guard", parent, rest_T[joint.index], 0.05, joint.index))
+            # Without a parent: an inverse kinematics chain through the joint would else wait for itself.
+            out.append(BonePlan(bones.guard_name(joint.name), "guard", None, rest_T[joint.index], 0.05, joint.index))
         out.append(BonePlan(bones.BONE_NAMES[joint.index], "joint", parent, rest_T[joint.index],
                             float(lengths[joint.index]), joint.index))
     for j in range(len(sk.JOINTS)):

@@ -129,6 +129,8 @@ def _pose_bone(armature: bpy.types.Object, plan: BonePlan, shape_objects: dict[s
     pose.lock_rotation = (True, True, True)
     pose.lock_scale = (True, True, True)
     pose.lock_rotation_w = True
+    # Inverse kinematics turns joints, never what carries them.
+    pose.lock_ik_x = pose.lock_ik_y = pose.lock_ik_z = plan.kind not in ("joint", "extra")
     pose.rotation_mode = "XYZ"
     if plan.kind == "guard":
         pose.rotation_mode = sk.JOINTS[plan.joint].order

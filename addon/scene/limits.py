@@ -75,7 +75,7 @@ def _guard(armature: bpy.types.Object, pose: bpy.types.PoseBone, joint: sk.Joint
         copy.name = CONSTRAINT
     copy.target = armature
     copy.subtarget = guard
-    copy.owner_space = copy.target_space = "POSE"
+    copy.owner_space = copy.target_space = "LOCAL"
     _switch(armature, pose)
 
 
