@@ -7,6 +7,8 @@ of a level at once. Skinning is one product of a sparse matrix: a vertex hangs o
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -94,6 +96,9 @@ class TorchBody:
             self._sparse.append((torch.as_tensor(pointer), torch.as_tensor(second[order]),
                                  torch.as_tensor(entry[0][order] * 4 + entry[1][order]), tensor(values[order]),
                                  (n_first, n_second)))
+        with warnings.catch_warnings():  # torch says once that this layout is in beta
+            warnings.simplefilter("ignore")
+            self._blend(self.template)
 
     def _blend(self, rest: torch.Tensor, transposed: bool = False) -> torch.Tensor:
         pointer, columns, entry, weight, size = self._sparse[int(transposed)]

@@ -90,7 +90,7 @@ def observations(shot: Shot, track: Track, frames: np.ndarray, K: np.ndarray, di
     spread = np.nan_to_num(np.asarray(track.spread_px, dtype=float)[frames], nan=0.0, posinf=0.0)
     sigma = np.hypot(model.sigma_m * (K[:, 0, 0] / np.maximum(distance_m, 0.3))[:, None], spread)
     sigma = np.maximum(sigma, 1.0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         sigma = np.where(confidence > 0, sigma / confidence, np.inf)
     usable = (confidence > 0) & np.isfinite(depth) & (confidence[:, list(HIPS)].min(1) > 0)[:, None]
     return Observations(px, sigma, np.where(usable, depth, 0.0), np.where(usable, confidence, 0.0),
