@@ -79,3 +79,34 @@ def test_shoulders_stop_at_their_limits_and_slide_on_where_inside(extension, gol
         assert distance_mm < 0.5 and turn_deg < 0.1
         for dof in own:  # the channel stays what the artist keyed
             assert armature.pose.bones[names[dof.joint]].rotation_euler[dof.axis] == pytest.approx(q[dof.index], abs=1e-5)
+
+
+def test_inverse_kinematics_turns_joints_only_and_waits_for_nothing(extension, golden, read_pose, capfd):
+    folder = golden(n_frames=2, body="box")
+    body = takes.take.read(folder).subjects[0].body
+    armature = build(extension, folder).armatures[0]
+    aim = bpy.data.objects.new("aim", None)
+    bpy.context.scene.collection.objects.link(aim)
+    aim.location = (-0.3, -0.4, 1.5)
+    solve = armature.pose.bones["radius.R"].constraints.new("IK")
+    solve.target, solve.chain_count = aim, 9  # through the shoulder, down to the slide of the lumbar spine
+    bpy.context.view_layer.update()
+    assert CYCLE not in printed(capfd)
+    turned = read_pose(armature)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="POSE")
+    for pose in armature.pose.bones:
+        (pose if hasattr(pose, "select") else pose.bone).select = True
+    bpy.ops.pose.visual_transform_apply()
+    solve.mute = True
+    bpy.context.view_layer.update()
+    q, names = np.zeros(46), extension("addon.plan.bones").BONE_NAMES
+    for dof in sk.DOFS:
+        q[dof.index] = armature.pose.bones[names[dof.joint]].rotation_euler[dof.axis]
+    found = read_pose(armature)
+    wanted = laws.forward_kinematics(q, found[0, :3, 3], body["rest_joints_m"].astype(float),
+                                     body["joint_frames"].astype(float))
+    distance_mm, turn_deg = errors(found, wanted)
+    assert distance_mm < 0.5 and turn_deg < 0.1, "written into the channels, the laws hold again"
+    assert errors(found[:, :3], turned[:, :3])[1] < 0.1, "and every segment is turned as it was solved"
+    bpy.ops.object.mode_set(mode="OBJECT")
