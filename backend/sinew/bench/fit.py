@@ -154,7 +154,7 @@ def run(say: Callable[[str], None]) -> list[Row]:
 
     rows = fit_rows(say) + body_rows(say)
     try:
-        rows += skelify.rows()
+        rows += skelify.rows(say)
     except Unavailable as error:
         say(f"  without the published optimiser: {error}")
     return rows
