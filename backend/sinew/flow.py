@@ -138,7 +138,8 @@ class Camera:
     kind: str
     """"static", "rotating", "moving", or "given" (the user's own solve)."""
     focal_source: str
-    """"user", "metadata", "file" (the user's own camera), "background" (solved with the camera's way), "people" (estimated) or "assumed"."""
+    """"user", "metadata", "file" (the user's own camera), "background" (solved with the camera's way), "people"
+    (estimated) or "assumed"."""
     scale_source: str
     """"height" (given), "file" (the user's own camera's unit) or "assumed"."""
     notes: list[str] = field(default_factory=list)
