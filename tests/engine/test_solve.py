@@ -148,7 +148,7 @@ def test_pins_put_right_what_was_detected_wrong():
             for t in (36, 45, 55) for name in ("wrist", "elbow")]
     new, _, _ = apply(take, pins, nothing)
     after = error_mm(new, right, slice(36, 56), "hand_r").mean()
-    assert before > 60 and after < 0.5 * before, f"{before:.0f} -> {after:.0f} mm with three pinned frames of twenty"
+    assert before > 60 and after < 0.55 * before, f"{before:.0f} -> {after:.0f} mm with three pinned frames of twenty"
 
 
 @pytest.mark.parametrize("limb", ["arm_l", "arm_r"])

@@ -19,7 +19,7 @@ from sinew_take import skeleton as sk
 from ..geometry import rotations as rot
 from ..geometry.ground import LOOK_S
 from .kinematics import N_COLUMNS, ROOT, Pose, pose
-from .model import HIPS, REST_Q, REST_SIGMA, ROOT_SIGMA, TURN_SIGMA, Model
+from .model import DEPTH_REFERENCE, DEPTH_SHARE, REST_Q, REST_SIGMA, ROOT_SIGMA, TURN_SIGMA, Model
 from .normal import Normal
 
 FRAME_S = 1 / 30
@@ -107,7 +107,8 @@ class Weights:
     """Strength of the terms, as spreads."""
 
     depth_sigma_m: float = 0.4
-    """Per keypoint. A limb's depth is wrong by 0.15 to 0.2 m, and its four or five keypoints are wrong together."""
+    """Per keypoint, times its `DEPTH_SHARE`. A limb's depth is wrong by 0.15 to 0.2 m, and its four or five keypoints are
+    wrong together."""
     dead_zone_px: float = 0.5
     robust_px: float = 3.0
     """In spreads: beyond this a keypoint counts as an outlier, softly."""
@@ -175,6 +176,10 @@ class Problem:
         # The detector errs the same way for a while: what it says about the shape counts by looks, not by frames.
         looks = np.ptp(seen.time_s) / LOOK_S + 1 if n > 1 else 1.0
         self.shape_weight = max(self.share.sum() / looks, 1.0)
+        self.depth_m = seen.depth_m - seen.depth_m @ DEPTH_REFERENCE.T
+        has_origin = np.stack([(seen.depth_weight[:, row > 0] > 0).all(1) for row in DEPTH_REFERENCE], 1)
+        self.depth_weight = np.where(has_origin, seen.depth_weight, 0.0)
+        self.depth_sigma_m = weights.depth_sigma_m * DEPTH_SHARE
         self.pair = np.nonzero(np.isfinite(step))[0]
         self.pair_step = step[self.pair]
         unseen = ~(np.isfinite(seen.sigma_px).any(1))
@@ -232,7 +237,7 @@ class Problem:
 
     def _depths(self, camera: np.ndarray) -> np.ndarray:
         z = camera[..., 2]
-        return z - z[:, list(HIPS)].mean(1, keepdims=True) - self.seen.depth_m
+        return z - z @ DEPTH_REFERENCE.T - self.depth_m
 
     def cost(self, s: State) -> tuple[float, dict[str, float], np.ndarray]:
         """The robust cost, its terms, and the pixel residuals (T, K)."""
@@ -243,8 +248,8 @@ class Problem:
         share = self.share[:, None]
         loss, _ = self._pixel_loss(length, inverse)
         terms = {"pixel": float((share * loss).sum())}
-        loss, _ = _softly(self._depths(camera) / w.depth_sigma_m, 2.0)
-        terms["depth"] = float((share * self.seen.depth_weight * loss).sum())
+        loss, _ = _softly(self._depths(camera) / self.depth_sigma_m, 2.0)
+        terms["depth"] = float((share * self.depth_weight * loss).sum())
         offset = np.concatenate([s.q - REST_Q, np.zeros((self.n, 3))], 1)
         terms["rest"] = float((self.rest_share[:, None] * (offset * self.inverse_rest) ** 2).sum())
         if len(self.triple):
@@ -265,7 +270,7 @@ class Problem:
 
     def normal(self, s: State) -> Normal:
         """Gauss-Newton matrix and gradient at a state."""
-        w, model, seen, view = self.weights, self.model, self.seen, self.view
+        w, model, view = self.weights, self.model, self.view
         n, b = self.n, model.n_shape if self.solve_shape else 0
         p = pose(model.skeleton, s.shape, s.pelvis, s.q, s.root_m)
         x, jac = model.keypoints.jacobian(p, s.shape)
@@ -280,9 +285,9 @@ class Problem:
         R = view.R_cw[:, None]
         rows_u = scale_u[..., None] * (R[..., 0, :] - (camera[..., 0] / depth)[..., None] * R[..., 2, :])
         rows_v = scale_v[..., None] * (R[..., 1, :] - (camera[..., 1] / depth)[..., None] * R[..., 2, :])
-        off = self._depths(camera) / w.depth_sigma_m
+        off = self._depths(camera) / self.depth_sigma_m
         _, depth_w = _softly(off, 2.0)
-        depth_w = np.sqrt(depth_w * seen.depth_weight * share)
+        depth_w = np.sqrt(depth_w * self.depth_weight * share)
         rows_z = np.broadcast_to(R[..., 2, :], rows_u.shape)
         rows = np.stack([rows_u, rows_v, rows_z], -2)
         k = x.shape[1]
@@ -290,7 +295,7 @@ class Problem:
         def chain(j):
             out = rows @ j
             z = out[:, :, 2]
-            out[:, :, 2] = (z - z[:, list(HIPS)].mean(1, keepdims=True)) * (depth_w / w.depth_sigma_m)[..., None]
+            out[:, :, 2] = (z - DEPTH_REFERENCE @ z) * (depth_w / self.depth_sigma_m)[..., None]
             return out.reshape(n, 3 * k, -1)
 
         r = np.stack([weight * error[..., 0], weight * error[..., 1], depth_w * off], -1).reshape(n, 3 * k, 1)
