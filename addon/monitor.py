@@ -15,7 +15,15 @@ from . import words
 from .jobs import install, look, takes
 from .jobs.runner import Runner
 from .jobs.state import Status
-from .preferences import backend_source, chosen_path, models_folder, preferences, private_place, takes_folder
+from .preferences import (
+    backend_source,
+    chosen_path,
+    has_preferences,
+    models_folder,
+    preferences,
+    private_place,
+    takes_folder,
+)
 
 RUNNER = "sinew_runner"
 PERIOD_S = 0.2
@@ -52,7 +60,8 @@ def after_load(*_) -> None:
     wm = bpy.context.window_manager
     forget_video(wm)
     wm.sinew.imported.clear()
-    refresh(wm)
+    if has_preferences():  # registered by a script, the extension has none, and so no folders to look at
+        refresh(wm)
 
 
 def _first_look() -> None:

@@ -58,6 +58,11 @@ class SINEW_AP_preferences(bpy.types.AddonPreferences):
         row.operator("sinew.remove_backend", icon="TRASH")
 
 
+def has_preferences() -> bool:
+    """Whether Blender keeps preferences of the extension: not where it was registered without being enabled."""
+    return EXTENSION in bpy.context.preferences.addons
+
+
 def preferences() -> SINEW_AP_preferences:
     """This extension's preferences."""
     return bpy.context.preferences.addons[EXTENSION].preferences

@@ -21,7 +21,7 @@ from .check import ROLE as CHECK_ROLE
 PENDING = "sinew_people_edits"
 """On the root: JSON list of edits of people that the take in the scene does not follow yet."""
 FRAMES, CONFIDENCE = "sinew_frames", "sinew_confidence"
-"""On an armature: frames in the shot and of the shot; mean confidence of its joints, 0..1."""
+"""On an armature: frames in the shot and of the shot; mean confidence of its joints, 0..1, absent where nobody said."""
 THUMBNAIL_PX = 128
 
 
@@ -138,7 +138,11 @@ def describe(armature: bpy.types.Object, subject: takes.Subject, take: takes.Tak
     present = subject.motion["present"]
     armature[FRAMES] = [int(present.sum()), len(present)]
     confidence = subject.motion["confidence"][present]
-    armature[CONFIDENCE] = float(np.nanmean(confidence)) if len(confidence) else 0.0
+    known = confidence[np.isfinite(confidence)]
+    if len(known):
+        armature[CONFIDENCE] = float(known.mean())
+    else:
+        armature.pop(CONFIDENCE, None)  # other systems' results say nothing of how sure they are
     _thumbnail(armature, subject, take)
 
 

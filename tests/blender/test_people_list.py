@@ -59,6 +59,23 @@ def test_the_list_tells_who_is_there_with_a_picture(extension, world):
     assert not np.array_equal(pictures[0], pictures[1])
 
 
+def test_people_of_whose_confidence_nobody_spoke_have_none(extension, world):
+    take = three()
+    take.subjects[1].motion["confidence"][:] = np.nan
+    take.subjects[2].motion["confidence"][:, 3:] = np.nan
+    result, _ = world(take)
+    sure = [row.confidence for row in extension("addon.properties").people_of(result.root)]
+    assert sure == [pytest.approx(0.9, abs=1e-3), None, pytest.approx(0.9, abs=1e-3)]
+
+
+def test_a_file_is_loaded_where_the_extension_has_no_preferences(extension, world):
+    monitor, preferences = extension("addon.monitor"), extension("addon.preferences")
+    assert not preferences.has_preferences() and monitor.after_load in bpy.app.handlers.load_post
+    bpy.context.window_manager.sinew.imported.add().text = "an earlier file's"
+    monitor.after_load()
+    assert not len(bpy.context.window_manager.sinew.imported)
+
+
 def test_edits_are_noted_checked_and_taken_back(extension, world):
     result, _ = world(three())
     properties = extension("addon.properties")
