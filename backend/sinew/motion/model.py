@@ -51,7 +51,7 @@ _REST = {
     "thorax_bending": (0, .15, 10), "thorax_extension": (0, .2, 10), "thorax_twist": (0, .2, 10),
     "head_bending": (0, .25, 20), "head_extension": (0, .3, 20), "head_twist": (0, .4, 20),
     "scapula_abduction": (0, .15, 15), "scapula_elevation": (0, .15, 15), "scapula_upward_rot": (.05, .1, 15),
-    "shoulder_x": (-.6, 1.5, 40), "shoulder_y": (0, 1.2, 40), "shoulder_z": (.2, 1.5, 40),
+    "shoulder_x": (.6, 1, 40), "shoulder_y": (0, 1, 40), "shoulder_z": (0, 1, 40),
     "elbow_flexion": (.4, 2, 50), "pro_sup": (0, .5, 40), "wrist_flexion": (0, .3, 40), "wrist_deviation": (0, .2, 40),
 }
 
