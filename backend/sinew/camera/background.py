@@ -36,10 +36,12 @@ class Background:
     is_lost: bool
     """It has enough to follow, and in no later picture was it found again: the camera probably moves."""
     lines_px: np.ndarray
-    """(N, 2, 2) straight lines of the first picture, end points, longest first, none on a person."""
+    """(N, 2, 2) straight lines of the pictures looked at, end points, each picture's longest first, none on a person."""
+    line_frame: np.ndarray
+    """(N,) take-frame of each line; ascending."""
 
 
-NOTHING = Background(None, False, np.zeros((0, 2, 2)))
+NOTHING = Background(None, False, np.zeros((0, 2, 2)), np.zeros(0, dtype=int))
 
 
 def look(shot: Shot, people: People, report: Report = nothing) -> Background:
@@ -47,7 +49,7 @@ def look(shot: Shot, people: People, report: Report = nothing) -> Background:
     index = np.unique(np.linspace(0, shot.n_frames - 1, N_PICTURES).astype(int))
     first = None
     moved, n_followed = [], 0
-    lines = np.zeros((0, 2, 2))
+    lines, line_frame = [], []
     scale = max(1.0, max(shot.info.size_px) / LOOKED_PX)
     for done, (t, picture) in enumerate(_pictures(shot, index)):
         report(done, 2 * len(index))
@@ -55,9 +57,10 @@ def look(shot: Shot, people: People, report: Report = nothing) -> Background:
         if scale > 1:
             grey = cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
         free = _between(grey.shape, people, t, scale)
+        lines.append(_lines(grey, free))
+        line_frame.append(np.full(len(lines[-1]), t))
         if first is None:
             first, first_free = grey, free
-            lines = _lines(grey, free)
             continue
         corners = _corners(first, cv2.bitwise_and(free, first_free))
         if len(corners) < LEAST_POINTS:
@@ -66,7 +69,8 @@ def look(shot: Shot, people: People, report: Report = nothing) -> Background:
         distance = _displacement(first, grey, corners)
         if distance is not None:
             moved.append(distance)
-    return Background(float(max(moved) * scale) if moved else None, n_followed > 0 and not moved, lines * scale)
+    return Background(float(max(moved) * scale) if moved else None, n_followed > 0 and not moved,
+                      np.concatenate(lines) * scale, np.concatenate(line_frame))
 
 
 def _pictures(shot: Shot, index: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -129,3 +133,28 @@ def line_planes(lines_px: np.ndarray, K: np.ndarray) -> tuple[np.ndarray, np.nda
     normal = np.cross(rays[:, 0], rays[:, 1])
     length = np.linalg.norm(lines_px[:, 1] - lines_px[:, 0], axis=-1)
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12), length / max(length.sum(), 1e-12)
+
+
+def upright_looks(seen: Background, K: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`line_planes` of all pictures in the axes of the first camera.
+
+    A camera that stands still sees the same lines from the same place: its first picture says it all. One that turns or
+    moves shows each edge anew, with errors partly its own and partly the same: n pictures count as the root of n.
+
+    Args:
+        seen: The look.
+        K: (T, 3, 3)
+        R: (T, 3, 3) camera to the first camera's axes.
+
+    Returns:
+        (N, 3) unit normals and (N,) weights, whose sum is 1 for one picture.
+    """
+    pictures = np.unique(seen.line_frame)
+    if np.ptp(R, axis=0).max() == 0:
+        pictures = pictures[:1]
+    planes, share = [np.zeros((0, 3))], [np.zeros(0)]
+    for t in pictures:
+        normal, own = line_planes(seen.lines_px[seen.line_frame == t], K[t])
+        planes.append(normal @ R[t].T)
+        share.append(own / np.sqrt(len(pictures)))
+    return np.concatenate(planes), np.concatenate(share)

@@ -96,7 +96,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         how = "estimated from the people" if focal_source == "people" else "assumed"
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
-    planes, share = background.line_planes(seen.lines_px, lens.intrinsics(focal)[0])
+    planes, share = background.upright_looks(seen, lens.intrinsics(focal), lens.R)
     axes = np.concatenate([body_axes(model, s.state) for s in samples.values()])
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
     up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share, sides_of(path.R))

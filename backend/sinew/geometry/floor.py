@@ -98,8 +98,10 @@ def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np
     if inside.sum() < LEAST_PLANE_POINTS or n @ up < np.cos(np.radians(1.3 * PLANE_TILT_DEG)):
         return None
     values, _ = np.linalg.eigh(np.cov(candidates[inside].T))
-    # Ten points that err alike count as one.
-    sigma = np.sqrt(values[0] / values[1] / max(inside.sum() / 10, 1.0))
+    # How far points are off is asked of more than those chosen for lying near; ten points that err alike count as one.
+    off = candidates @ n - d
+    about = np.abs(off) < 4 * PLANE_OFF * height
+    sigma = 1.48 * np.median(np.abs(off[about])) / np.sqrt(values[1] * max(inside.sum() / 10, 1.0))
     return Plane(n, d, int(inside.sum()), float(np.degrees(sigma)))
 
 

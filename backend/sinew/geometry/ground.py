@@ -48,7 +48,7 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
         planted_weight: (M,)
         planted_by: (M,) number of the person, from 0.
         line_planes: (L, 3) unit normals of the planes through the camera and straight lines of the picture.
-        line_share: (L,) weights of the lines, with a sum of 1.
+        line_share: (L,) weights of the lines, with a sum of 1 for one picture.
         sides_c: (S, 3) where the right side of the picture points over the shot, for a camera that turns: its horizon
             stays level, so the axis of a pan is upright. Default: the first picture's own.
         floor_c: (3,) the normal of the floor's points, where structure from motion has seen it.
