@@ -29,6 +29,24 @@ def plan_setup() -> install.Setup:
     return install.Setup(private_place(), backend_source(), python, blender_python, chosen.torch_index, offline)
 
 
+def is_idle(operator: type, context) -> bool:
+    """For polls: nothing runs; otherwise the operator says so."""
+    if context.window_manager.sinew.is_alive:
+        operator.poll_message_set("Sinew is at work; wait until it is done or cancel it")
+        return False
+    return True
+
+
+def can_run(operator: type, context) -> bool:
+    """For polls: nothing runs, and the backend is set up; otherwise the operator says why not."""
+    if not is_idle(operator, context):
+        return False
+    if context.window_manager.sinew.backend != "READY":
+        operator.poll_message_set("The backend is not ready; set it up first")
+        return False
+    return True
+
+
 class SINEW_OT_set_up_backend(bpy.types.Operator):
     """Install what Sinew computes with. Shows first what, where and how large"""
 
@@ -39,10 +57,7 @@ class SINEW_OT_set_up_backend(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if context.window_manager.sinew.is_alive:
-            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
-            return False
-        return True
+        return is_idle(cls, context)
 
     def invoke(self, context, event):
         try:
@@ -79,10 +94,7 @@ class SINEW_OT_remove_backend(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if context.window_manager.sinew.is_alive:
-            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
-            return False
-        return True
+        return is_idle(cls, context)
 
     def invoke(self, context, event):
         return context.window_manager.invoke_confirm(

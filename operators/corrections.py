@@ -12,7 +12,7 @@ from ..addon.properties import corrected_person, take_root
 from ..backend.sinew_take import edits as contract
 from ..backend.sinew_take import skeleton
 from ..backend.sinew_take.errors import RequestError, SinewError
-from .backend import follow
+from .backend import can_run, follow
 
 LIMBS = [("arm_l", "Left Arm", ""), ("arm_r", "Right Arm", ""), ("leg_l", "Left Leg", ""), ("leg_r", "Right Leg", "")]
 
@@ -189,14 +189,7 @@ class SINEW_OT_solve_again(_OnPerson, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        state = context.window_manager.sinew
-        if state.is_alive:
-            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
-        elif state.backend != "READY":
-            cls.poll_message_set("The backend is not ready; set it up first")
-        else:
-            return super().poll(context)
-        return False
+        return can_run(cls, context) and super().poll(context)
 
     def invoke(self, context, event):
         self.wait = False

@@ -19,7 +19,7 @@ from ..addon.preferences import (
     takes_folder,
 )
 from ..backend.sinew_take.errors import RequestError, SinewError
-from .backend import follow
+from .backend import can_run, follow
 
 
 class SINEW_OT_pick_video(bpy.types.Operator):
@@ -80,16 +80,12 @@ class SINEW_OT_reconstruct(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        state = context.window_manager.sinew
-        if state.is_alive:
-            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
-        elif state.backend != "READY":
-            cls.poll_message_set("The backend is not ready; set it up first")
-        elif not context.scene.sinew.video:
+        if not can_run(cls, context):
+            return False
+        if not context.scene.sinew.video:
             cls.poll_message_set("No video is picked")
-        else:
-            return True
-        return False
+            return False
+        return True
 
     def invoke(self, context, event):
         self.wait = False
@@ -173,14 +169,7 @@ class SINEW_OT_convert_result(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        state = context.window_manager.sinew
-        if state.is_alive:
-            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
-        elif state.backend != "READY":
-            cls.poll_message_set("The backend is not ready; set it up first")
-        else:
-            return True
-        return False
+        return can_run(cls, context)
 
     def invoke(self, context, event):
         self.wait = False

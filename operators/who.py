@@ -6,7 +6,7 @@ from ..addon import monitor
 from ..addon.properties import person, take_root
 from ..backend.sinew_take import people_edits
 from ..backend.sinew_take.errors import RequestError, SinewError
-from .backend import follow
+from .backend import can_run, follow
 from .corrections import _bring_in, launch
 
 _ITEMS: list[tuple[str, str, str]] = []
@@ -175,14 +175,7 @@ class SINEW_OT_solve_people(_OnOne, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        state = context.window_manager.sinew
-        if state.is_alive:
-            cls.poll_message_set("Sinew is at work; wait until it is done or cancel it")
-        elif state.backend != "READY":
-            cls.poll_message_set("The backend is not ready; set it up first")
-        else:
-            return super().poll(context)
-        return False
+        return can_run(cls, context) and super().poll(context)
 
     def invoke(self, context, event):
         self.wait = False
