@@ -13,6 +13,9 @@ FALLOFF[[15, 16, 17, 18, 19, 20, 21, 22, 27, 28, 29, 30, 31, 32]] = 0.14
 
 SAME = 0.5
 """Keypoint likeness from which two sightings of one frame are one person."""
+SAME_COLOURS = 0.4
+"""Distance of two colour descriptions under which it may be one person in the same light (the shared clips: one child
+before and after 0.32, two children 0.45 and 0.60)."""
 
 
 def overlap(a: Crop, b: Crop) -> float:

@@ -6,16 +6,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .crops import MARGIN
-from .likeness import SAME, colour_distance, overlap
+from .likeness import SAME, SAME_COLOURS, colour_distance, overlap
 from .looks import Sighting
 from .tracker import Tracklet, alike
 
 LONGEST_GAP_S = 4.0
 BRIEF_S = 1.0
 """A longer gap is bridged only where the colours are alike too: anybody may have walked in meanwhile."""
-SAME_COLOURS = 0.4
-"""Distance of two colour descriptions under which it may be one person in the same light (the shared clips: one child
-before and after 0.32, two children 0.45 and 0.60)."""
 DEAREST = 1.6
 """Cost of a link above which two tracklets stay two people."""
 MEETING = 0.25

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, tiles
-from .likeness import SAME, colour_distance, keypoint_likeness, overlap
+from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
 from .looks import REFINEMENTS, Eyes, Sighting, joined
 
 LEAST_PRESENCE = 0.5
@@ -37,6 +37,15 @@ MOST_AT_FIRST = 0.03
 """The same for somebody new, with no past to speak for them."""
 MOST_SHARED = 0.6
 """Share of a newcomer's keypoints that may lie on somebody already known."""
+SEARCH_S = 4.0
+"""A lost person is searched for so long around the place where they would be."""
+SEARCH_SIDE = 1.4
+"""Of the window of such a search, over the side of the person's crop. The detector shrinks a window to 224 px and then
+names little more than the most striking person in it: small windows find who stands beside somebody."""
+TURNS = (None, 1, 0, 1)
+"""Where the detector looks in turn: the whole picture (None), a tile of a level. There are most of the small tiles."""
+REJECTED_S = 0.4
+"""So long a detection that was nobody is not looked at again; a quarter of it where somebody lost is expected."""
 
 
 @dataclass(eq=False)
@@ -47,6 +56,8 @@ class Tracklet:
     sightings: list[Sighting]
     motion: Motion
     colour: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    found_again: bool = False
+    """Somebody who may be this person is followed since; nobody searches for them any longer."""
 
     def at(self, frame: int) -> Sighting | None:
         """The sighting of a frame; looks from the end, where it mostly is."""
@@ -147,24 +158,65 @@ class Tracker:
         width, height = size_px
         self._whole = (0, 0, width, height)
         self._tiles = [tiles(width, height, share * max(size_px)) for share in TILE_SHARES]
-        self._tile_turn = [0] * len(self._tiles)
+        self._looked = [[0] * len(level) for level in self._tiles]
 
     @property
     def tracklets(self) -> list[Tracklet]:
         return [*self.done, *self.active]
 
-    def _windows(self, frame: int) -> list[tuple[int, int, int, int]]:
-        """Where the detector looks: everywhere at first, then the whole picture and single tiles in turn."""
+    def _windows(self, frame: int, expected: list[Crop]) -> list[tuple[int, int, int, int]]:
+        """Where the detector looks: everywhere at first, then one window of the turn, and where somebody is missed.
+
+        A missed person's window costs less than following them did. expected: crops of those who are followed.
+        """
         if frame == 0:
             return [self._whole, *(t for level in self._tiles for t in level)]
-        somebody_lost = any(t.frames[-1] < frame - 1 for t in self.active) or not self.active
-        out = [self._whole] if somebody_lost or frame % 2 == 0 else []
-        if frame % 2:
-            level = (frame // 2) % len(self._tiles)
-            turn = self._tile_turn[level]
-            out.append(self._tiles[level][turn % len(self._tiles[level])])
-            self._tile_turn[level] += 1
+        level = TURNS[frame % len(TURNS)]
+        out = [self._whole if level is None else self._stalest(frame, level, expected)]
+        missed = self._missed(frame)
+        # At once in every frame, later in every fourth: who has not come back soon may have left.
+        wanted = [c for c, lost_s in missed if lost_s < 1.0 or frame % 4 == 1]
+        if wanted:
+            out.append(self._around(wanted[frame % len(wanted)], frame))
         return out
+
+    def _stalest(self, frame: int, level: int, expected: list[Crop]) -> tuple[int, int, int, int]:
+        """The tile of a level that was not looked at for longest; where hardly anything but known people is, later."""
+        def need(k: int) -> float:
+            x0, y0, x1, y1 = self._tiles[level][k]
+            free = np.ones((8, 8), bool)
+            x, y = np.linspace(x0, x1, 17)[1::2], np.linspace(y0, y1, 17)[1::2]
+            for c in expected:
+                free &= (np.abs(x - c.x_px)[None] > 0.35 * c.side_px) | (np.abs(y - c.y_px)[:, None] > 0.35 * c.side_px)
+            return (frame - self._looked[level][k]) * (0.3 + 0.7 * free.mean())
+        best = max(range(len(self._tiles[level])), key=lambda k: (need(k), -k))
+        self._looked[level][best] = frame
+        return self._tiles[level][best]
+
+    def _missed(self, frame: int) -> list[tuple[Crop, float]]:
+        """Where those would be who were lost lately, and for how many seconds; not who walked out of the picture."""
+        now = float(self.time_s[frame])
+        out = []
+        for t in [*self.active, *self.done]:
+            lost_s = now - float(self.time_s[t.frames[-1]])
+            if t.frames[-1] >= frame - 1 or lost_s > SEARCH_S or t.found_again:
+                continue
+            # Nobody goes on at one pace for long where they cannot be seen.
+            crop = t.motion.predict(t.motion.time_s + min(lost_s, LOST_S + 0.3 * lost_s))
+            if 0 <= crop.x_px < self.size_px[0] and 0 <= crop.y_px < self.size_px[1]:
+                out.append((crop, lost_s))
+        return out
+
+    def _around(self, crop: Crop, frame: int) -> tuple[int, int, int, int]:
+        """A square window around a place, moved about from frame to frame, inside the picture."""
+        side = min(SEARCH_SIDE * crop.side_px, *self.size_px)
+        shift = (0.0, -0.25, 0.25)[frame // 2 % 3] * side
+        out = []
+        for middle, length in ((crop.x_px + shift, self.size_px[0]), (crop.y_px, self.size_px[1])):
+            low = int(round(np.clip(middle - side / 2, 0, length - side)))
+            out.append((low, min(length, low + int(round(side)))))
+        (x0, x1), (y0, y1) = out
+        return x0, y0, x1, y1
 
     @staticmethod
     def _kinds(n_people: int) -> tuple[tuple[float, float, bool], ...]:
@@ -176,7 +228,7 @@ class Tracker:
         now = float(self.time_s[frame])
         expected = [t.motion.predict(now) for t in self.active]
         looks = [self.eyes.look(picture, c, masked=True, coloured=True) for c in expected]
-        detections = [self.eyes.detect(picture, w) for w in self._windows(frame)]
+        detections = [self.eyes.detect(picture, w) for w in self._windows(frame, expected)]
         seen: list[tuple[Tracklet, Crop, Sighting]] = []
         for tracklet, crop, look in zip(list(self.active), expected, looks):
             sighting = look.result()
@@ -234,13 +286,17 @@ class Tracker:
         if found and known:
             likeness = np.array([[overlap(f, k) for k in known] for f in found])
             rows, columns = linear_sum_assignment(-likeness)
-            taken = {r for r, c in zip(rows, columns) if likeness[r, c] > 0.4}
+            taken = {r for r, c in zip(rows, columns) if likeness[r, c] > 0.5}
             # The same person again in a tile: almost the same square as somebody followed.
             taken |= {r for r in range(len(found)) if likeness[r].max() > 0.7}
             found = [f for r, f in enumerate(found) if r not in taken]
-        recent = [c for k, c in self._rejected if frame - k <= 12]
+        now = float(self.time_s[frame])
+        missed = [c for c, _ in self._missed(frame)]
+        recent = [(now - float(self.time_s[k]), c) for k, c in self._rejected]
         for crop in found:
-            if all(overlap(crop, c) < 0.6 for c in out) and all(overlap(crop, c) < 0.7 for c in recent):
+            wait_s = REJECTED_S / (4 if any(overlap(crop, c) > 0.2 for c in missed) else 1)
+            if all(overlap(crop, c) < 0.6 for c in out) and all(
+                    overlap(crop, c) < 0.7 for ago_s, c in recent if ago_s <= wait_s):
                 out.append(crop)
         return out
 
@@ -269,6 +325,11 @@ class Tracker:
             # Not new: somebody who left the predicted crop a moment ago.
             self._append(waiting[0], frame, sighting)
             return
+        again = [t for t in [*self.active, *self.done] if not t.found_again and t.frames[-1] < frame - 1
+                 and float(self.time_s[frame] - self.time_s[t.frames[-1]]) <= SEARCH_S
+                 and colour_distance(t.colour, sighting.colour) < SAME_COLOURS]
+        if again:
+            min(again, key=lambda t: colour_distance(t.colour, sighting.colour)).found_again = True
         self._follow_back(tracklet)
         self.active.append(tracklet)
 
