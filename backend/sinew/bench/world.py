@@ -22,7 +22,7 @@ from sinew_take import skeleton as sk
 
 from ..flow import Camera, CameraOptions, Motion, People, Shot
 from ..geometry import rotations as rot
-from . import clips, metrics
+from . import Unavailable, clips, metrics
 from .rendered import pair, people_of, project, read_truth
 from .tables import Row, row
 
@@ -279,9 +279,20 @@ def _matched(s: Solved, truth: dict[str, np.ndarray], true_people: list[dict[str
 
 
 def run(say: Callable[[str], None]) -> list[Row]:
-    """All clips of `clips.WORLD`."""
-    rows = []
+    """All clips of `clips.WORLD` that are here or can be rendered; the others are named.
+
+    Raises:
+        Unavailable: None is.
+    """
+    rows, why = [], None
     for clip in clips.WORLD:
-        video_path, truth_path = clips.ensure(clip, say)
+        try:
+            video_path, truth_path = clips.ensure(clip, say)
+        except Unavailable as missing:
+            why = missing
+            say(f"  {clip.name} is not measured: {missing}")
+            continue
         rows += clip_rows(clip.name, video_path, truth_path, say)
+    if not rows and why is not None:
+        raise why
     return rows

@@ -113,9 +113,6 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     floor = _lowest(model, first, path, scale, up)
     if plane is not None:
         floor = float(up @ (plane.n * plane.d)) * scale
-    if options.height_m is None:
-        notes.append(f"No height was given: the first person is taken to be {model.stature(first.state.shape):.2f} m "
-                     "tall; give --height-m for true scale.")
     T_wp = world_of(up, floor, first.state.root_m[0] + scale * path.c[first.frames.index[0]])
     n = shot.n_frames
     T_pc = np.tile(np.eye(4), (n, 1, 1))

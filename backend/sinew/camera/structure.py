@@ -11,6 +11,8 @@ Sources: Schoenberger and Frahm, Structure-from-motion revisited (2016), through
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,7 +71,7 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
     middle = np.asarray(size_px, dtype=float) / 2
     found = None
     if begin is None:
-        found = _colmap(tracks, size_px, turn.keys, focal_px, focal_known)
+        found = _colmap(tracks, size_px, turn.keys, focal_px, focal_known, tick)
     k1, by = 0.0, "colmap"
     px = turning.centred(tracks, middle)
     if begin is not None:
@@ -156,7 +158,33 @@ def _parallax(sight: bundle.Sight, cameras: bundle.Cameras, cloud: bundle.Cloud)
     return float(np.median(spread[np.isfinite(spread)])) if np.isfinite(spread).any() else 0.0
 
 
-def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px: float, focal_known: bool
+TICK_S, PAIRS_AT_ONCE = 0.1, 12
+"""How often a run may be stopped within COLMAP."""
+
+
+def stoppable(run: Callable, tick: Callable[[], None] | None):
+    """Result of a long call into COLMAP; what `tick` raises meanwhile cancels it and is raised.
+
+    Args:
+        run: Called in a thread with a token that COLMAP looks at.
+        tick: Called ten times a second.
+    """
+    import pycolmap
+
+    token = pycolmap.CancellationToken()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, token)
+        try:
+            while not wait([running], TICK_S).done:
+                if tick is not None:
+                    tick()
+        except BaseException:
+            token.cancel()
+            raise
+        return running.result()
+
+
+def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px: float, focal_known: bool, tick=None
             ) -> tuple[np.ndarray, bundle.Cameras, bundle.Cloud, np.ndarray, float] | None:
     """Keyframes, their cameras and points by incremental mapping; None where it finds no beginning or too little."""
     import pycolmap
@@ -179,7 +207,7 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
         verify.ransac.max_error = 2.0 * tracks.scale
         verify.ransac.random_seed = SEED
         verify.detect_watermark = False
-        pycolmap.verify_matches(path / "database.db", path / "pairs.txt", verify)
+        _verify(pycolmap, path, verify, tick)
         best = None
         for angle in BEGIN_ANGLES_DEG:
             options = pycolmap.IncrementalPipelineOptions()
@@ -205,12 +233,22 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
             options.ba_local_max_num_iterations = 15
             out = path / f"out_{angle:g}"
             out.mkdir()
-            models = pycolmap.incremental_mapping(path / "database.db", path, out, options)
+            models = stoppable(lambda token, options=options, out=out: pycolmap.incremental_mapping(
+                path / "database.db", path, out, options, cancellation_token=token), tick)
             best = max(models.values(), key=lambda m: m.num_reg_images(), default=None)
             if best is not None and best.num_reg_images() >= max(LEAST_KEYS_SHARE * len(keys), 3):
                 _bend(pycolmap, best, focal_known)
                 return _read(best, tracks, keys, rows)
     return None
+
+
+def _verify(pycolmap, path: Path, options, tick: Callable[[], None] | None) -> None:
+    """Check the matches of all pairs; a few at a time, since COLMAP ends the pairs that it was given before it stops."""
+    lines = (path / "pairs.txt").read_text(encoding="utf-8").splitlines()
+    few = path / "few.txt"
+    for a in range(0, len(lines), PAIRS_AT_ONCE):
+        few.write_text("\n".join(lines[a:a + PAIRS_AT_ONCE]) + "\n", encoding="utf-8")
+        stoppable(lambda token: pycolmap.verify_matches(path / "database.db", few, options, token), tick)
 
 
 def _bend(pycolmap, model, focal_known: bool) -> None:
