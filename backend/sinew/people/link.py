@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .crops import MARGIN
+from .crops import MARGIN, Crop
 from .likeness import SAME, SAME_COLOURS, colour_distance, overlap
 from .looks import Sighting
 from .tracker import Tracklet, alike
@@ -19,6 +19,14 @@ MEETING = 0.25
 """Overlap of two crops from which a tracker may have gone over to the other person."""
 SURER = 0.12
 """How much better the colours must fit crosswise before two people are exchanged."""
+
+CHANGED = 0.5
+"""Distance of a tracklet's colours before and after a frame from which it may have gone over to somebody else. The
+shared clips: within one person at most 0.49 (somebody who comes out from behind somebody), two people 0.43 to 0.67."""
+LEAST_SIDE = 5
+"""Sightings on both sides of a change."""
+UNSURE_S = 0.25
+"""The end of a tracklet that went over may lie so far beyond the start of the one that took up its person."""
 
 
 def _colour(sightings: list[Sighting]) -> np.ndarray:
@@ -45,6 +53,8 @@ def link_cost(a: Tracklet, b: Tracklet, time_s: np.ndarray) -> float:
 
     The gap is bridged from both ends at half the speed: who was hidden may have stopped.
     """
+    if a.went_over:
+        a = _until(a, b.frames[0], time_s)
     gap_s = float(time_s[b.frames[0]] - time_s[a.frames[-1]])
     if not 0 < gap_s <= LONGEST_GAP_S or b.frames[0] <= a.frames[-1]:
         return np.inf
@@ -86,6 +96,69 @@ def exchange_after_meetings(tracklets: list[Tracklet], time_s: np.ndarray) -> No
                                                         at_a[f].crop.y_px - at_b[f].crop.y_px))
                     _exchange(a, b, middle)
                     at_a, at_b = dict(zip(a.frames, a.sightings)), dict(zip(b.frames, b.sightings))
+
+
+def parted_where_changed(tracklets: list[Tracklet], time_s: np.ndarray) -> list[Tracklet]:
+    """Tracklets cut where their colours change for good while somebody else is about; linking joins them as fits best.
+
+    A crop goes over to the other person where two cross and the one is lost: nothing else holds both. A piece that was
+    cut for nothing is joined again, because it goes on in the same place.
+    """
+    out: list[Tracklet] = []
+    waiting = list(tracklets)
+    while waiting:
+        piece = waiting.pop()
+        at = _change(piece, [t for t in tracklets if t is not piece], time_s)
+        if at is None:
+            out.append(piece)
+            continue
+        waiting += [Tracklet(piece.frames[:at], piece.sightings[:at], piece.motion, piece.colour, went_over=True),
+                    Tracklet(piece.frames[at:], piece.sightings[at:], piece.motion, piece.colour,
+                             went_over=piece.went_over)]
+    return out
+
+
+def _change(piece: Tracklet, others: list[Tracklet], time_s: np.ndarray) -> int | None:
+    """Where in a tracklet somebody else begins, or None."""
+    times = time_s[piece.frames]
+    worst = (CHANGED, 0)
+    for k in range(LEAST_SIDE, len(times) - LEAST_SIDE + 1):
+        before, after = _sides(piece, times, k)
+        if min(len(before), len(after)) >= LEAST_SIDE:
+            worst = max(worst, (colour_distance(_colour(before), _colour(after)), k))
+    k = worst[1]
+    if not k or not any(_about(piece.sightings[j].crop, piece.frames[j], o, time_s)
+                        for o in others for j in (k, max(0, k - 8), max(0, k - 16))):
+        return None
+    # The windows blur the place: each frame near it goes to the side whose colours it has.
+    before, after = (_colour(x) for x in _sides(piece, times, k))
+    near = np.flatnonzero(np.abs(times - times[k]) <= 0.5)
+    nearer = [colour_distance(s.colour, before) - colour_distance(s.colour, after)
+              for s in (piece.sightings[j] for j in near)]
+    best = int(np.argmin(np.concatenate([[0.0], np.cumsum(nearer)])))
+    at = int(near[0]) + best
+    return at if LEAST_SIDE <= at <= len(times) - LEAST_SIDE else k
+
+
+def _sides(piece: Tracklet, times: np.ndarray, k: int) -> tuple[list[Sighting], list[Sighting]]:
+    """Sightings of half a second before and after the k-th."""
+    low, high = np.searchsorted(times, [times[k] - 0.5 - 1e-6, times[k] + 0.5])
+    return piece.sightings[low:k], piece.sightings[k:high]
+
+
+def _about(crop: Crop, frame: int, other: Tracklet, time_s: np.ndarray) -> bool:
+    """Whether the other one is, or was within the last second or is within the next, where this crop is."""
+    j = int(np.argmin(np.abs(np.array(other.frames) - frame)))
+    return bool(abs(time_s[other.frames[j]] - time_s[frame]) <= 1.0
+                and overlap(crop, other.sightings[j].crop) > MEETING)
+
+
+def _until(piece: Tracklet, frame: int, time_s: np.ndarray) -> Tracklet:
+    """A tracklet without its last frames from `frame` on, where those are few enough to be somebody else's."""
+    k = int(np.searchsorted(piece.frames, frame))
+    if k == len(piece.frames) or k < 3 or time_s[piece.frames[-1]] - time_s[frame] > UNSURE_S:
+        return piece
+    return Tracklet(piece.frames[:k], piece.sightings[:k], piece.motion, piece.colour)
 
 
 def _stretches(frames: list[int], time_s: np.ndarray) -> list[tuple[int, int]]:
@@ -133,7 +206,8 @@ def linked(tracklets: list[Tracklet], time_s: np.ndarray) -> list[Tracklet]:
     """
     pieces = [t for t in tracklets if t.frames]
     exchange_after_meetings(pieces, time_s)
-    pieces = sorted(without_shadows([t for t in pieces if t.frames]), key=lambda t: (t.frames[0], -len(t.frames)))
+    pieces = parted_where_changed([t for t in pieces if t.frames], time_s)
+    pieces = sorted(without_shadows(pieces), key=lambda t: (t.frames[0], -len(t.frames)))
     if len(pieces) < 2:
         return pieces
     cost = np.array([[link_cost(a, b, time_s) for b in pieces] for a in pieces])
@@ -144,6 +218,7 @@ def linked(tracklets: list[Tracklet], time_s: np.ndarray) -> list[Tracklet]:
         person, k = pieces[first], first
         while k in after:
             k = after[k]
+            person = _until(person, pieces[k].frames[0], time_s)
             person.frames = person.frames + pieces[k].frames
             person.sightings = person.sightings + pieces[k].sightings
         people.append(person)

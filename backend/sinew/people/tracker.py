@@ -58,6 +58,8 @@ class Tracklet:
     colour: np.ndarray = field(default_factory=lambda: np.zeros(0))
     found_again: bool = False
     """Somebody who may be this person is followed since; nobody searches for them any longer."""
+    went_over: bool = False
+    """Its last frames may be somebody else's: linking found that it went on as another person."""
 
     def at(self, frame: int) -> Sighting | None:
         """The sighting of a frame; looks from the end, where it mostly is."""
