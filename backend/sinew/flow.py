@@ -67,6 +67,8 @@ class PosePrior:
     """(T,) bool: the network looked at this frame; elsewhere the guess is taken from between."""
     source: str
     """The network's name."""
+    device: str = "cpu"
+    """Where it ran: cpu or cuda."""
 
 
 @dataclass

@@ -260,6 +260,9 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
     rate = shot.info.rate
     hiding, said = people.compared([m.track for m in motions], np.asarray(solved.T_wc, float)[:, :3, 3],
                                    [m.arrays["root_m"] for m in motions], shot.info.size_px)
+    if solved.scale_source == "assumed":  # said here because the motion stage still changes it
+        said = [f"No height was given: the first person is taken to be {subjects[0].info['height_m']:.2f} m tall; give "
+                "--height-m for true scale.", *said]
     notes = _named(notes + solved.notes + [note for m in motions for note in m.notes] + said, motions)
     first = int(shot.frame[0])
     meta = {
@@ -269,7 +272,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
         "source": {"name": shot.info.path.name, "sha256": sha256, "size_px": list(shot.info.size_px),
                    "rate": [rate.numerator, rate.denominator], "rotation_deg": shot.info.rotation_deg,
                    "variable_rate": shot.info.is_variable_rate},
-        "producer": {"version": VERSION, "device": "cpu",
+        "producer": {"version": VERSION, "device": _device(motions),
                      "providers": {"people": "mediapipe", "camera": "sinew", "motion": "sinew", "body": request.body,
                                    "avatar": "sinew", "pose_start": _pose_start(motions),
                                    "contact": "sinew" if request.wham == "off" else "sinew, wham"},
@@ -315,6 +318,11 @@ def _detections(track: flow.Track) -> dict[str, np.ndarray]:
 def _pose_start(motions: list[flow.Motion]) -> str:
     """What the poses were begun from."""
     return next((m.track.prior.source for m in motions if m.track.prior is not None), "mediapipe")
+
+
+def _device(motions: list[flow.Motion]) -> str:
+    """Where the networks of the user's own ran; everything else is computed on the processor."""
+    return next((m.track.prior.device for m in motions if m.track.prior is not None), "cpu")
 
 
 def _named(notes: list[str], motions: list[flow.Motion]) -> list[str]:

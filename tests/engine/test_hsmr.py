@@ -288,6 +288,8 @@ def test_through_the_whole_run(tmp_path, tmp_path_factory, models):
     pipeline.reconstruct(request("with", hsmr="on", hsmr_flip=True), cache, events.append, StopRequest())
     meta = json.loads((tmp_path / "with/take.json").read_text())
     assert meta["producer"]["providers"]["pose_start"] == "hsmr"
+    assert meta["producer"]["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert f"is taken to be {meta['subjects'][0]['height_m']:.2f} m tall" in " ".join(meta["notes"])
     assert any("HSMR guessed the poses from every frame, with mirrored crops" in n for n in meta["notes"])
     assert meta["report"]["people"][0]["limit_violations"] == 0
     fractions = [e.fraction for e in events if getattr(e, "stage", "") == "people" and hasattr(e, "fraction")]

@@ -110,7 +110,7 @@ def pose_priors(shot: Shot, people: People, checkpoint: Path, device: str = "aut
         looked = np.isfinite(q[i]).all(1)
         filled, ok = _between(q[i], shot.time_s, np.asarray(track.present, dtype=bool))
         shape = np.median(betas[i], axis=0) if betas[i] else np.zeros(10)
-        priors.append(PosePrior(filled, shape, ok, looked & ok, "hsmr"))
+        priors.append(PosePrior(filled, shape, ok, looked & ok, "hsmr", where.type))
     each = "every frame" if step == 1 else f"every {step}th frame, because it runs on the processor (--hsmr on takes all)"
     what = "HSMR guessed the poses from " + each + (", with mirrored crops" if flip else "") + "."
     notes = [what]
