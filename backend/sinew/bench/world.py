@@ -15,20 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from sinew_take import free_body
 from sinew_take import skeleton as sk
 
 from ..flow import Camera, CameraOptions, Motion, People, Shot
 from ..geometry import rotations as rot
-from . import Unavailable, clips, metrics
+from . import Unavailable, clips, identity, metrics
 from .rendered import pair, people_of, project, read_truth
 from .tables import Row, row
 
 _LIMBS = [sk.JOINT_INDEX[n] for n in metrics.LIMB_JOINTS]
-SAME_PERSON = 0.5
-"""Overlap of boxes (intersection over union) at which a detection is somebody's."""
 PART = 100
 """Frames that are aligned together."""
 
@@ -96,32 +93,6 @@ def rte(found: np.ndarray, truth: np.ndarray) -> float:
     """Mean distance of the root (T, 3) after the best rigid alignment, over the length of its way."""
     R, t, _ = rot.align(found, truth)
     return float(np.linalg.norm(found @ R.T + t - truth, axis=1).mean() / max(path_length(truth), 1e-9))
-
-
-def idf1(found: list[np.ndarray], truth: list[np.ndarray]) -> tuple[float, int]:
-    """Identity F1 and id switches of boxes (T, 4) x0 y0 x1 y1 per track, NaN where absent."""
-    hits = np.array([[_overlap(t, f) >= SAME_PERSON for f in found] for t in truth]).reshape(len(truth), len(found), -1)
-    score = hits.sum(-1)
-    i, k = linear_sum_assignment(-score)
-    matched = float(score[i, k].sum())
-    n_found = sum(int(np.isfinite(f[:, 0]).sum()) for f in found)
-    n_truth = sum(int(np.isfinite(t[:, 0]).sum()) for t in truth)
-    switches = 0
-    for person in hits:
-        own = [int(np.argmax(person[:, t])) for t in range(person.shape[1]) if person[:, t].any()]
-        switches += int((np.diff(own) != 0).sum())
-    return 2 * matched / max(n_found + n_truth, 1), switches
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
-    inside = np.clip(high - low, 0, None).prod(1)
-    area = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - inside
-    return np.nan_to_num(inside / np.maximum(area, 1e-9))
-
-
-def _box(points_px: np.ndarray) -> np.ndarray:
-    return np.concatenate([points_px.min(1), points_px.max(1)], 1)
 
 
 # -- one clip --------------------------------------------------------------------------------------------------------
@@ -245,11 +216,9 @@ def clip_rows(name: str, video_path: Path, truth_path: Path, say: Callable[[str]
             scale = person_figures(sized, given[number], truth, person)["scale over the true one"]
             what = "scale, own height given" if number == 0 else "scale, the first one's height given"
             rows.append(row(f"{name}: person {number + 1}: {what}", scale, "", None, "4 %" if number == 0 else ""))
-    true_boxes = [_box(p["keypoints_px"]) for p in true_people]
-    boxes = [_box(np.where(t.present[:, None, None], t.keypoints_px[..., :2], np.nan)) for t in people.tracks]
-    value, switches = idf1(boxes, true_boxes)
-    rows.append(row(f"{name}: IDF1", value, "", None, "0.97"))
-    rows.append(row(f"{name}: id switches", switches, "", None, "0"))
+    points = [np.where(t.present[:, None, None], t.keypoints_px[..., :2], np.nan)[:, identity.LIMBS] for t in people.tracks]
+    true_points = [p["keypoints_px"][:, identity.LIMBS] for p in true_people]
+    rows += identity.rows(identity.of_points(points, true_points, shot.info.size_px), name)
     return rows
 
 
