@@ -49,6 +49,12 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
         items=[("default", "Default", "Sinew's own body; needs no files and no licence"),
                ("skel", "SKEL", "Skin and bone surfaces of SKEL, from your own files"),
                ("smplx", "SMPL-X", "Hands, face and skin of SMPL-X, from your own files")])
+    use_hsmr: bpy.props.BoolProperty(
+        name="Poses From HSMR", default=True,
+        description="The HSMR network's poses begin the solve, from your own file; slow without a graphics card")
+    use_wham: bpy.props.BoolProperty(
+        name="Contacts From WHAM",
+        description="The WHAM network's word on when feet stand is heard too, from your own files")
     own_camera: bpy.props.EnumProperty(
         name="Camera From", description="Where the camera's way and lens come from",
         items=[("NONE", "The Video", "Sinew finds the camera"),

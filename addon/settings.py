@@ -28,10 +28,9 @@ def request(settings, facts, device: str, models: Path | None) -> Request:
     video = chosen_path(settings.video)
     if video is None:
         raise RequestError("No video is picked; pick one in the Sinew panel.")
-    if settings.body != "default":
-        found = model_files.look(models)[settings.body]
-        if not found.is_ready:
-            raise RequestError(found.sentence())
+    found = model_files.look(models)
+    if settings.body != "default" and not found[settings.body].is_ready:
+        raise RequestError(found[settings.body].sentence())
     start_s = end_s = None
     if settings.use_range:
         if not facts.is_known or facts.rate[0] < 1:
@@ -53,7 +52,9 @@ def request(settings, facts, device: str, models: Path | None) -> Request:
         fov_deg=degrees(settings.fov) if settings.lens == "FOV" else None,
         camera_file=_camera_file(settings),
         body=settings.body, models=models, device=device,
-        rate=settings.rate if facts.is_sequence else None)
+        rate=settings.rate if facts.is_sequence else None,
+        hsmr=("auto" if settings.use_hsmr else "off") if found["hsmr"].is_ready else None,
+        wham=("on" if settings.use_wham else "off") if found["wham"].is_ready and found["smpl"].is_ready else None)
 
 
 def _camera_file(settings) -> Path | None:

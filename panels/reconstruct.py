@@ -59,6 +59,7 @@ class SINEW_PT_options(_Sidebar, bpy.types.Panel):
         _switch(layout, settings, "use_people", "Most People", ("people",))
         _switch(layout, settings, "use_height", "Height", ("height_m",))
         _body(layout, context, settings)
+        _networks(layout, context, settings)
         layout.prop(settings, "own_camera")
         if settings.own_camera == "OBJECT":
             layout.prop(settings, "own_object")
@@ -91,6 +92,15 @@ def _body(layout, context, settings) -> None:
         note = layout.row()
         note.active = False
         sentences(note, context, "Other bodies use model files of your own; see Model Files below.", "INFO")
+
+
+def _networks(layout, context, settings) -> None:
+    """Switches of the user's own networks, where their files are."""
+    ready = {item.name for item in context.window_manager.sinew.models if item.is_ready}
+    if "hsmr" in ready:
+        layout.prop(settings, "use_hsmr")
+    if {"wham", "smpl"} <= ready:
+        layout.prop(settings, "use_wham")
 
 
 def _switch(layout, settings, switch: str, heading: str, names: tuple[str, ...]) -> None:

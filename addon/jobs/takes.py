@@ -46,6 +46,9 @@ class Request:
     device: str = "auto"
     rate: str | None = None
     """Frames per second of an image sequence, as a number or a fraction."""
+    hsmr: str | None = None
+    wham: str | None = None
+    """What the networks of the user's own are for; None where their files are not there."""
 
     def arguments(self, out: Path) -> list[str]:
         """Arguments after `python -m sinew`."""
@@ -62,6 +65,10 @@ class Request:
             parts += ["--rate", self.rate]
         if self.models is not None:
             parts += ["--models", str(self.models)]
+        if self.hsmr is not None:
+            parts += ["--hsmr", self.hsmr]
+        if self.wham is not None:
+            parts += ["--wham", self.wham]
         parts += ["--camera", self.camera, "--body", self.body, "--device", self.device, "--events"]
         return parts
 

@@ -59,6 +59,8 @@ def test_model_files_and_conversions_become_the_command_line(tmp_path):
     request = Request(Path("clip.mp4"), body="skel", models=Path("/my models"))
     assert " ".join(request.arguments(Path("/t"))[4:]) == (
         "--models /my models --camera auto --body skel --device auto --events")
+    own = Request(Path("clip.mp4"), hsmr="off", wham="on").arguments(Path("/t"))
+    assert " ".join(own[4:]) == "--hsmr off --wham on --camera auto --body default --device auto --events"
     bare = takes.Conversion(Path("result.npz"))
     assert bare.arguments(Path("/t")) == ["convert", "result.npz", "--out", "/t", "--events"]
     full = takes.Conversion(Path("result.pkl"), "wham", "30000/1001", Path("clip.mp4"), Path("/my models"))
@@ -68,9 +70,11 @@ def test_model_files_and_conversions_become_the_command_line(tmp_path):
 
 def test_command_line_is_understood_by_the_backend(tmp_path):
     cli = pytest.importorskip("sinew.cli")
-    request = Request(tmp_path / "clip.mp4", 0.5, 2.0, 2, 1.8, "auto", None, 60.0, rate="30000/1001")
+    request = Request(tmp_path / "clip.mp4", 0.5, 2.0, 2, 1.8, "auto", None, 60.0, rate="30000/1001",
+                      hsmr="off", wham="on")
     parsed = cli._parser().parse_args([*request.arguments(tmp_path / "take"), "--log", "l", "--parent-pid", "1"])
     assert (parsed.start, parsed.end, parsed.people, parsed.height_m, parsed.fov_deg) == (0.5, 2.0, 2, 1.8, 60.0)
+    assert (parsed.hsmr, parsed.wham) == ("off", "on")
     assert parsed.events and parsed.rate == "30000/1001" and parsed.out == tmp_path / "take"
 
 

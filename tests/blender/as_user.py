@@ -139,6 +139,14 @@ def model_files(folder: str) -> dict:
     chosen.video, chosen.body = "clip.mp4", "skel"
     asked = settings.request(chosen, state.facts, "cpu", Path(state.models_folder))
     out["asked"] = [asked.body, str(asked.models)]
+    out["networks"] = [[asked.hsmr, asked.wham]]
+    chosen.use_hsmr, chosen.use_wham = False, True
+    for name in ("hsmr.ckpt", "wham_vit_w_3dpw.pth.tar", "J_regressor_wham.npy", "J_regressor_feet.npy", "SMPL_NEUTRAL.pkl"):
+        asked = settings.request(chosen, state.facts, "cpu", Path(folder))
+        out["networks"].append([asked.hsmr, asked.wham])
+        (Path(folder) / name).touch()
+    asked = settings.request(chosen, state.facts, "cpu", Path(folder))
+    out["networks"].append([asked.hsmr, asked.wham])
     chosen.body = "smplx"
     try:
         settings.request(chosen, state.facts, "cpu", Path(state.models_folder))
