@@ -1,5 +1,6 @@
 """The camera stage: what the user gives, what the people show, and what cannot be done."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from walks import SIZE_PX, Filmed
 
 from sinew import video
 from sinew.bench import metrics
-from sinew.camera import background, solve_camera
+from sinew.camera import background, solve_camera, structure
 from sinew.flow import CameraOptions, People, Shot
 from sinew.geometry import projection
+from sinew.geometry import rotations as rot
 from sinew_take import free_body
 from sinew_take.errors import RequestError
 
@@ -124,6 +126,45 @@ def test_upright_lines_are_found_and_their_planes_hold_up():
     upright = np.abs(planes @ [0, -1, 0]) < np.sin(np.radians(0.5))
     assert upright.sum() > 10
     assert (np.abs(lines[upright, 0, 0] - lines[upright, 1, 0]) < 2).all()  # px
+
+
+def test_lines_of_all_pictures_stand_upright_in_the_first_camera_s_axes():
+    K = np.tile(projection.intrinsics(900, (960, 540)), (3, 1, 1))
+    R = rot.exp(np.radians([[0, 0, 0], [0, 10, 0], [4, 0, 0.0]]))
+    lines, frame = [], []
+    for t in range(3):
+        for x in (-1.5, 0.2, 1.0):
+            ends = np.array([[x, -1.0, 6.0], [x, 1.0, 6.0]]) @ R[t]
+            lines.append(900 * ends[:, :2] / ends[:, 2:] + K[t, :2, 2])
+            frame.append(t)
+    seen = background.Background(20.0, False, np.array(lines), np.array(frame))
+    planes, share = background.upright_looks(seen, K, R)
+    assert np.abs(planes @ [0, 1, 0]).max() < 1e-9
+    assert share.sum() == pytest.approx(np.sqrt(3))
+    planes, share = background.upright_looks(seen, K, np.tile(np.eye(3), (3, 1, 1)))
+    assert len(planes) == 3 and share.sum() == pytest.approx(1)
+
+
+def test_a_stop_while_colmap_works_cancels_it():
+    class Stop(Exception):
+        pass
+
+    tokens = []
+
+    def work(token):
+        tokens.append(token)
+        until = time.monotonic() + 20
+        while not token.is_cancelled and time.monotonic() < until:
+            time.sleep(0.02)
+
+    def tick():
+        raise Stop
+
+    begun = time.monotonic()
+    with pytest.raises(Stop):
+        structure.stoppable(work, tick)
+    assert tokens[0].is_cancelled and time.monotonic() - begun < 2
+    assert structure.stoppable(lambda token: 7, None) == 7
 
 
 def test_looking_at_a_real_shot(shared, body):
