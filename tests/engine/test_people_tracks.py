@@ -197,3 +197,40 @@ def test_combined_frames_have_the_take_s_shapes_and_hips_at_the_origin():
 def test_confidence_falls_outside_the_picture():
     factor = in_picture(np.array([[[50.0, 50.0], [-10.0, 50.0], [50.0, 400.0]]]), (100, 100), np.array([200.0]))
     assert factor[0] == pytest.approx([1.0, 0.5, 0.05])
+
+
+def test_a_lost_person_is_searched_for_where_they_would_be_and_no_longer_than_needed():
+    tracker = Tracker(None, (1280, 720), TIME_S)
+    lost, followed = tracklet(range(0, 30), lambda f: 400.0), tracklet(range(0, 61), lambda f: 900.0, BLUE)
+    tracker.done, tracker.active = [lost], [followed]
+    crops_now = [followed.sightings[-1].crop]
+    for frame in range(40, 46):
+        windows = tracker._windows(frame, crops_now)
+        assert len(windows) == 2  # the turn's, and one for the missed person
+        x0, y0, x1, y1 = windows[1]
+        assert x0 < 400 < x1 and y0 < 300 < y1 and 0 <= y0 and y1 <= 720 and x1 - x0 == pytest.approx(1.4 * 250, abs=2)
+    assert len(tracker._windows(29 + 31, crops_now)) == 1  # after a second only in every fourth frame
+    lost.found_again = True
+    assert len(tracker._windows(41, crops_now)) == 1
+
+
+def test_every_tile_is_looked_at_and_free_ones_more_often():
+    tracker = Tracker(None, (1280, 720), TIME_S)
+    followed = [Crop(200.0, 200.0, 500.0, 0.0)]
+    seen = [w for frame in range(1, 300) for w in tracker._windows(frame, followed)]
+    small = tracker._tiles[1]
+    assert all(seen.count(w) >= 2 for w in (tracker._whole, *tracker._tiles[0], *small))
+    assert seen.count(small[0]) < seen.count(small[-1])  # the first lies under the followed person
+
+
+def test_a_tracker_that_went_over_while_the_other_was_lost_is_put_right():
+    """Red stands, blue passes and is lost behind red at frame 40; red's tracker goes off with blue, red is found anew."""
+    stands, passes = (lambda f: 500.0), (lambda f: 260.0 + 6.0 * f)
+    red = tracklet(range(0, 100), lambda f: stands(f) if f < 45 else passes(f), RED)
+    for f in range(45, 100):
+        red.sightings[f].colour = BLUE
+    people = link.linked([red, tracklet(range(0, 36), passes, BLUE), tracklet(range(42, 100), stands, RED)], TIME_S)
+    assert len(people) == 2
+    for person in people:
+        assert len({int(s.colour.argmax()) for s in person.sightings}) == 1 and len(person.frames) >= 90
+        assert len(set(person.frames)) == len(person.frames)
