@@ -235,9 +235,13 @@ class Problem:
         # Gradient of a length with a dead zone: only the part outside it pulls.
         return loss, weight * inverse**2 * over / np.maximum(length, 1e-9)
 
-    def _depths(self, camera: np.ndarray) -> np.ndarray:
+    def _size(self, shape: np.ndarray) -> float:
+        """What makes this body as tall as the mean one: landmarks have nobody's size, and must not tell anybody's."""
+        return self.model.stature_m / self.model.stature(shape)
+
+    def _depths(self, camera: np.ndarray, shape: np.ndarray) -> np.ndarray:
         z = camera[..., 2]
-        return z - z @ DEPTH_REFERENCE.T - self.depth_m
+        return self._size(shape) * (z - z @ DEPTH_REFERENCE.T) - self.depth_m
 
     def cost(self, s: State) -> tuple[float, dict[str, float], np.ndarray]:
         """The robust cost, its terms, and the pixel residuals (T, K)."""
@@ -248,7 +252,7 @@ class Problem:
         share = self.share[:, None]
         loss, _ = self._pixel_loss(length, inverse)
         terms = {"pixel": float((share * loss).sum())}
-        loss, _ = _softly(self._depths(camera) / self.depth_sigma_m, 2.0)
+        loss, _ = _softly(self._depths(camera, s.shape) / self.depth_sigma_m, 2.0)
         terms["depth"] = float((share * self.depth_weight * loss).sum())
         offset = np.concatenate([s.q - REST_Q, np.zeros((self.n, 3))], 1)
         terms["rest"] = float((self.rest_share[:, None] * (offset * self.inverse_rest) ** 2).sum())
@@ -285,17 +289,20 @@ class Problem:
         R = view.R_cw[:, None]
         rows_u = scale_u[..., None] * (R[..., 0, :] - (camera[..., 0] / depth)[..., None] * R[..., 2, :])
         rows_v = scale_v[..., None] * (R[..., 1, :] - (camera[..., 1] / depth)[..., None] * R[..., 2, :])
-        off = self._depths(camera) / self.depth_sigma_m
+        off = self._depths(camera, s.shape) / self.depth_sigma_m
         _, depth_w = _softly(off, 2.0)
         depth_w = np.sqrt(depth_w * self.depth_weight * share)
         rows_z = np.broadcast_to(R[..., 2, :], rows_u.shape)
         rows = np.stack([rows_u, rows_v, rows_z], -2)
         k = x.shape[1]
 
+        size = self._size(s.shape)
+        by_depth = (depth_w / self.depth_sigma_m)[..., None]
+
         def chain(j):
             out = rows @ j
             z = out[:, :, 2]
-            out[:, :, 2] = (z - DEPTH_REFERENCE @ z) * (depth_w / self.depth_sigma_m)[..., None]
+            out[:, :, 2] = size * (z - DEPTH_REFERENCE @ z) * by_depth
             return out.reshape(n, 3 * k, -1)
 
         r = np.stack([weight * error[..., 0], weight * error[..., 1], depth_w * off], -1).reshape(n, 3 * k, 1)
@@ -306,6 +313,9 @@ class Problem:
         out.gradient += (jt @ r)[..., 0]
         if b:
             js = chain(by_shape)
+            z = camera[..., 2]
+            shrink = -size / model.stature(s.shape)
+            js.reshape(n, k, 3, b)[:, :, 2] += by_depth * shrink * (z - z @ DEPTH_REFERENCE.T)[..., None] * model.stature_dirs
             out.side += jt @ js
             flat = js.reshape(-1, b)
             out.corner += flat.T @ flat
