@@ -35,6 +35,8 @@ SHAPE_WINDOWS, SHAPE_WINDOW = 8, 45
 ROUNDS = {"landmarks": (12, 1e-2), "free": (20, 2e-3), "ground": (20, 2e-4)}
 """Stage -> most iterations, and the share of the cost that an iteration must still gain. The first two only begin."""
 _NO_FLOOR_M = 1e6
+SELDOM = 0.05
+"""Share of frames with a planted foot below which the floor tells nothing of somebody's size: skates, a swing, a bed."""
 WORST_FIT = 0.06
 """Median pixel error over the height of the person's box, above which no body was found to fit."""
 
@@ -190,6 +192,10 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     return Subject(track, frames, seen, state, free.stature_m, residual_px=residual, shape_is_known=shape_is_known)
 
 
+def _seldom(planted: np.ndarray) -> bool:
+    return float((planted > 0.5).any(1).mean()) < SELDOM
+
+
 def _solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
     """The last fit of one person, planted feet held."""
     soles = soles_of(model, s.state)
@@ -197,12 +203,18 @@ def _solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weigh
     still = contact.standing(speed)
     said = None if s.track.standing is None else s.track.standing[s.frames.index]
     still = contact.with_evidence(still, said)
+    stature = s.stature_m
     if s.on_floor:
-        s.ground = fit.Ground(contact.with_evidence(contact.planted(speed, soles[..., 2]), said))
+        planted = contact.with_evidence(contact.planted(speed, soles[..., 2]), said)
+        s.ground = fit.Ground(planted)
+        if _seldom(planted):
+            # Feet that never stand would be lifted onto a doubtful floor by making the person small.
+            s.ground = fit.Ground(planted, sink_sigma_m=_NO_FLOOR_M)
+            stature = model.stature(s.state.shape)
     else:
         s.ground = fit.Ground(still, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     view = _view(camera, s.frames.index)
-    stages = [(replace(weights, stature_m=s.stature_m), ROUNDS["ground"])]
+    stages = [(replace(weights, stature_m=stature), ROUNDS["ground"])]
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick, not s.shape_is_known)
 
 
@@ -319,6 +331,6 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
         notes.append(f"{s.track.id}: {filled} frame(s) without a detection were filled from their neighbours.")
     if not s.on_floor:
         notes.append(f"{s.track.id} stands away from the others' floor; its distance from the camera is a guess.")
-    elif not (chance > 0.5).any():
-        notes.append(f"{s.track.id}: no planted foot was seen; its height over the floor is a guess.")
+    elif _seldom(chance):
+        notes.append(f"{s.track.id}: hardly a planted foot was seen; the floor and its height over it are guesses.")
     return notes
