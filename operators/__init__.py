@@ -1,6 +1,6 @@
 """Blender operators: thin callers of `addon`, one file for each thing that they act on."""
 
-from . import backend, body, corrections, export, models, people, read_outs, run, takes
+from . import backend, body, check, corrections, export, models, people, read_outs, run, solving, takes, who
 
-CLASSES = (*backend.CLASSES, *run.CLASSES, *models.CLASSES, *people.CLASSES, *body.CLASSES, *export.CLASSES,
-           *read_outs.CLASSES, *corrections.CLASSES, *takes.CLASSES)
+CLASSES = (*backend.CLASSES, *run.CLASSES, *models.CLASSES, *people.CLASSES, *who.CLASSES, *check.CLASSES,
+           *body.CLASSES, *export.CLASSES, *read_outs.CLASSES, *corrections.CLASSES, *solving.CLASSES, *takes.CLASSES)

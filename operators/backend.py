@@ -7,9 +7,9 @@ import bpy
 
 from ..addon import monitor, words
 from ..addon.jobs import install
-from ..addon.jobs.state import Status
 from ..addon.preferences import backend_source, chosen_path, preferences, private_place
 from ..backend.sinew_take.errors import RequestError, SinewError
+from .launch import follow, is_idle
 
 
 def plan_setup() -> install.Setup:
@@ -27,24 +27,6 @@ def plan_setup() -> install.Setup:
     blender_python = install.blender_python()
     python = install.find_python(chosen_path(chosen.python), blender_python, os.environ)
     return install.Setup(private_place(), backend_source(), python, blender_python, chosen.torch_index, offline)
-
-
-def is_idle(operator: type, context) -> bool:
-    """For polls: nothing runs; otherwise the operator says so."""
-    if context.window_manager.sinew.is_alive:
-        operator.poll_message_set("Sinew is at work; wait until it is done or cancel it")
-        return False
-    return True
-
-
-def can_run(operator: type, context) -> bool:
-    """For polls: nothing runs, and the backend is set up; otherwise the operator says why not."""
-    if not is_idle(operator, context):
-        return False
-    if context.window_manager.sinew.backend != "READY":
-        operator.poll_message_set("The backend is not ready; set it up first")
-        return False
-    return True
 
 
 class SINEW_OT_set_up_backend(bpy.types.Operator):
@@ -185,20 +167,6 @@ class SINEW_OT_reveal(bpy.types.Operator):
         except RuntimeError:
             self.report({"ERROR"}, f"The system has no program to open it with; it is {self.path}.")
             return {"CANCELLED"}
-
-
-def follow(operator: bpy.types.Operator, job) -> set[str]:
-    """Wait for a job that a script started, or leave it to the timer."""
-    if not operator.wait:
-        monitor.settle()
-        monitor.watch()
-        return {"FINISHED"}
-    known = job.wait()
-    monitor.settle()
-    if known.status is Status.FINISHED:
-        return {"FINISHED"}
-    operator.report({"ERROR"}, known.error or "It was stopped; start it again to go on.")
-    return {"CANCELLED"}
 
 
 CLASSES = (SINEW_OT_set_up_backend, SINEW_OT_remove_backend, SINEW_OT_clear_cache, SINEW_OT_cancel_job,

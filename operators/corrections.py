@@ -1,18 +1,13 @@
 """Correct a person by hand: pin joints over the picture, flip limbs, mark frames wrong, solve again."""
 
-import os
-
 import bpy
 
-from ..addon import monitor
-from ..addon.jobs import install, takes
 from ..addon.jobs.process import Job
-from ..addon.preferences import backend_source, private_place, takes_folder
 from ..addon.properties import corrected_person, take_root
-from ..backend.sinew_take import edits as contract
 from ..backend.sinew_take import skeleton
 from ..backend.sinew_take.errors import RequestError, SinewError
-from .backend import can_run, follow
+from .launch import ready_python
+from .solving import SolvesAgain, bring_in, follow_solve, start_solve
 
 LIMBS = [("arm_l", "Left Arm", ""), ("arm_r", "Right Arm", ""), ("leg_l", "Left Leg", ""), ("leg_r", "Right Leg", "")]
 
@@ -178,42 +173,22 @@ class SINEW_OT_show_correction(_OnPerson, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SINEW_OT_solve_again(_OnPerson, bpy.types.Operator):
+class SINEW_OT_solve_again(SolvesAgain, _OnPerson, bpy.types.Operator):
     """Solve the take again with the corrections, in seconds, and bring the scene up to date. Your own layers stay"""
 
     bl_idname = "sinew.solve_again"
-    bl_label = "Solve Again"
-    bl_options = {"UNDO"}
-
-    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context):
-        return can_run(cls, context) and super().poll(context)
-
-    def invoke(self, context, event):
-        self.wait = False
-        return self.execute(context)
 
     def execute(self, context):
+        from ..addon.scene import corrections
+
         root = take_root(corrected_person(context))
         try:
             job = start(context, root)
         except SinewError as error:
             return self.fail(error)
         if job is None:
-            return _bring_in(self, context, [str(base_of(root))])
-        monitor.runner().to_import = None if self.wait else job
-        ended = follow(self, job)
-        if not self.wait or ended != {"FINISHED"}:
-            return ended
-        return _bring_in(self, context, [str(take) for take in job.state.takes])
-
-
-def base_of(root: bpy.types.Object):
-    from ..addon.scene import corrections
-
-    return corrections.base_folder(root)
+            return bring_in(self, context, [str(corrections.base_folder(root))])
+        return follow_solve(self, context, job)
 
 
 def start(context: bpy.types.Context, root: bpy.types.Object) -> Job | None:
@@ -224,10 +199,7 @@ def start(context: bpy.types.Context, root: bpy.types.Object) -> Job | None:
     """
     from ..addon.scene import corrections
 
-    monitor.runner().refuse_second()
-    found = monitor.backend()
-    if found.status is not install.BackendStatus.READY:
-        raise RequestError(found.text)
+    python = ready_python()
     take = corrections.open_take(root)
     wanted = corrections.collect(root, context.scene, take)
     base = corrections.base_folder(root)
@@ -235,69 +207,8 @@ def start(context: bpy.types.Context, root: bpy.types.Object) -> Job | None:
         if base == take.path:
             raise RequestError("There is nothing to correct yet; pin a joint, flip a limb or mark frames wrong first.")
         return None
-    return launch(take, base, wanted)
-
-
-def launch(take, base, wanted: list) -> Job:
-    """Start solving the take at `base` with edits; `take` gives the job its title.
-
-    Raises:
-        SinewError: A second job, no backend, or a folder that cannot be written.
-    """
-    runner, place = monitor.runner(), private_place()
-    runner.refuse_second()
-    found = monitor.backend()
-    if found.status is not install.BackendStatus.READY:
-        raise RequestError(found.text)
-    run = takes.new_run(takes_folder())
-    log = run / takes.LOG
-    request = takes.Solve(base, contract.write(wanted, run / takes.EDITS))
-    argv = [str(found.python), "-m", "sinew", *request.arguments(run / takes.TAKE), "--log", str(log),
-            "--parent-pid", str(os.getpid())]
-    takes.write_request(run, request, argv)
-    job = Job(argv, str(take.meta["source"].get("name") or "The take"), log,
-              install.backend_environment(backend_source(), place.cache, os.environ))
-    job.purpose = "SOLVE"
-    runner.start(job)
-    return job
-
-
-class SINEW_OT_take_in_solved(bpy.types.Operator):
-    """Bring the scene up to date with what was solved again"""
-
-    bl_idname = "sinew.take_in_solved"
-    bl_label = "Update"
-    bl_options = {"UNDO"}
-
-    directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
-
-    def execute(self, context):
-        return _bring_in(self, context, [self.directory])
-
-
-def _bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: list[str]) -> set[str]:
-    """Import in place, then make active, selected and posed what was."""
-    from ..addon import scene
-
-    active, mode = context.view_layer.objects.active, context.mode
-    if mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
-    try:
-        for folder in folders:
-            result = scene.build_take(context, folder, scene.BuildOptions(set_frame_range=False))
-            for note in result.notes:
-                operator.report({"WARNING"}, note)
-            monitor.note_import(folder)
-    except SinewError as error:
-        operator.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
-    finally:
-        context.view_layer.objects.active = active
-        if mode == "POSE" and active is not None and active.type == "ARMATURE":
-            bpy.ops.object.mode_set(mode="POSE")
-    operator.report({"INFO"}, "The scene follows the corrections.")
-    return {"FINISHED"}
+    return start_solve(python, take, base, wanted)
 
 
 CLASSES = (SINEW_OT_pin_joint, SINEW_OT_flip_limb, SINEW_OT_mark_wrong, SINEW_OT_remove_correction,
-           SINEW_OT_show_correction, SINEW_OT_solve_again, SINEW_OT_take_in_solved)
+           SINEW_OT_show_correction, SINEW_OT_solve_again)

@@ -3,7 +3,6 @@
 import bpy
 
 from ..addon.properties import selected_people, take_root
-from . import check, who
 
 
 class _OnPeople:
@@ -90,5 +89,4 @@ class SINEW_OT_splat_settings(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (SINEW_OT_set_limits, SINEW_OT_clamp_keys, SINEW_OT_show_bones, SINEW_OT_splat_settings,
-           *who.CLASSES, *check.CLASSES)
+CLASSES = (SINEW_OT_set_limits, SINEW_OT_clamp_keys, SINEW_OT_show_bones, SINEW_OT_splat_settings)

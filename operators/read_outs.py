@@ -1,17 +1,15 @@
 """Write a person's motion as OpenSim, BVH, CSV, SMPL-X or a page of plots, by the backend, from the take."""
 
-import os
 from pathlib import Path
 
 import bpy
 
-from ..addon import monitor
-from ..addon.jobs import install
 from ..addon.jobs.process import Job
-from ..addon.preferences import backend_source, private_place
+from ..addon.preferences import private_place
 from ..addon.properties import selected_people, take_root
 from ..backend.sinew_take.errors import RequestError, SinewError
-from .backend import follow
+from . import launch
+from .launch import follow
 from .people import _OnPeople
 
 FORMATS = [(".bvh", "BVH", "Skeleton and motion, centimetres, Y up"),
@@ -69,24 +67,16 @@ def start(context: bpy.types.Context, file: Path) -> Job:
     """
     from ..addon.scene import corrections
 
-    runner, place = monitor.runner(), private_place()
-    runner.refuse_second()
-    found = monitor.backend()
-    if found.status is not install.BackendStatus.READY:
-        raise RequestError(found.text)
+    python = launch.ready_python()
     if file.exists():
         raise RequestError(f"{file.name} is there already; choose another name, nothing is overwritten.")
     armature = selected_people(context)[0]
     take = corrections.open_take(take_root(armature))
-    log = place.root / "export.txt"
+    log = private_place().root / "export.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
-    argv = [str(found.python), "-m", "sinew", "export", str(take.path), "--to", str(file), "--subject",
-            str(armature["sinew_subject"]), "--events", "--log", str(log), "--parent-pid", str(os.getpid())]
-    job = Job(argv, file.name, log, install.backend_environment(backend_source(), place.cache, os.environ))
-    job.purpose = "EXPORT"
-    runner.start(job)
-    return job
+    return launch.start_job(python, ["export", str(take.path), "--to", str(file), "--subject",
+                                     str(armature["sinew_subject"]), "--events"], file.name, log, "EXPORT")
 
 
 CLASSES = (SINEW_OT_export_motion,)

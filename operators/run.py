@@ -1,6 +1,5 @@
 """Pick a video, look at it, reconstruct it."""
 
-import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -8,18 +7,12 @@ from pathlib import Path
 import bpy
 
 from ..addon import monitor, settings
-from ..addon.jobs import install, takes
+from ..addon.jobs import takes
 from ..addon.jobs.process import Job
-from ..addon.preferences import (
-    backend_source,
-    chosen_path,
-    models_folder,
-    preferences,
-    private_place,
-    takes_folder,
-)
+from ..addon.preferences import chosen_path, models_folder, preferences
 from ..backend.sinew_take.errors import RequestError, SinewError
-from .backend import can_run, follow
+from . import launch
+from .launch import can_run, follow
 
 
 class SINEW_OT_pick_video(bpy.types.Operator):
@@ -109,7 +102,16 @@ def start(context: bpy.types.Context) -> Job:
     monitor.runner().refuse_second()
     request = settings.request(context.scene.sinew, context.window_manager.sinew.facts, preferences().device,
                                models_folder())
-    return _start(request, Path(request.video).name, _own_camera(context))
+    camera = _own_camera(context)
+
+    def make(run: Path) -> takes.Request:
+        if camera is None:
+            return request
+        from ..addon.plan import camera_file
+
+        return replace(request, camera_file=camera_file.write(camera, run / camera_file.NAME))
+
+    return launch.start_run(launch.ready_python(), make, Path(request.video).name)
 
 
 def _own_camera(context: bpy.types.Context) -> dict | None:
@@ -122,26 +124,6 @@ def _own_camera(context: bpy.types.Context) -> dict | None:
     first, n = settings.wanted_frames(asked, facts)
     return own_camera.sample(context.scene, asked.own_object, first, n, asked.own_start, Fraction(*facts.rate),
                              tuple(facts.size_px), asked.own_is_metric)
-
-
-def _start(request: takes.Request | takes.Conversion, title: str, camera: dict | None = None) -> Job:
-    runner, place = monitor.runner(), private_place()
-    runner.refuse_second()
-    found = monitor.backend()
-    if found.status is not install.BackendStatus.READY:
-        raise RequestError(found.text)
-    run = takes.new_run(takes_folder())
-    log = run / takes.LOG
-    if camera is not None:
-        from ..addon.plan import camera_file
-
-        request = replace(request, camera_file=camera_file.write(camera, run / camera_file.NAME))
-    argv = [str(found.python), "-m", "sinew", *request.arguments(run / takes.TAKE), "--log", str(log),
-            "--parent-pid", str(os.getpid())]
-    takes.write_request(run, request, argv)
-    job = Job(argv, title, log, install.backend_environment(backend_source(), place.cache, os.environ))
-    runner.start(job)
-    return job
 
 
 class SINEW_OT_convert_result(bpy.types.Operator):
@@ -192,7 +174,7 @@ class SINEW_OT_convert_result(bpy.types.Operator):
             layout_name = None if self.layout_name == "auto" else self.layout_name
             request = takes.Conversion(path, layout_name, self.rate.strip() or None, chosen_path(self.video),
                                        models_folder())
-            job = _start(request, path.name)
+            job = launch.start_run(launch.ready_python(), lambda run: request, path.name)
         except SinewError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -2,12 +2,11 @@
 
 import bpy
 
-from ..addon import monitor
 from ..addon.properties import person, take_root
 from ..backend.sinew_take import people_edits
 from ..backend.sinew_take.errors import RequestError, SinewError
-from .backend import can_run, follow
-from .corrections import _bring_in, launch
+from .launch import ready_python
+from .solving import SolvesAgain, follow_solve, start_solve
 
 _ITEMS: list[tuple[str, str, str]] = []
 
@@ -164,22 +163,10 @@ class SINEW_OT_remove_people_edit(_OnOne, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SINEW_OT_solve_people(_OnOne, bpy.types.Operator):
+class SINEW_OT_solve_people(SolvesAgain, _OnOne, bpy.types.Operator):
     """Make a new take with these people. Whom no change touches keeps their solve; nothing is detected again"""
 
     bl_idname = "sinew.solve_people"
-    bl_label = "Solve Again"
-    bl_options = {"UNDO"}
-
-    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context):
-        return can_run(cls, context) and super().poll(context)
-
-    def invoke(self, context, event):
-        self.wait = False
-        return self.execute(context)
 
     def execute(self, context):
         from ..addon.scene import corrections, people
@@ -189,15 +176,12 @@ class SINEW_OT_solve_people(_OnOne, bpy.types.Operator):
             edits = people.pending(root)
             if not edits:
                 raise RequestError("Nobody was changed yet; rename, leave out, merge, split or swap somebody first.")
-            job = launch(corrections.open_take(root), corrections.base_folder(root), edits)
+            take, base = corrections.open_take(root), corrections.base_folder(root)
+            job = start_solve(ready_python(), take, base, edits)
         except SinewError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        monitor.runner().to_import = None if self.wait else job
-        ended = follow(self, job)
-        if not self.wait or ended != {"FINISHED"}:
-            return ended
-        return _bring_in(self, context, [str(take) for take in job.state.takes])
+        return follow_solve(self, context, job)
 
 
 CLASSES = (SINEW_OT_rename_person, SINEW_OT_skip_person, SINEW_OT_merge_person, SINEW_OT_split_person,

@@ -1,0 +1,91 @@
+"""Solve a take again with edits, and bring the scene up to date with what came of it."""
+
+from pathlib import Path
+
+import bpy
+
+from ..addon import monitor
+from ..addon.jobs import takes
+from ..addon.jobs.process import Job
+from ..backend.sinew_take import edits as contract
+from ..backend.sinew_take.errors import SinewError
+from ..backend.sinew_take.take import Take
+from .launch import can_run, follow, start_run
+
+
+class SolvesAgain:
+    """For operators that solve again. Stands before the base that says whom the operator acts on."""
+
+    bl_label = "Solve Again"
+    bl_options = {"UNDO"}
+
+    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        return can_run(cls, context) and super().poll(context)
+
+    def invoke(self, context, event):
+        self.wait = False
+        return self.execute(context)
+
+
+def start_solve(python: Path, take: Take, base: Path, edits: list) -> Job:
+    """Start solving the take at `base` with edits; `take` gives the job its title.
+
+    Raises:
+        SinewError: A folder that cannot be written, or a backend that does not start.
+    """
+    def make(run: Path) -> takes.Solve:
+        return takes.Solve(base, contract.write(edits, run / takes.EDITS))
+
+    return start_run(python, make, str(take.meta["source"].get("name") or "The take"), "SOLVE")
+
+
+def follow_solve(operator: bpy.types.Operator, context: bpy.types.Context, job: Job) -> set[str]:
+    """Wait and bring the result in, or leave both to the timer."""
+    monitor.runner().to_import = None if operator.wait else job
+    ended = follow(operator, job)
+    if not operator.wait or ended != {"FINISHED"}:
+        return ended
+    return bring_in(operator, context, [str(take) for take in job.state.takes])
+
+
+class SINEW_OT_take_in_solved(bpy.types.Operator):
+    """Bring the scene up to date with what was solved again"""
+
+    bl_idname = "sinew.take_in_solved"
+    bl_label = "Update"
+    bl_options = {"UNDO"}
+
+    directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context):
+        return bring_in(self, context, [self.directory])
+
+
+def bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: list[str]) -> set[str]:
+    """Import in place, then make active, selected and posed what was."""
+    from ..addon import scene
+
+    active, mode = context.view_layer.objects.active, context.mode
+    if mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    try:
+        for folder in folders:
+            result = scene.build_take(context, folder, scene.BuildOptions(set_frame_range=False))
+            for note in result.notes:
+                operator.report({"WARNING"}, note)
+            monitor.note_import(folder)
+    except SinewError as error:
+        operator.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+    finally:
+        context.view_layer.objects.active = active
+        if mode == "POSE" and active is not None and active.type == "ARMATURE":
+            bpy.ops.object.mode_set(mode="POSE")
+    operator.report({"INFO"}, "The scene follows the corrections.")
+    return {"FINISHED"}
+
+
+CLASSES = (SINEW_OT_take_in_solved,)
