@@ -12,8 +12,7 @@ import numpy as np
 from ..flow import Camera
 from ..geometry import floor as floors
 from ..geometry.ground import LOOK_S, find_up, world_of
-from . import contact, fit
-from .contact import body_axes
+from . import balance, contact, fit
 from .model import Model
 from .start import Start
 from .subject import Subject, soles_of, speed_of
@@ -35,12 +34,15 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         camera = _scaled(model, camera, subjects)
     T_wc = np.asarray(camera.T_wc, dtype=float)
     T_cw = np.linalg.inv(T_wc[0])
-    axes = np.concatenate([body_axes(model, s.state) for s in subjects]) @ T_cw[:3, :3].T
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects)
+    axes, carried = [], []
     places, weights, owners = [], [], []
     for number, s in enumerate(subjects):
         soles = soles_of(model, s.state)
-        chance = contact.standing(speed_of(camera, s, soles))
+        chance = contact.standing(speed_of(camera, s, soles)) * balance.lowest(soles, np.array([0.0, 0.0, 1.0]))
+        axis, weight = balance.support_axes(model, s.state, chance)
+        axes.append(axis @ T_cw[:3, :3].T)
+        carried.append(weight)
         place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)
         # However often the same feet are put down, one look shows little more than two of them.
         most = 2.0 * (np.ptp(s.seen.time_s) / LOOK_S + 1)
@@ -50,8 +52,9 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     lines = (None, None) if start is None else (start.line_planes, start.line_share)
     sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
     floor_c = None if camera.floor is None else T_cw[:3, :3] @ camera.floor[:3]
-    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), *lines,
-                         _sides(sides), floor_c, 0.0 if camera.floor is None else float(camera.floor[4]))
+    up, levels = find_up(np.concatenate(axes), looks, np.concatenate(places), np.concatenate(weights),
+                         np.concatenate(owners), *lines, _sides(sides), floor_c,
+                         0.0 if camera.floor is None else float(camera.floor[4]), np.concatenate(carried))
     levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
     under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
     standing = np.nonzero(np.isfinite(levels))[0]
