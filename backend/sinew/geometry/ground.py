@@ -32,11 +32,16 @@ def up_in_camera(roll: float, pitch: float) -> np.ndarray:
     return np.array([np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch), -np.sin(pitch)])
 
 
-def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
-            planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
-            sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None,
-            floor_sigma_deg: float = 0.0, axis_weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Up direction, and the level on which each person's feet are planted.
+def find_up(*evidence, **more) -> tuple[np.ndarray, np.ndarray]:
+    """Up and levels of `fit_up`, without the cost."""
+    return fit_up(*evidence, **more)[:2]
+
+
+def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
+           planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
+           sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None, floor_sigma_deg: float = 0.0,
+           axis_weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, float]:
+    """Up direction, the level on which each person's feet are planted, and the cost of both.
 
     The cost holds: bodies stand upright on average (robustly, so that a bow or a fall does not tip the world), the
     planted feet of a person lie on one plane across it, cameras are held level and not steeply, and some of the
@@ -57,7 +62,8 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
         axis_weight: (N,) 0..1, how much each axis says; all of them by default.
 
     Returns:
-        Unit vector in camera axes, and per person the level along it, m (NaN for a person without planted feet).
+        Unit vector in camera axes, per person the level along it, m (NaN for a person without planted feet), and the
+        cost, in squared spreads.
     """
     axes_c = np.asarray(axes_c, dtype=float).reshape(-1, 3)
     planted_c = np.asarray(planted_c, dtype=float).reshape(-1, 3)
@@ -112,7 +118,8 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
         if up_in_camera(*x[:2]) @ up_in_camera(*y[:2]) > np.cos(np.radians(1.5 * LINE_REACH_DEG)):
             x = y
     seen = np.array([(planted_by == p).any() for p in range(n_people)], dtype=bool)
-    return up_in_camera(x[0], x[1]), np.where(seen, x[2:], np.nan)
+    cost = float((residuals(x, float(len(planes) > 0)) ** 2).sum())
+    return up_in_camera(x[0], x[1]), np.where(seen, x[2:], np.nan), cost
 
 
 def _cauchy(r: np.ndarray) -> np.ndarray:

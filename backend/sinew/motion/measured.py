@@ -18,7 +18,7 @@ from sinew_take.errors import RequestError
 
 from ..flow import Camera, Motion, Report, Shot, Track, nothing
 from ..geometry import projection
-from . import fit, solve
+from . import contact, fit, solve
 from .frames import solved_frames
 from .model import Model, make_model
 from .start import observations
@@ -194,5 +194,5 @@ def _subject(shot: Shot, camera: Camera, motion: Motion, model: Model) -> Subjec
     seen = observations(shot, motion.track, i, view.K, distortion, model, distance, frames.joined)
     stands = np.abs(soles_of(model, state)[..., 2][a["contact"][i] > 0.5])
     # Somebody who was solved away from the floor stays away from it.
-    is_near = not len(stands) or float(np.median(stands)) < _FLOOR_M
+    is_near = not len(stands) or float(np.mean(stands < _FLOOR_M)) >= contact.FLOOR_SHARE
     return Subject(motion.track, frames, seen, state, None, on_floor=is_near)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..flow import Camera
 from ..geometry import floor as floors
-from ..geometry.ground import LOOK_S, find_up, world_of
+from ..geometry.ground import LOOK_S, fit_up, world_of
 from . import balance, contact, fit
 from .model import Model
 from .start import Start
@@ -52,10 +52,12 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     lines = (None, None) if start is None else (start.line_planes, start.line_share)
     sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
     floor_c = None if camera.floor is None else T_cw[:3, :3] @ camera.floor[:3]
-    up, levels = find_up(np.concatenate(axes), looks, np.concatenate(places), np.concatenate(weights),
-                         np.concatenate(owners), *lines, _sides(sides), floor_c,
-                         0.0 if camera.floor is None else float(camera.floor[4]), np.concatenate(carried))
-    levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
+
+    def find(place, weight, owner):
+        return fit_up(np.concatenate(axes), looks, place, weight, owner, *lines, _sides(sides), floor_c,
+                      0.0 if camera.floor is None else float(camera.floor[4]), np.concatenate(carried))
+
+    up, levels = _stand(find, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), len(subjects))
     under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
     standing = np.nonzero(np.isfinite(levels))[0]
     reference = int(under[0] if len(under) else standing[0] if len(standing) else 0)
@@ -70,6 +72,44 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     for s, own in zip(subjects, levels, strict=True):
         _onto_floor(model, s, eye[s.frames.index], 0.0 if np.isnan(own) else own - floor)
     return camera
+
+
+def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_people: int
+           ) -> tuple[np.ndarray, np.ndarray]:
+    """Up, and the level of everybody's floor (n_people,), NaN where nobody stands.
+
+    Whoever walks over steps stands on several levels. They are told apart by their heights along an up that no foot has
+    bent, and believed where that explains the stances clearly better than one tilted floor.
+
+    Args:
+        find: `fit_up` of places, weights and owners.
+        places: (M, 3) of the stances.
+        weights: (M,)
+        owners: (M,) whose they are.
+        n_people: So many.
+    """
+    up, levels, best = find(places, weights, owners)
+    group = owners
+    nobody = np.zeros(0, dtype=int)
+    along = find(places[nobody], weights[nobody], nobody)[0]
+    for _ in range(2):
+        label = np.zeros(len(places), dtype=int)
+        for person in np.unique(owners):
+            own = np.flatnonzero(owners == person)
+            label[own] = label.max() + 1 + contact.levels(places[own] @ along, weights[own])
+        _, label = np.unique(label, return_inverse=True)
+        more = len(np.unique(label)) - len(np.unique(owners))
+        if not more:
+            break
+        found = find(places, weights, label)
+        if found[2] + more * contact.LEVEL_COST < best:
+            up, levels, group, best = found[0], found[1], label, found[2] + more * contact.LEVEL_COST
+        along = found[0]
+    out = np.full(n_people, np.nan)
+    for person in np.unique(owners):
+        own = owners == person
+        out[person] = levels[contact.floor_of(group[own], places[own] @ up, weights[own])]
+    return up, out
 
 
 def _sides(R: np.ndarray) -> np.ndarray | None:
@@ -167,7 +207,8 @@ def settle(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
     for s in subjects:
         if s.on_floor:
             heights.append(soles_of(model, s.state)[..., 2].ravel())
-            weights.append(s.ground.contact.ravel())
+            floor = 1.0 if s.ground.on_floor is None else s.ground.on_floor
+            weights.append((s.ground.contact * floor).ravel())
     shift = np.zeros(3)
     shift[:2] = -subjects[0].state.root_m[0, :2]
     if heights:
