@@ -68,6 +68,8 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     first = subjects[0].state
     T_new = world_of(up, floor, T_cw[:3, :3] @ first.root_m[0] + T_cw[:3, 3])
     camera = _transform(camera, subjects, T_new @ T_cw)
+    if camera.floor is not None and camera.scale_source != "file":
+        camera = _onto_points(camera, subjects)
     eye = np.asarray(camera.T_wc)[:, :3, 3]
     for s, own in zip(subjects, levels, strict=True):
         _onto_floor(model, s, eye[s.frames.index], 0.0 if np.isnan(own) else own - floor)
@@ -119,6 +121,27 @@ def _sides(R: np.ndarray) -> np.ndarray | None:
     return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
 
 
+_LEVELS_APART = 0.1
+"""Share of the camera's height by which the points' floor may be off the feet's for both to be the same floor."""
+
+
+def _onto_points(camera: Camera, subjects: list[Subject]) -> Camera:
+    """Scale the way once more so that the floor that its points show is the one on which the feet were put (z = 0).
+
+    Up has changed since the way was scaled, and with it how far under the camera the feet and the points lie. A floor a
+    twentieth of the camera's height too low makes everything that is put on it slide over the background.
+    """
+    n, d = camera.floor[:3], float(camera.floor[3])
+    where = np.median(np.concatenate([s.state.root_m[:, :2] for s in subjects]), axis=0)
+    if n[2] < 0.5:
+        return camera
+    height = (d - n[:2] @ where) / n[2]
+    eye = float(np.mean(np.asarray(camera.T_wc)[:, 2, 3]))
+    if eye < _LEAST_EYE_HEIGHT_M or abs(height) > _LEVELS_APART * eye:
+        return camera
+    return _grown(camera, subjects, eye / (eye - height))
+
+
 _LEAST_SURE = 0.15
 """Relative spread of what feet say about the scale, above which the camera stage's stays."""
 
@@ -148,6 +171,13 @@ def _scaled(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
     factor, spread = floors.scale_on_floor(plane, np.concatenate(soles), np.concatenate(centres), weight)
     if not np.isfinite(factor) or spread > _LEAST_SURE:
         return camera
+    return _grown(camera, subjects, factor)
+
+
+def _grown(camera: Camera, subjects: list[Subject], factor: float) -> Camera:
+    """The camera's way, its points and its floor made larger about the first camera; people move with the camera."""
+    T_wc = np.asarray(camera.T_wc, dtype=float)
+    n = camera.floor[:3]
     first = T_wc[0, :3, 3]
     moved = T_wc.copy()
     moved[:, :3, 3] = first + factor * (T_wc[:, :3, 3] - first)
@@ -157,7 +187,7 @@ def _scaled(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
     points = camera.points
     if points is not None:
         points = replace(points, position_m=first + factor * (points.position_m - first))
-    floor = np.r_[plane.n, plane.n @ first + factor * (plane.d - plane.n @ first), camera.floor[4]]
+    floor = np.r_[n, n @ first + factor * (float(camera.floor[3]) - n @ first), camera.floor[4]]
     given = camera.given
     if given is not None:
         grown = np.eye(4)
