@@ -40,6 +40,11 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
     height_m: bpy.props.FloatProperty(
         name="Height", subtype="DISTANCE", unit="LENGTH", min=0.4, max=2.6, default=1.75, precision=2,
         description="Height of the first person, as standing upright")
+    use_distance: bpy.props.BoolProperty(
+        name="Known Distance", description="Fix the scale by a distance on the floor, measured over the picture of a take")
+    distance_m: bpy.props.FloatProperty(
+        name="Distance", subtype="DISTANCE", unit="LENGTH", min=0.05, max=200.0, default=1.0, precision=3,
+        description="How far apart the two points on the floor are in reality")
     camera: bpy.props.EnumProperty(
         name="Camera", description="How the camera moves",
         items=[("auto", "Automatic", "Find out from the video"), ("static", "Static", "On a tripod"),
@@ -170,6 +175,23 @@ def take_root(item: bpy.types.Object | None) -> bpy.types.Object | None:
     while item is not None and item.get("sinew_role") != "root":
         item = item.parent
     return item
+
+
+def measured_take(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The root of the take that a distance is measured on: of the active object or its camera, else the scene's only one."""
+    found = take_root(context.object)
+    if found is None:
+        roots = [item for item in context.scene.objects if item.get("sinew_role") == "root" and item.library is None]
+        found = roots[0] if len(roots) == 1 else None
+    return found
+
+
+def measured_frame(root: bpy.types.Object) -> int | None:
+    """The scene frame of the picture in which a take's distance is measured; None where there is none."""
+    frames = [int(item.get("sinew_scene_frame", 0)) for item in bpy.data.objects
+              if item.get("sinew_role") == "distance" and item.get("sinew_shot_id") == root.get("sinew_shot_id")
+              and item.users_scene]
+    return frames[0] if len(frames) == 2 else None
 
 
 def bones_collection(root: bpy.types.Object) -> bpy.types.Collection | None:

@@ -21,6 +21,7 @@ IN_PANEL = {
     "--focal-mm": "Focal Length",
     "--fov-deg": "Field of View",
     "--height-m": "Height",
+    "--distance": "Distance",
     "--people": "Most People",
     "--start": "Range",
     "--end": "Range",

@@ -102,6 +102,7 @@ def start(context: bpy.types.Context) -> Job:
     monitor.runner().refuse_second()
     request = settings.request(context.scene.sinew, context.window_manager.sinew.facts, preferences().device,
                                models_folder())
+    request = replace(request, distance=_distance(context, Path(request.video).name))
     camera = _own_camera(context)
 
     def make(run: Path) -> takes.Request:
@@ -112,6 +113,14 @@ def start(context: bpy.types.Context) -> Job:
         return replace(request, camera_file=camera_file.write(camera, run / camera_file.NAME))
 
     return launch.start_run(launch.ready_python(), make, Path(request.video).name)
+
+
+def _distance(context: bpy.types.Context, video: str) -> str | None:
+    """The distance that was measured over a take of the video, where it is to count."""
+    from ..addon.scene import distance
+
+    asked = context.scene.sinew
+    return distance.asked(context.scene, video, asked.distance_m).as_text() if asked.use_distance else None
 
 
 def _own_camera(context: bpy.types.Context) -> dict | None:

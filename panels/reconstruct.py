@@ -2,6 +2,7 @@
 
 import bpy
 
+from ..addon.properties import measured_frame, measured_take
 from .backend import _Sidebar
 from .text import failure, progress, sentences
 
@@ -58,6 +59,7 @@ class SINEW_PT_options(_Sidebar, bpy.types.Panel):
         _switch(layout, settings, "use_range", "Range", ("first_frame", "last_frame"))
         _switch(layout, settings, "use_people", "Most People", ("people",))
         _switch(layout, settings, "use_height", "Height", ("height_m",))
+        _distance(layout, context, settings)
         _body(layout, context, settings)
         _networks(layout, context, settings)
         layout.prop(settings, "own_camera")
@@ -74,6 +76,20 @@ class SINEW_PT_options(_Sidebar, bpy.types.Panel):
             layout.prop(settings, "focal_mm", text="35 mm Equivalent")
         elif settings.lens == "FOV":
             layout.prop(settings, "fov")
+
+
+def _distance(layout, context, settings) -> None:
+    _switch(layout, settings, "use_distance", "Distance", ("distance_m",))
+    root = measured_take(context)
+    frame = None if root is None else measured_frame(root)
+    row = layout.row(align=True)
+    if frame is None:
+        if settings.use_distance or root is not None:
+            row.operator("sinew.measure_distance", text="Measure on the Floor", icon="DRIVER_DISTANCE")
+    else:
+        row.operator("sinew.show_distance", text=f"Measured in Frame {frame}", icon="DRIVER_DISTANCE")
+        row.operator("sinew.measure_distance", text="", icon="FILE_REFRESH")
+        row.operator("sinew.remove_distance", text="", icon="X")
 
 
 def _body(layout, context, settings) -> None:

@@ -46,6 +46,8 @@ class Request:
     device: str = "auto"
     rate: str | None = None
     """Frames per second of an image sequence, as a number or a fraction."""
+    distance: str | None = None
+    """Two points on the floor and the metres between them, as `sinew_take.distance` writes it."""
     hsmr: str | None = None
     wham: str | None = None
     """What the networks of the user's own are for; None where their files are not there."""
@@ -63,6 +65,8 @@ class Request:
             parts += ["--camera-file", str(self.camera_file)]
         if self.rate:
             parts += ["--rate", self.rate]
+        if self.distance is not None:
+            parts += ["--distance", self.distance]
         if self.models is not None:
             parts += ["--models", str(self.models)]
         if self.hsmr is not None:

@@ -14,7 +14,7 @@ from ..plan import ScenePlan, SubjectPlan, retime, scene_plan
 from ..plan.camera import picture_size
 from ..plan.check import plan_check
 from ..plan.plate import undistorted_of
-from . import check, corrections, people, tags
+from . import check, corrections, distance, people, tags
 from .armature import build_armature
 from .body import SURFACE_ROLE, build_body
 from .curves import build_action
@@ -173,6 +173,7 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
             scene.frame_start, scene.frame_end = min(scene.frame_start, first), max(scene.frame_end, last)
     result.notes.extend(people.follow_edits(root, scene, plan.take))
     corrections.note_take(root, scene, plan.take)
+    distance.note_take(root, scene, plan.take)
     for armature, subject in zip(result.armatures, plan.take.subjects, strict=True):
         people.describe(armature, subject, plan.take)
     _note_missing(plan, owner, result)

@@ -83,13 +83,14 @@ def camera_of(root: bpy.types.Object) -> bpy.types.Object:
     Raises:
         RequestError: It was deleted.
     """
-    camera = tags.find(bpy.data.objects, "camera", _owner(root))
+    camera = tags.find(bpy.data.objects, "camera", owner_of(root))
     if camera is None:
         raise RequestError("The shot's camera was deleted; import the take again.")
     return camera
 
 
-def _owner(root: bpy.types.Object, subject: str = "") -> tags.Owner:
+def owner_of(root: bpy.types.Object, subject: str = "") -> tags.Owner:
+    """Whose the things of a take are."""
     return tags.Owner(str(root[tags.TAKE]), str(root[tags.SHOT]), subject)
 
 
@@ -149,18 +150,18 @@ def _make_pin(root, scene, take, subject: str, keypoint: str, index: int, place:
     pin.show_in_front = pin.show_name = True
     pin.color = (1.0, 0.6, 0.1, 1.0)
     pin.lock_rotation = pin.lock_scale = (True, True, True)
-    tags.mark(pin, PIN_ROLE, _owner(root, subject))
+    tags.mark(pin, PIN_ROLE, owner_of(root, subject))
     pin[KEYPOINT], pin[FRAME] = keypoint, index
-    _home(root).objects.link(pin)
+    home_of(root).objects.link(pin)
     pin.parent = camera
-    _show_near(root, scene, timing, pin)
+    show_near(root, timing, pin, pins.label(keypoint))
     frame = frame_of(camera, scene, picture_size(take), pin[SCENE_FRAME])
-    pin.location = pins.to_camera(frame, _as_shown(take, index, place.px), place.distance_m)
+    pin.location = pins.to_camera(frame, as_shown(take, index, place.px), place.distance_m)
     pin.empty_display_size = _SIZE * place.distance_m
     return pin
 
 
-def _as_shown(take: takes.Take, frame: int, px: np.ndarray) -> np.ndarray:
+def as_shown(take: takes.Take, frame: int, px: np.ndarray) -> np.ndarray:
     """A pixel of the picture as filmed in the plate that is shown: the one without the lens's distortion, if any."""
     if undistorted_of(take) is None or not 0 <= frame < take.n_frames:
         return px
@@ -168,8 +169,8 @@ def _as_shown(take: takes.Take, frame: int, px: np.ndarray) -> np.ndarray:
     return lens.ideal_px(np.asarray(px, float)[None, None], K[None], bent[None])[0, 0]
 
 
-def _as_filmed(take: takes.Take, frame: int, px: np.ndarray) -> np.ndarray:
-    """The inverse of `_as_shown`."""
+def as_filmed(take: takes.Take, frame: int, px: np.ndarray) -> np.ndarray:
+    """The inverse of `as_shown`."""
     if undistorted_of(take) is None or not 0 <= frame < take.n_frames:
         return px
     K, bent = take.shot["K"][frame].astype(float), take.shot["distortion"][frame].astype(float)
@@ -177,16 +178,17 @@ def _as_filmed(take: takes.Take, frame: int, px: np.ndarray) -> np.ndarray:
     return lens.distorted((np.asarray(px, float) - middle) / focal, bent) * focal + middle
 
 
-def _home(root: bpy.types.Object) -> bpy.types.Collection:
-    home = tags.find(bpy.data.collections, SHOT_COLLECTION, _owner(root))
+def home_of(root: bpy.types.Object) -> bpy.types.Collection:
+    """Where what belongs to the shot's picture is linked."""
+    home = tags.find(bpy.data.collections, SHOT_COLLECTION, owner_of(root))
     return home or root.users_collection[0]
 
 
-def _show_near(root: bpy.types.Object, scene: bpy.types.Scene, timing: retime.Timing, pin: bpy.types.Object) -> None:
-    """Show a pin only near its frame, by a driver that needs no scripts."""
+def show_near(root: bpy.types.Object, timing: retime.Timing, pin: bpy.types.Object, title: str) -> None:
+    """Show what stands over the picture of its `FRAME` only near it, by a driver that needs no scripts; name it."""
     frame = round(float(timing.frames[min(int(pin[FRAME]), len(timing.frames) - 1)]) + float(root.get(OFFSET, 0)))
     pin[SCENE_FRAME] = frame
-    pin.name = f"{pins.label(pin[KEYPOINT])} {frame}"
+    pin.name = f"{title} {frame}"
     drive(pin, "hide_viewport", -1, {"near": (pin, f'["{SCENE_FRAME}"]')}, f"abs(frame - near) > {NEAR_FRAMES}")
 
 
@@ -264,7 +266,7 @@ def collect(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) ->
     size = picture_size(take)
     out = []
     for pin in pins_of(root):
-        x, y = (float(v) for v in _as_filmed(take, int(pin.get(FRAME, -1)), pixel_of(pin, root, scene, size)))
+        x, y = (float(v) for v in as_filmed(take, int(pin.get(FRAME, -1)), pixel_of(pin, root, scene, size)))
         if not (np.isfinite(x) and np.isfinite(y)):
             raise RequestError(f"{pin.name} is behind the camera; move it over the picture or remove it.")
         out.append(contract.Pin(str(pin.get(tags.SUBJECT, "")), int(pin.get(FRAME, -1)), str(pin.get(KEYPOINT, "")),
@@ -297,7 +299,7 @@ def note_take(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) 
     timing = timing_of(root, scene, take)
     if has_any:
         for pin in pins_of(root):
-            _show_near(root, scene, timing, pin)
+            show_near(root, timing, pin, pins.label(pin[KEYPOINT]))
         _set_ranges(root, [_row(edit, timing) for edit in _stored(root)])
     elif found:
         _restore(root, scene, take, timing, found)

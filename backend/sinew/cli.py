@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from sinew_take import events
+from sinew_take import distance, events
 from sinew_take.errors import EXIT_DONE, EXIT_FAILED, RequestError, SinewError
 from sinew_take.version import VERSION
 
@@ -113,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--height-m", type=float, help="height of the first person, which fixes the scale")
     r.add_argument("--measures", metavar="NAME=VALUE,…",
                    help="of the first person, which fixes the body: height, leg, arm, shoulder, waist in metres, mass in kg")
+    r.add_argument("--distance", metavar=distance.FORM,
+                   help="two points on the floor in one picture (frame of the source from 0, pixels of the upright picture) "
+                   "and the metres between them, which fix the scale")
     r.add_argument("--camera", choices=["auto", "static", "rotating", "moving"], default="auto")
     r.add_argument("--focal-mm", type=float, help="35 mm equivalent")
     r.add_argument("--fov-deg", type=float, help="horizontal field of view")
@@ -215,7 +218,9 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
         camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m,
                                   None if words.camera_file is None else str(words.camera_file)),
         body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,
-        models=words.models, measures=_measures(words.measures), hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham)
+        models=words.models, measures=_measures(words.measures),
+        distance=None if words.distance is None else distance.parse(words.distance),
+        hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham)
     show = _EventLines(out) if words.events else _Bar()
     result = pipeline.reconstruct(request, words.cache or cache.default_folder(), show, stop)
     if not words.events:

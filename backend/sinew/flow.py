@@ -143,7 +143,7 @@ class Camera:
     """"user", "metadata", "file" (the user's own camera), "background" (solved with the camera's way), "people"
     (estimated) or "assumed"."""
     scale_source: str
-    """"height" (given), "file" (the user's own camera's unit) or "assumed"."""
+    """"height" (given), "distance" (measured on the floor), "file" (the user's own camera's unit) or "assumed"."""
     notes: list[str] = field(default_factory=list)
     reason: str = ""
     """A sentence: why it was solved as this kind."""

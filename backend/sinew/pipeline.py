@@ -18,6 +18,7 @@ from sinew.cache import Cache, files_sha256, key
 from sinew.motion.start import Start
 from sinew.progress import Progress, StopRequest
 from sinew.video.series import find_series
+from sinew_take import distance as distances
 from sinew_take import events, free_body, measures, model_files, skeleton
 from sinew_take import take as take_format
 from sinew_take.errors import InputError, RequestError
@@ -50,6 +51,8 @@ class Request:
     """The user's folder of model files."""
     measures: dict[str, float] | None = None
     """Of the first person, as `sinew_take.measures` names them: the body is fixed by them."""
+    distance: distances.Distance | None = None
+    """Two points on the floor and the metres between them: the scale, where no height is given."""
     hsmr: str = "auto"
     """One of `prior.MODES`."""
     hsmr_flip: bool = False
@@ -102,6 +105,8 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     if not shots:
         raise InputError(f"{request.video.name} has only a single frame in the range; choose a video or a longer range.")
     progress.set_shots(len(shots))
+    if request.distance is not None:
+        distances.check_in(request.distance, info.size_px, [(int(s.frame[0]), int(s.frame[-1])) for s in shots])
 
     for number in range(len(shots)):
         out = _out(request, number)
@@ -146,6 +151,8 @@ def _check_request(request: Request) -> None:
         if request.camera.height_m is not None:
             raise RequestError("--height-m and --measures both fix the body; give the height among the measures.")
         measures.shape_for(free_body.load(), request.measures)  # measures that nobody has are said before anything runs
+    if request.distance is not None:
+        distances.check(request.distance)
     checkpoint = _hsmr_checkpoint(request)
     if checkpoint is not None:
         prior.examine(checkpoint, request.device)  # before an hour of detection, not after it
@@ -232,6 +239,13 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
             shot, found, first, asset, report, starts=starts, height_m=options.height_m, shapes=shapes)), extra=True)
         said = ", ".join(f"{n} {given.reached[n]:.2f} {measures.BY_NAME[n].unit}" for n in measures.NAMES)
         notes = [*notes, f"{found.tracks[0].id} has the measures given; with them the body's are: {said}."]
+    if request.distance is not None and request.distance.frame in shot.frame:
+        motion_key = key("distance", motion_key, request.distance.as_text())
+        solved, motions, said = cached("motion", motion_key, lambda report: list(motion.to_measure(
+            request.distance, shot, solved, motions, asset, report)), extra=True)
+        notes = [*notes, *said]
+    elif request.distance is not None:
+        notes = [*notes, "The measured distance is in another shot and says nothing of this one's scale."]
     files = body.require(request.body, request.models, request.gender)
     built = progress.run("body", lambda report: [body.build(request.body, asset, m, files, request.gender)
                                                           for m in motions])
@@ -262,7 +276,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                                    [m.arrays["root_m"] for m in motions], shot.info.size_px)
     if solved.scale_source == "assumed":  # said here because the motion stage still changes it
         said = [f"No height was given: the first person is taken to be {subjects[0].info['height_m']:.2f} m tall; give "
-                "--height-m for true scale.", *said]
+                "--height-m or --distance for true scale.", *said]
     notes = _named(notes + solved.notes + [note for m in motions for note in m.notes] + said, motions)
     first = int(shot.frame[0])
     meta = {
@@ -277,6 +291,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                                    "avatar": "sinew", "pose_start": _pose_start(motions),
                                    "contact": "sinew" if request.wham == "off" else "sinew, wham"},
                      "settings": {"start_s": request.start_s, "end_s": request.end_s, "people": request.most_people,
+                                  "distance": None if request.distance is None else request.distance.as_text(),
                                   **dataclasses.asdict(request.camera),
                                   "file": None if request.camera.file is None else Path(request.camera.file).name}},
         "camera": {"kind": solved.kind, "reason": solved.reason, "focal_source": solved.focal_source,

@@ -71,6 +71,20 @@ CASES = {
     "a range that is text": (lambda d: write_film(d / "c.mp4", 10), ["--start", "soon"], 2, "--start"),
     "something already at the output": (lambda d: _existing(d / "c.mp4"), [], 2, "already exists"),
     "a person's height of 20 m": (lambda d: write_film(d / "c.mp4", 10), ["--height-m", "20"], 2, "not a person's height"),
+    "a distance that is none": (
+        lambda d: write_film(d / "c.mp4", 10), ["--distance", "2 m"], 2, "write it as FRAME:X1,Y1:X2,Y2:METRES"),
+    "a distance of 0": (lambda d: write_film(d / "c.mp4", 10), ["--distance", "0:9,80:99,80:0"], 2, "0 m is no distance"),
+    "a distance of 900 m": (
+        lambda d: write_film(d / "c.mp4", 10), ["--distance", "0:9,80:99,80:900"], 2, "give 0.05 to 200 m"),
+    "a distance from a point to itself": (
+        lambda d: write_film(d / "c.mp4", 10), ["--distance", "0:9,80:9,80:2"], 2, "the same"),
+    "a distance outside the picture": (
+        lambda d: write_film(d / "c.mp4", 10), ["--distance", "0:9,80:199,80:2"], 2, "which has 160 x 96 pixels"),
+    "a distance in a frame that is not there": (
+        lambda d: write_film(d / "c.mp4", 10), ["--distance", "10:9,80:99,80:2"], 2, "frames 0 to 9 are reconstructed"),
+    "a distance outside the range": (
+        lambda d: write_film(d / "c.mp4", 10), ["--distance", "8:9,80:99,80:2", "--end", "0.2"], 2,
+        "measured in frame 8, and frames 0 to 5"),
     "a focal length of 0": (lambda d: write_film(d / "c.mp4", 10), ["--focal-mm", "0"], 2, "35 mm equivalent"),
     "a field of view of 400 degrees": (lambda d: write_film(d / "c.mp4", 10), ["--fov-deg", "400"], 2, "field of view"),
     "two lenses": (lambda d: write_film(d / "c.mp4", 10), ["--fov-deg", "40", "--focal-mm", "35"], 2, "one of them"),

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tools.render_clip import angles, cameras, cli, clip, encode, feet, gait, looks, recorded
+from tools.render_clip import angles, cameras, cli, clip, encode, feet, gait, looks, recorded, steps
 
 from sinew.bench import rendered
 from sinew.flow import Camera
@@ -141,6 +141,32 @@ def test_soles_stay_above_the_floor_and_limits_hold(walk, fig):
     assert feet.sole_points(planted.T_wj, fig)[..., 2].min() > -0.002
     again = feet.fk(planted.q, planted.root_m, fig)
     assert np.abs(again - planted.T_wj).max() < 1e-9
+
+
+def test_somebody_walks_over_steps(body, fig):
+    """Feet stand on the treads, never in them; the truth says how high; the blocks in the set are those steps."""
+    spec = clip.Spec((clip.Person(path="steps", heading_deg=80, body=0),), clip.Lens(), "street", Fraction(24), 4.2)
+    made = clip.make(spec, body)
+    (a,) = made.actors
+    assert a.planted.miss_m < 0.01  # m
+    on = a.planted.contact
+    heights = a.planted.ground_m
+    assert set(np.unique(heights[on].round(6))) == {0.0, steps.RISE_M, 2 * steps.RISE_M}
+    points = feet.sole_points(a.planted.T_wj, fig)
+    above = points[..., 2] - a.steps.height(points)
+    assert above.min() > -0.015 and np.abs(above[on]).max() < feet.HEEL_HEIGHT_M  # m
+    still = on[1:] & on[:-1]
+    assert np.linalg.norm(np.diff(points, axis=0), axis=-1)[still].max() < 0.01  # m a frame
+    assert (on.any(1)).mean() > 0.9
+    truth = clip.truth(made)
+    assert np.allclose(truth["ground_m"], heights)
+    job = json.loads(str(clip.job(made, body)["spec"]))
+    assert [round(b["size_m"][2], 6) for b in job["blocks"]] == [0.15, 0.3, 0.15]
+    for block in job["blocks"]:
+        middle = np.array(block["middle_m"])
+        assert a.steps.height(middle) == pytest.approx(2 * middle[2]) == pytest.approx(block["size_m"][2])
+    # Whoever else is in the clip walks on the floor, and the truth of other clips has no such array.
+    assert "ground_m" not in clip.truth(clip.make(clip.Spec(seconds=0.3), body))
 
 
 def test_the_body_follows_the_path(walk):

@@ -69,8 +69,11 @@ WORLD = (
     Clip("orbit_two", f"{_WORLD} --set studio --camera orbit --camera-amount 0.7 --focal-mm 30 --camera-height-m 1.5 "
          "--fill 0.55 --person motion=walk,path=line,body=3,outfit=15,heading=-70,y=0.2 "
          "--person motion={motions}/kick.json,body=6,outfit=19,x=-0.9,y=1.0,heading=30"),
+    Clip("steps_two", f"{_WORLD} --set street --focal-mm 30 --camera-height-m 1.5 --fill 0.6 "
+         "--person motion=walk,path=steps,body=2,outfit=6,heading=80,y=-0.3 "
+         "--person motion={motions}/dance_a.json,body=7,outfit=18,x=1.5,y=1.4,heading=15"),
 )
-"""Each kind of camera; one, two and four people; one of them hidden behind another for a while."""
+"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; one over steps."""
 
 
 def ensure(clip: Clip, say: Callable[[str], None], folder: Path = FOLDER) -> tuple[Path, Path]:

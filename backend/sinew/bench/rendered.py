@@ -41,7 +41,12 @@ def people_of(truth: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
     """Arrays of each person of a truth, by their plain names."""
     n = int(truth.get("people", np.array(1)))
     names = ("q", "root_m", "joints_m", "T_wj", "contact", "shape", "keypoints_m", "keypoints_px")
-    return [{k: truth[k + ("" if i == 0 else f"_{i + 1}")] for k in names} for i in range(n)]
+    people = [{k: truth[k + ("" if i == 0 else f"_{i + 1}")] for k in names} for i in range(n)]
+    for i, person in enumerate(people):
+        # Only who walks over steps has other ground than the floor.
+        ground = truth.get("ground_m" + ("" if i == 0 else f"_{i + 1}"))
+        person["ground_m"] = np.zeros(person["contact"].shape) if ground is None else ground
+    return people
 
 
 def project(points_m: np.ndarray, T_wc: np.ndarray, K: np.ndarray) -> np.ndarray:

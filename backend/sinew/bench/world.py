@@ -139,6 +139,10 @@ def person_figures(s: Solved, motion: Motion, truth: dict[str, np.ndarray], pers
         "jitter": metrics.mean_acceleration(found, truth["time_s"][here]),
         "jitter of the truth": metrics.mean_acceleration(true, truth["time_s"][here]),
         "way": path_length(true_root)}
+    raised = on & here[:, None] & (person["ground_m"] > 0.02)
+    if raised.any():
+        off = (soles[..., 2] - true_soles[..., 2])[raised]
+        out["steps off under planted feet"] = 1e3 * float(np.median(np.abs(off)))
     return out
 
 
@@ -160,9 +164,11 @@ def soles_m(motion: Motion) -> np.ndarray:
 
 
 def true_soles_m(person: dict[str, np.ndarray]) -> np.ndarray:
-    """(T, 4, 3) of a truth: its planted soles are on the floor, z = 0; elsewhere NaN."""
+    """(T, 4, 3) of a truth: its planted soles are on the floor, z = 0, or on a step of known height; elsewhere NaN."""
     on = person["contact"] > 0.5
-    return np.where(on[..., None], [0.0, 0.0, 0.0], np.nan)
+    out = np.zeros((*on.shape, 3))
+    out[..., 2] = person["ground_m"]
+    return np.where(on[..., None], out, np.nan)
 
 
 UNITS = {"camera rotation error": ("deg", "0.5"), "camera ATE over its way": ("%", "1"),
@@ -170,7 +176,7 @@ UNITS = {"camera rotation error": ("deg", "0.5"), "camera ATE over its way": ("%
          "focal length over the true one": ("", ""), "frames": ("%", ""), "W-MPJPE": ("mm", "150"),
          "WA-MPJPE": ("mm", "80"), "RTE": ("%", "2"), "scale over the true one": ("", ""),
          "planted feet, mean per frame": ("mm", "5"), "feet under the floor, deepest": ("mm", "10"),
-         "floor off under planted feet": ("mm", "20"), "jitter": ("m/s²", "")}
+         "floor off under planted feet": ("mm", "20"), "steps off under planted feet": ("mm", "20"), "jitter": ("m/s²", "")}
 
 
 def clip_rows(name: str, video_path: Path, truth_path: Path, say: Callable[[str], None]) -> list[Row]:

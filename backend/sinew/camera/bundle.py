@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import solveh_banded
 
 from ..geometry import rotations as rot
@@ -24,7 +23,7 @@ _LEAST_DEPTH = 1e-3
 
 @dataclass(frozen=True)
 class Sight:
-    """Observations: corner `point` in camera `view` at `px`."""
+    """Observations: corner `point` in camera `view` at `px`; each pair of them at most once."""
 
     view: np.ndarray
     """(N,)"""
@@ -156,7 +155,7 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
             except np.linalg.LinAlgError:
                 damping = damping * 10 + 1e-9
                 continue
-            back = -np.einsum("pij,pj->pi", inverse, h + (W.T @ step).reshape(n_points, per_point))
+            back = -np.einsum("pij,pj->pi", inverse, h + (step @ W.reshape(len(step), -1)).reshape(n_points, per_point))
             new_cameras, new_cloud = _moved(cameras, cloud, step, back, tangents, rules, width)
             new_cost, _ = _total(sight, new_cameras, new_cloud, rules)
             if np.isfinite(new_cost) and new_cost < cost:
@@ -184,7 +183,8 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
 
 
 def _normal(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple:
-    """Gauss-Newton blocks: cameras (C, C) and gradient, cameras by points, points (P, k, k) and gradient, tangents."""
+    """Gauss-Newton blocks: cameras (C, C) and gradient, cameras by points (C, P, k), points (P, k, k) and gradient (P, k),
+    tangents. Cameras by points is dense: there are few keyframes, and most corners are seen by many of them."""
     v, n_points = len(cameras.R), len(cloud.d)
     width, per_point = (6, 3) if rules.moves else (3, 2)
     n_focal = {"fixed": 0, "shared": 1, "zoom": v}[rules.focal]
@@ -200,48 +200,55 @@ def _normal(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple
     if rules.moves:
         by_camera = np.concatenate([by_camera, -cloud.r[sight.point, None, None] * JR], -1)
         by_point = np.concatenate([by_point, -(JR @ cameras.c[sight.view][..., None])], -1)
-    rows = np.arange(2 * len(r)).reshape(-1, 2, 1)
-    parts = [_sparse(by_camera, rows, (sight.view[:, None] * width + np.arange(width))[:, None])]
+    n_whole, view, point = v * width, sight.view, sight.point
+    across = np.swapaxes(by_point, 1, 2)
+    flipped = np.swapaxes(by_camera, 1, 2)
+    U, g = np.zeros((n_cameras, n_cameras)), np.zeros(n_cameras)
+    W = np.zeros((n_cameras, n_points, per_point))
+    own = _sums(view, flipped @ by_camera, v)
+    blocks = np.arange(n_whole).reshape(v, width)
+    U[blocks[:, :, None], blocks[:, None]] = own
+    g[:n_whole] = _sums(view, (flipped @ r[..., None])[..., 0], v).ravel()
+    W[blocks[view], point[:, None]] = flipped @ by_point
     if n_focal:
         z = np.where(ahead, p[:, 2], 1.0)
-        by_focal = (np.exp(cameras.log_f[sight.view]) * root / z)[:, None] * p[:, :2]
-        at = v * width + (sight.view if n_focal > 1 else np.zeros(len(r), dtype=int))
-        parts.append(_sparse(by_focal[..., None], rows, at[:, None, None]))
-    data, row, column = (np.concatenate(part) for part in zip(*parts, strict=True))
-    A = sparse.csr_matrix((data, (row, column)), shape=(2 * len(r), n_cameras))
-    data, row, column = _sparse(by_point, rows, (sight.point[:, None] * per_point + np.arange(per_point))[:, None])
-    B = sparse.csr_matrix((data, (row, column)), shape=(2 * len(r), n_points * per_point))
-    flat = r.reshape(-1)
+        by_focal = (np.exp(cameras.log_f[view]) * root / z)[:, None] * p[:, :2]
+        group = view if n_focal > 1 else np.zeros(len(r), dtype=int)
+        at = n_whole + np.arange(n_focal)
+        U[at, at] = _sums(group, (by_focal**2).sum(1), n_focal)
+        g[at] = _sums(group, (by_focal * r).sum(1), n_focal)
+        with_camera = _sums(view, (flipped @ by_focal[..., None])[..., 0], v)
+        column = n_whole + (np.arange(v) if n_focal > 1 else np.zeros(v, dtype=int))
+        U[blocks, column[:, None]] = with_camera
+        U[column[:, None], blocks] = with_camera
+        with_point = (across @ by_focal[..., None])[..., 0]
+        if n_focal > 1:
+            W[n_whole + view, point] = with_point
+        else:
+            W[n_whole] = _sums(point, with_point, n_points)
     prior, prior_g = _prior(cameras, rules, v, width, n_cameras)
-    V = np.zeros((n_points, per_point, per_point))
-    np.add.at(V, sight.point, np.swapaxes(by_point, 1, 2) @ by_point)
-    V += 1e-9 * np.eye(per_point)
-    return ((A.T @ A).toarray() + prior, A.T @ flat + prior_g, (A.T @ B).tocsr(), V,
-            (B.T @ flat).reshape(n_points, per_point), tangents)
+    V = _sums(point, across @ by_point, n_points) + 1e-9 * np.eye(per_point)
+    return U + prior, g + prior_g, W, V, _sums(point, (across @ r[..., None])[..., 0], n_points), tangents
 
 
-def _reduced(U: np.ndarray, W: sparse.csr_matrix, V: np.ndarray) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
-    """Cameras' matrix with the points eliminated, the points' inverse blocks, and what eliminates them."""
+def _sums(index: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+    """Sums (n, ...) of the values (N, ...) of each index (N,)."""
+    flat = value.reshape(len(value), -1)
+    out = np.stack([np.bincount(index, column, n) for column in flat.T], -1)
+    return out.reshape(n, *value.shape[1:])
+
+
+def _reduced(U: np.ndarray, W: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cameras' matrix with the points eliminated, the points' inverse blocks, and what eliminates them (C, P * k)."""
     inverse = np.linalg.inv(V)
-    WV = W @ _blocks(inverse)
-    return U - (WV @ W.T).toarray() + 1e-9 * np.eye(len(U)), inverse, WV
+    WV = np.matmul(np.swapaxes(W, 0, 1), inverse).swapaxes(0, 1).reshape(len(U), -1)
+    return U - WV @ W.reshape(len(U), -1).T + 1e-9 * np.eye(len(U)), inverse, WV
 
 
 def _hold(S: np.ndarray, width: int) -> None:
     """The first view stays."""
     S[:width], S[:, :width] = 0, 0
     S[np.arange(width), np.arange(width)] = 1
-
-
-def _sparse(block: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    shape = block.shape
-    return block.ravel(), np.broadcast_to(rows, shape).ravel(), np.broadcast_to(columns, shape).ravel()
-
-
-def _blocks(inverse: np.ndarray) -> sparse.bsr_matrix:
-    n = len(inverse)
-    size = inverse.shape[1]
-    return sparse.bsr_matrix((inverse, np.arange(n), np.arange(n + 1)), shape=(n * size, n * size)).tocsr()
 
 
 def _total(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple[float, np.ndarray]:

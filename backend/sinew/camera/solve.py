@@ -18,8 +18,7 @@ from ..flow import Camera, CameraOptions, People, Points, Report, Shot, nothing
 from ..geometry import floor as floors
 from ..geometry import projection
 from ..geometry.ground import LOOK_S, find_up, world_of
-from ..motion import contact, fit
-from ..motion.contact import body_axes
+from ..motion import balance, contact, fit
 from ..motion.frames import solved_frames
 from ..motion.model import Model, make_model
 from ..motion.start import Start
@@ -97,9 +96,10 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
     planes, share = background.upright_looks(seen, lens.intrinsics(focal), lens.R)
-    axes = np.concatenate([body_axes(model, s.state) for s in samples.values()])
+    axes, carried = balance.upright(model, [s.state for s in samples.values()])
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
-    up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share, sides_of(path.R))
+    nobody = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+    up, _ = find_up(axes, looks, *nobody, planes, share, sides_of(path.R), axis_weight=carried)
     scale, plane = 1.0, None
     if path.moves:
         plane, scale, said = _scale(model, path, samples, up)
@@ -107,8 +107,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
             scale, said = path.unit_m, []
         notes += said
         if plane is not None:
-            up, _ = find_up(axes, looks, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int), planes, share,
-                            sides_of(path.R), plane.n, plane.sigma_deg)
+            up, _ = find_up(axes, looks, *nobody, planes, share, sides_of(path.R), plane.n, plane.sigma_deg, carried)
     first = samples[usable[0]]
     floor = _lowest(model, first, path, scale, up)
     if plane is not None:

@@ -21,8 +21,9 @@ KEY_SHIFT = 0.04
 KEY_LEFT = 0.6
 """... or when fewer than this share of the last one's corners are left."""
 MOST_KEYS = 90
-PER_KEY = 200
-"""Corners of each keyframe that are adjusted, those longest in view first."""
+PER_KEY, CELL_PX = 300, 66.0
+"""Corners of each keyframe that are adjusted: of every cell of so many followed pixels those longest in view, one after the
+other, since corners in the middle of a picture tell little of its focal length; more would only cost time."""
 LEAST_SHARED = 10
 """Corners that two frames must share to be joined."""
 TURN_ACCEL = 12.0
@@ -137,16 +138,27 @@ def select(tracks: Tracks, px: np.ndarray, keys: np.ndarray, least: int = 2) -> 
     view[keys] = np.arange(len(keys))
     own = view[tracks.frame] >= 0
     count = np.bincount(tracks.track[own], minlength=len(tracks.color))
-    good = _longest(tracks.track[own], view[tracks.frame[own]], count + tracks.weight) & (count >= least)
+    cell = np.floor(tracks.px[own] / tracks.scale / CELL_PX).astype(int) @ [1, 1000]
+    good = _longest(tracks.track[own], view[tracks.frame[own]], cell, count + tracks.weight) & (count >= least)
     point_of_track = np.where(good, np.cumsum(good) - 1, -1)
     own &= good[tracks.track]
     return bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own],
                         tracks.weight[tracks.track[own]]), point_of_track
 
 
-def _longest(track: np.ndarray, view: np.ndarray, worth: np.ndarray) -> np.ndarray:
-    """(M,) bool: the corners that are among the worthiest of some keyframe; more would only cost time."""
-    order = np.lexsort((-worth[track], view))
+def _longest(track: np.ndarray, view: np.ndarray, cell: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """(M,) bool: the corners that are among the worthiest of some keyframe, cell by cell.
+
+    Args:
+        track, view, cell: (N,) of each observation.
+        worth: (M,) of each corner.
+    """
+    order = np.lexsort((-worth[track], cell, view))
+    new = np.r_[True, (np.diff(view[order]) != 0) | (np.diff(cell[order]) != 0)]
+    begin = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0)) if len(order) else order
+    turn = np.empty(len(order), dtype=int)
+    turn[order] = np.arange(len(order)) - begin
+    order = np.lexsort((-worth[track], turn, view))
     track, view = track[order], view[order]
     rank = np.arange(len(view)) - np.searchsorted(view, view)
     keep = np.zeros(len(worth), dtype=bool)

@@ -9,7 +9,8 @@ ROLL_SIGMA_DEG = 3.0
 """Most cameras are held level: spread of the turn about the line of sight. Robust: some are tilted on purpose."""
 PITCH_SIGMA_DEG = 20.0
 AXIS_SIGMA_DEG = 8.0
-"""Spread of a body's axis (ankles to shoulders) about the vertical, for one independent look at it."""
+"""Spread of a body's axis (`motion.balance`: what carries it to its centre of mass) about the vertical, for one independent
+look at it."""
 PLANTED_SIGMA_M = 0.06
 """Spread of a planted sole's height over the floor, as solved from one view."""
 
@@ -31,18 +32,23 @@ def up_in_camera(roll: float, pitch: float) -> np.ndarray:
     return np.array([np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch), -np.sin(pitch)])
 
 
-def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
-            planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
-            sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None,
-            floor_sigma_deg: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Up direction, and the level on which each person's feet are planted.
+def find_up(*evidence, **more) -> tuple[np.ndarray, np.ndarray]:
+    """Up and levels of `fit_up`, without the cost."""
+    return fit_up(*evidence, **more)[:2]
+
+
+def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
+           planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
+           sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None, floor_sigma_deg: float = 0.0,
+           axis_weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, float]:
+    """Up direction, the level on which each person's feet are planted, and the cost of both.
 
     The cost holds: bodies stand upright on average (robustly, so that a bow or a fall does not tip the world), the
     planted feet of a person lie on one plane across it, cameras are held level and not steeply, and some of the
     straight lines in the picture are upright.
 
     Args:
-        axes_c: (N, 3) unit vectors from ankles to shoulders in camera axes, all people and frames.
+        axes_c: (N, 3) unit vectors that are upright on average, in camera axes, all people and frames.
         axis_looks: How many independent looks these are worth: neighbours in time are one look.
         planted_c: (M, 3) places where a sole stood still, camera axes, m.
         planted_weight: (M,)
@@ -53,15 +59,17 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
             stays level, so the axis of a pan is upright. Default: the first picture's own.
         floor_c: (3,) the normal of the floor's points, where structure from motion has seen it.
         floor_sigma_deg: Its spread, as its points tell; a floor's own slope is added.
+        axis_weight: (N,) 0..1, how much each axis says; all of them by default.
 
     Returns:
-        Unit vector in camera axes, and per person the level along it, m (NaN for a person without planted feet).
+        Unit vector in camera axes, per person the level along it, m (NaN for a person without planted feet), and the
+        cost, in squared spreads.
     """
     axes_c = np.asarray(axes_c, dtype=float).reshape(-1, 3)
     planted_c = np.asarray(planted_c, dtype=float).reshape(-1, 3)
     n, m = len(axes_c), len(planted_c)
     n_people = int(planted_by.max()) + 1 if m else 0
-    share = np.sqrt(axis_looks / n) if n else 0.0
+    share = np.sqrt(axis_looks / n * (1.0 if axis_weight is None else np.asarray(axis_weight))) if n else 0.0
     axis_sigma = 2 * np.sin(np.radians(AXIS_SIGMA_DEG) / 2)
 
     planes = np.zeros((0, 3)) if line_planes is None else np.asarray(line_planes, dtype=float)
@@ -110,7 +118,8 @@ def find_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, plante
         if up_in_camera(*x[:2]) @ up_in_camera(*y[:2]) > np.cos(np.radians(1.5 * LINE_REACH_DEG)):
             x = y
     seen = np.array([(planted_by == p).any() for p in range(n_people)], dtype=bool)
-    return up_in_camera(x[0], x[1]), np.where(seen, x[2:], np.nan)
+    cost = float((residuals(x, float(len(planes) > 0)) ** 2).sum())
+    return up_in_camera(x[0], x[1]), np.where(seen, x[2:], np.nan), cost
 
 
 def _cauchy(r: np.ndarray) -> np.ndarray:

@@ -17,6 +17,16 @@ NEAR_M, NEAR_SPREAD_M = 0.07, 0.02
 ALONG_SIGHT = 0.3
 """Share of the speed along the line of sight that is believed: one view sees depth badly."""
 WINDOW_S = 0.1
+RAISED_M = 0.09
+"""A sole that stands still higher than this over the floor stands on something else."""
+RAISED_S = 0.2
+"""So long at least: in the air a foot is still for less."""
+CARRIES = 0.3
+"""Share of that time in which no sole stands still lower down: a foot held up beside the standing one carries nothing."""
+UNDER_PELVIS_M = 0.35
+LEVEL_SIGMA_M = 0.06
+LEVEL_COST = 4.0
+"""For `levels`: spread of one stance's height, and what a level more must gain."""
 
 
 def sole_speed(soles_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, eye_m: np.ndarray) -> np.ndarray:
@@ -88,6 +98,97 @@ def events(chance: np.ndarray, soles_m: np.ndarray, joined: np.ndarray) -> tuple
             places.append(np.median(soles_m[a:b + 1, s], axis=0))
             weights.append(0.5 * chance[a:b + 1, s].mean())
     return np.array(places).reshape(-1, 3), np.array(weights)
+
+
+def raised(still: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray
+           ) -> np.ndarray:
+    """Which soles stand on something that is not the floor: steps, a box, a seat.
+
+    Args:
+        still: (T, 4) of `standing`.
+        soles_m: (T, 4, 3) in the world, the floor at z = 0.
+        pelvis_m: (T, 3)
+        time_s: (T,)
+        joined: (T,) bool.
+
+    Returns:
+        (T, 4) bool: the sole stands still over the floor, below the pelvis, and for a while nothing lower carries the body.
+    """
+    out = np.zeros(still.shape, dtype=bool)
+    height = soles_m[..., 2]
+    on = still > 0.5
+    for s in range(still.shape[1]):
+        for a, b in _runs(on[:, s], joined):
+            z = height[a:b, s]
+            long = b - a > 1 and time_s[b - 1] - time_s[a] >= RAISED_S
+            if not long or np.median(z) < RAISED_M or np.median(pelvis_m[a:b, 2] - z) < UNDER_PELVIS_M:
+                continue
+            lower = (on[a:b] & (height[a:b] < z[:, None] - RAISED_M / 2)).any(1)
+            out[a:b, s] = np.mean(~lower) >= CARRIES
+    return out
+
+
+def on_floor_or_raised(speed: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s: np.ndarray,
+                       joined: np.ndarray, said: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Probability (T, 4) that a sole stands, on the floor or on something else, and whether it is something else (T, 4).
+
+    Args as of `raised`; speed: (T, 4) m/s; said: (T, 4) a network's word, or None.
+    """
+    still = with_evidence(standing(speed), said)
+    floor = with_evidence(planted(speed, soles_m[..., 2]), said)
+    higher = raised(still, soles_m, pelvis_m, time_s, joined)
+    return np.where(higher, still, floor), higher
+
+
+def _runs(on: np.ndarray, joined: np.ndarray) -> list[tuple[int, int]]:
+    """Half-open runs of True (T,), broken where the frames are."""
+    run = np.cumsum(~joined)
+    start = np.flatnonzero(on & ~np.r_[False, on[:-1] & (run[1:] == run[:-1])])
+    end = np.flatnonzero(on & ~np.r_[on[1:] & (run[1:] == run[:-1]), False]) + 1
+    return list(zip(start.tolist(), end.tolist(), strict=True))
+
+
+def levels(height: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sort stances by the level that they stand on, the lowest first: as few levels as explain their heights.
+
+    Args:
+        height: (M,) m.
+        weight: (M,)
+
+    Returns:
+        (M,) int from 0. Found by the best division of the sorted heights (dynamic programming).
+    """
+    order = np.argsort(height)
+    h, w = height[order], np.maximum(weight[order], 1e-9)
+    total = np.concatenate([np.zeros((3, 1)), np.cumsum([w, w * h, w * h * h], axis=1)], 1)
+    best, begin = np.zeros(len(h) + 1), np.zeros(len(h) + 1, dtype=int)
+    for b in range(1, len(h) + 1):
+        part = total[:, b, None] - total[:, :b]
+        cost = best[:b] + (part[2] - part[1] ** 2 / part[0]) / LEVEL_SIGMA_M**2 + LEVEL_COST
+        begin[b] = int(cost.argmin())
+        best[b] = cost[begin[b]]
+    out = np.zeros(len(h), dtype=int)
+    edges, b = [], len(h)
+    while b > 0:
+        edges.append(begin[b])
+        b = begin[b]
+    for level, a in enumerate(edges[::-1]):
+        out[order[a:]] = level
+    return out
+
+
+FLOOR_SHARE = 0.15
+"""Of somebody's stances, so many must be on the lowest level for it to be their floor."""
+
+
+def floor_of(level: np.ndarray, height: np.ndarray, weight: np.ndarray) -> int:
+    """Which level (M,) of somebody's stances is their floor: the lowest of those that they stand on more than once in a
+    while. height (M,) m and weight (M,) are the stances'.
+    """
+    names = np.unique(level)
+    share = np.array([weight[level == g].sum() for g in names]) / max(float(weight.sum()), 1e-9)
+    usual = names[share >= min(FLOOR_SHARE, share.max())]
+    return int(min(usual, key=lambda g: np.median(height[level == g])))
 
 
 def body_axes(model: Model, state: State) -> np.ndarray:

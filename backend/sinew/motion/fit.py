@@ -100,6 +100,8 @@ class Ground:
     speed_sigma: float = 0.05
     """m/s"""
     sink_sigma_m: float = 0.01
+    on_floor: np.ndarray | None = None
+    """(T, 4) bool: the sole stands on the floor. Elsewhere (steps, a box) it is held at rest where it is; None: all do."""
 
 
 @dataclass(frozen=True)
@@ -371,7 +373,7 @@ class Problem:
     def _ground(self, s: State, p: Pose, out: Normal | None) -> float:
         """Planted feet stand still at the floor; no sole is under it. Adds to `out` where given; returns the cost."""
         g = self.ground
-        contact = g.contact * self.share[:, None]
+        contact = (g.contact if g.on_floor is None else g.contact * g.on_floor) * self.share[:, None]
         x, jac = (self.model.soles.jacobian(p, s.shape) if out is not None
                   else (self.model.soles.positions(p, s.shape), None))
         z = x[..., 2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..flow import Camera
+from ..geometry.ground import LOOK_S
 from . import contact
 from .model import Model
 from .subject import Subject, soles_of, speed_of
@@ -22,6 +23,16 @@ def put_on_floor(model: Model, camera: Camera, subjects: list[Subject]) -> None:
     eyes = np.asarray(camera.T_wc, dtype=float)[:, :3, 3]
     for s in subjects:
         soles = soles_of(model, s.state)
-        planted = contact.standing(speed_of(camera, s, soles)) > _LEAST_STANDING
-        level = float(np.median(soles[..., 2][planted])) if planted.any() else 0.0
+        still = contact.standing(speed_of(camera, s, soles))
+        planted, height = still > _LEAST_STANDING, soles[..., 2]
+        place, weight = contact.events(still, soles, s.frames.joined)
+        # However often the same feet are put down, one look shows little more than two of them.
+        weight = weight * min(1.0, 2.0 * (np.ptp(s.seen.time_s) / LOOK_S + 1) / max(float(weight.sum()), 1e-9))
+        group = contact.levels(place[:, 2], weight)
+        if len(group) and group.max() > 0:
+            # Whoever walks over steps has the lowest of their levels for a floor.
+            floor = place[group == contact.floor_of(group, place[:, 2], weight), 2]
+            reach = contact.LEVEL_SIGMA_M
+            planted = planted & (height > floor.min() - reach) & (height < floor.max() + reach)
+        level = float(np.median(height[planted])) if planted.any() else 0.0
         _onto_floor(model, s, eyes[s.frames.index], level)

@@ -138,7 +138,10 @@ def _view(camera: Camera, frames: np.ndarray) -> fit.View:
 
 
 def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | None:
-    return None if ground is None else replace(ground, contact=ground.contact[which])
+    if ground is None:
+        return None
+    return replace(ground, contact=ground.contact[which],
+                   on_floor=None if ground.on_floor is None else ground.on_floor[which])
 
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
@@ -205,11 +208,11 @@ def _solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weigh
     still = contact.with_evidence(still, said)
     stature = s.stature_m
     if s.on_floor:
-        planted = contact.with_evidence(contact.planted(speed, soles[..., 2]), said)
-        s.ground = fit.Ground(planted)
-        if _seldom(planted):
+        chance, higher = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, s.frames.joined, said)
+        s.ground = fit.Ground(chance, on_floor=~higher)
+        if _seldom(chance * ~higher):
             # Feet that never stand would be lifted onto a doubtful floor by making the person small.
-            s.ground = fit.Ground(planted, sink_sigma_m=_NO_FLOOR_M)
+            s.ground = replace(s.ground, sink_sigma_m=_NO_FLOOR_M)
             stature = model.stature(s.state.shape)
     else:
         s.ground = fit.Ground(still, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
@@ -264,8 +267,10 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motio
     joint_sure = np.where(frames.seen[:, None], sure @ _joint_keypoints().T, 0.0)
     soles = soles_of(model, s.state)
     speed = speed_of(camera, s, soles)
-    chance = contact.planted(speed, soles[..., 2]) if s.on_floor else contact.standing(speed)
-    chance = contact.with_evidence(chance, None if s.track.standing is None else s.track.standing[i])
+    said = None if s.track.standing is None else s.track.standing[i]
+    chance = contact.with_evidence(contact.standing(speed), said)
+    if s.on_floor:
+        chance, _ = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, frames.joined, said)
 
     def full(value, fill=np.nan, dtype=np.float32):
         out = np.full((n, *value.shape[1:]), fill, dtype=dtype)

@@ -11,9 +11,8 @@ import numpy as np
 
 from ..flow import Camera
 from ..geometry import floor as floors
-from ..geometry.ground import LOOK_S, find_up, world_of
-from . import contact, fit
-from .contact import body_axes
+from ..geometry.ground import LOOK_S, fit_up, world_of
+from . import balance, contact, fit
 from .model import Model
 from .start import Start
 from .subject import Subject, soles_of, speed_of
@@ -35,12 +34,15 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         camera = _scaled(model, camera, subjects)
     T_wc = np.asarray(camera.T_wc, dtype=float)
     T_cw = np.linalg.inv(T_wc[0])
-    axes = np.concatenate([body_axes(model, s.state) for s in subjects]) @ T_cw[:3, :3].T
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects)
+    axes, carried = [], []
     places, weights, owners = [], [], []
     for number, s in enumerate(subjects):
         soles = soles_of(model, s.state)
-        chance = contact.standing(speed_of(camera, s, soles))
+        chance = contact.standing(speed_of(camera, s, soles)) * balance.lowest(soles, np.array([0.0, 0.0, 1.0]))
+        axis, weight = balance.support_axes(model, s.state, chance)
+        axes.append(axis @ T_cw[:3, :3].T)
+        carried.append(weight)
         place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)
         # However often the same feet are put down, one look shows little more than two of them.
         most = 2.0 * (np.ptp(s.seen.time_s) / LOOK_S + 1)
@@ -50,9 +52,12 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     lines = (None, None) if start is None else (start.line_planes, start.line_share)
     sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
     floor_c = None if camera.floor is None else T_cw[:3, :3] @ camera.floor[:3]
-    up, levels = find_up(axes, looks, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), *lines,
-                         _sides(sides), floor_c, 0.0 if camera.floor is None else float(camera.floor[4]))
-    levels = np.r_[levels, np.full(len(subjects) - len(levels), np.nan)]
+
+    def find(place, weight, owner):
+        return fit_up(np.concatenate(axes), looks, place, weight, owner, *lines, _sides(sides), floor_c,
+                      0.0 if camera.floor is None else float(camera.floor[4]), np.concatenate(carried))
+
+    up, levels = _stand(find, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), len(subjects))
     under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
     standing = np.nonzero(np.isfinite(levels))[0]
     reference = int(under[0] if len(under) else standing[0] if len(standing) else 0)
@@ -63,10 +68,50 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     first = subjects[0].state
     T_new = world_of(up, floor, T_cw[:3, :3] @ first.root_m[0] + T_cw[:3, 3])
     camera = _transform(camera, subjects, T_new @ T_cw)
+    if camera.floor is not None and camera.scale_source != "file":
+        camera = _onto_points(camera, subjects)
     eye = np.asarray(camera.T_wc)[:, :3, 3]
     for s, own in zip(subjects, levels, strict=True):
         _onto_floor(model, s, eye[s.frames.index], 0.0 if np.isnan(own) else own - floor)
     return camera
+
+
+def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_people: int
+           ) -> tuple[np.ndarray, np.ndarray]:
+    """Up, and the level of everybody's floor (n_people,), NaN where nobody stands.
+
+    Whoever walks over steps stands on several levels. They are told apart by their heights along an up that no foot has
+    bent, and believed where that explains the stances clearly better than one tilted floor.
+
+    Args:
+        find: `fit_up` of places, weights and owners.
+        places: (M, 3) of the stances.
+        weights: (M,)
+        owners: (M,) whose they are.
+        n_people: So many.
+    """
+    up, levels, best = find(places, weights, owners)
+    group = owners
+    nobody = np.zeros(0, dtype=int)
+    along = find(places[nobody], weights[nobody], nobody)[0]
+    for _ in range(2):
+        label = np.zeros(len(places), dtype=int)
+        for person in np.unique(owners):
+            own = np.flatnonzero(owners == person)
+            label[own] = label.max() + 1 + contact.levels(places[own] @ along, weights[own])
+        _, label = np.unique(label, return_inverse=True)
+        more = len(np.unique(label)) - len(np.unique(owners))
+        if not more:
+            break
+        found = find(places, weights, label)
+        if found[2] + more * contact.LEVEL_COST < best:
+            up, levels, group, best = found[0], found[1], label, found[2] + more * contact.LEVEL_COST
+        along = found[0]
+    out = np.full(n_people, np.nan)
+    for person in np.unique(owners):
+        own = owners == person
+        out[person] = levels[contact.floor_of(group[own], places[own] @ up, weights[own])]
+    return up, out
 
 
 def _sides(R: np.ndarray) -> np.ndarray | None:
@@ -74,6 +119,27 @@ def _sides(R: np.ndarray) -> np.ndarray | None:
     if np.ptp(R, axis=0).max() < 1e-9:
         return None
     return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
+
+
+_LEVELS_APART = 0.1
+"""Share of the camera's height by which the points' floor may be off the feet's for both to be the same floor."""
+
+
+def _onto_points(camera: Camera, subjects: list[Subject]) -> Camera:
+    """Scale the way once more so that the floor that its points show is the one on which the feet were put (z = 0).
+
+    Up has changed since the way was scaled, and with it how far under the camera the feet and the points lie. A floor a
+    twentieth of the camera's height too low makes everything that is put on it slide over the background.
+    """
+    n, d = camera.floor[:3], float(camera.floor[3])
+    where = np.median(np.concatenate([s.state.root_m[:, :2] for s in subjects]), axis=0)
+    if n[2] < 0.5:
+        return camera
+    height = (d - n[:2] @ where) / n[2]
+    eye = float(np.mean(np.asarray(camera.T_wc)[:, 2, 3]))
+    if eye < _LEAST_EYE_HEIGHT_M or abs(height) > _LEVELS_APART * eye:
+        return camera
+    return _grown(camera, subjects, eye / (eye - height))
 
 
 _LEAST_SURE = 0.15
@@ -105,6 +171,13 @@ def _scaled(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
     factor, spread = floors.scale_on_floor(plane, np.concatenate(soles), np.concatenate(centres), weight)
     if not np.isfinite(factor) or spread > _LEAST_SURE:
         return camera
+    return _grown(camera, subjects, factor)
+
+
+def _grown(camera: Camera, subjects: list[Subject], factor: float) -> Camera:
+    """The camera's way, its points and its floor made larger about the first camera; people move with the camera."""
+    T_wc = np.asarray(camera.T_wc, dtype=float)
+    n = camera.floor[:3]
     first = T_wc[0, :3, 3]
     moved = T_wc.copy()
     moved[:, :3, 3] = first + factor * (T_wc[:, :3, 3] - first)
@@ -114,7 +187,7 @@ def _scaled(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
     points = camera.points
     if points is not None:
         points = replace(points, position_m=first + factor * (points.position_m - first))
-    floor = np.r_[plane.n, plane.n @ first + factor * (plane.d - plane.n @ first), camera.floor[4]]
+    floor = np.r_[n, n @ first + factor * (float(camera.floor[3]) - n @ first), camera.floor[4]]
     given = camera.given
     if given is not None:
         grown = np.eye(4)
@@ -164,7 +237,8 @@ def settle(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
     for s in subjects:
         if s.on_floor:
             heights.append(soles_of(model, s.state)[..., 2].ravel())
-            weights.append(s.ground.contact.ravel())
+            floor = 1.0 if s.ground.on_floor is None else s.ground.on_floor
+            weights.append((s.ground.contact * floor).ravel())
     shift = np.zeros(3)
     shift[:2] = -subjects[0].state.root_m[0, :2]
     if heights:

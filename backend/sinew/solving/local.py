@@ -8,7 +8,7 @@ import numpy as np
 
 from ..flow import Report, nothing
 from ..geometry import rotations as rot
-from ..motion import fit
+from ..motion import contact, fit
 from .evidence import PIN_SIGMA, REACH_S, Evidence
 from .rebuild import Person
 
@@ -147,18 +147,21 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
     at = time[evidence.core[which]]
     hold = np.clip(np.abs(time[:, None] - at[None]).min(1) / REACH_S, 0, 1) ** 2 / ANCHOR
 
+    anchor = person.state.take(which)
+    p = fit.pose(person.model.skeleton, anchor.shape, anchor.pelvis, anchor.q, anchor.root_m)
+    heights = person.model.soles.positions(p, anchor.shape)[..., 2]
+
     def problem_of(seen: fit.Observations, chance: np.ndarray) -> dict:
         joined = seen.joined[which].copy()
         joined[0] = False
         part = fit.Observations(seen.px[which], seen.sigma_px[which], seen.depth_m[which], seen.depth_weight[which],
                                 time, joined)
-        ground = fit.Ground(chance[which])
+        ground = fit.Ground(chance[which], on_floor=heights < contact.RAISED_M)
         if not person.on_floor:
             ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)
         return {"model": person.model, "seen": part, "view": person.view.take(which), "weights": weights,
                 "ground": ground, "frozen": frozen}
 
-    anchor = person.state.take(which)
     drift = fit.Problem(**problem_of(person.seen, person.contact), solve_shape=False).normal(anchor).gradient
     # A coordinate on its limit is pushed against it and shall stay so; where the pose begins elsewhere, drift means
     # nothing.

@@ -16,6 +16,7 @@ from sinew_take.take import Subject, Take
 
 from ..flow import Camera, Shot, Track, VideoInfo
 from ..motion import fit
+from ..motion.contact import FLOOR_SHARE
 from ..motion.kinematics import Mover, Points, Skeleton
 from ..motion.model import CONTACT_KEYPOINTS, KEYPOINT_SIGMA_M, KEYPOINTS, Model
 from ..motion.start import observations
@@ -124,7 +125,7 @@ def person_of(take: Take, subject: Subject) -> Person:
     contact = np.nan_to_num(subject.motion["contact"][frames].astype(float))
     p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
     heights = model.soles.positions(p, state.shape)[..., 2][contact > 0.5]
-    on_floor = len(heights) > 0 and float(np.median(np.abs(heights))) < _FLOOR_M
+    on_floor = len(heights) > 0 and float(np.mean(np.abs(heights) < _FLOOR_M)) >= FLOOR_SHARE
     return Person(subject, track, model, frames, joined, view, distortion, state, seen, contact, on_floor)
 
 

@@ -191,7 +191,9 @@ def _motion(person: Person, evidence: Evidence, state: fit.State, rows: np.ndarr
     soles = person.model.soles.positions(p, state.shape)
     eye = -(np.swapaxes(person.view.R_cw, 1, 2) @ person.view.t_cw[..., None])[..., 0]
     speed = contact.sole_speed(soles, person.seen.time_s, person.joined, eye)
-    chance = contact.planted(speed, soles[..., 2]) if person.on_floor else contact.standing(speed)
+    chance = contact.standing(speed)
+    if person.on_floor:
+        chance, _ = contact.on_floor_or_raised(speed, soles, state.root_m, person.seen.time_s, person.joined)
     arrays["contact"][at] = chance[rows]
     wrong = evidence.wrong
     if wrong.any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from sinew_take import laws
 from sinew_take import skeleton as sk
 
 from . import cameras, feet, gait, looks, recorded
+from . import steps as steps_of
 
-PATHS = ("loop", "line")
+PATHS = ("loop", "line", "steps")
 KEY_LIGHT_M = {"room": (-3.0, -2.4, 4.4), "street": (-8.0, -12.0, 18.0), "studio": (-3.5, -3.5, 3.6)}
 """Where the light that throws the visible shadows stands, by set."""
 SETS = tuple(KEY_LIGHT_M)
@@ -31,7 +32,8 @@ class Person:
     motion: str = "walk"
     """"walk" (published curves) or the path of a recorded motion."""
     path: str = "loop"
-    """Of a walk: "loop" (to the camera, round and away: front, side and back are seen) or "line"."""
+    """Of a walk: "loop" (to the camera, round and away: front, side and back are seen), "line", or "steps": a
+    line over two steps up and two down, which stand in the set."""
     heading_deg: float = 35.0
     """Direction at the start: 0 towards the camera, 90 to the picture's right."""
     x_m: float = 0.0
@@ -90,6 +92,8 @@ class Actor:
     """(V, 3) clothed, rest pose."""
     rest_keypoints_m: np.ndarray
     outfit: looks.Outfit
+    steps: steps_of.Steps | None = None
+    """What this person walks over."""
 
 
 @dataclass
@@ -202,7 +206,7 @@ def dress(body, vertices_m: np.ndarray, outfit: looks.Outfit, seed: int) -> np.n
 def actor(body, person: Person, time_s: np.ndarray, seed: int) -> Actor:
     """Move one person. body: `sinew_take.free_body.FreeBody`."""
     step = float(time_s[1] - time_s[0])
-    shape = shape_of(body, person)
+    shape, steps = shape_of(body, person), None
     vertices, joints = body.vertices(shape), body.joints(shape)
     fig = feet.figure(joints, vertices, body.skin_index, body.skin_weight)
     heading = np.radians(person.heading_deg)
@@ -216,10 +220,12 @@ def actor(body, person: Person, time_s: np.ndarray, seed: int) -> Actor:
         start = np.array([np.sin(heading), -np.cos(heading)])
         before = path[0] - start * np.linspace(pace * lead * step, 0.02, 40)[:, None]
         raw = gait.walk(times, np.concatenate([before, path]), None, style, forward, sway)
-        planted = feet.plant(raw, fig, step)
+        steps = _steps(raw, fig, start, len(times) // 2) if person.path == "steps" else None
+        planted = feet.plant(raw, fig, step, steps=steps)
         keep = slice(lead, lead + len(time_s))
         planted = feet.Planted(planted.q[keep], planted.root_m[keep], planted.T_wj[keep], planted.contact[keep],
-                               planted.miss_m, planted.clamped_deg)
+                               planted.miss_m, planted.clamped_deg,
+                               None if planted.ground_m is None else planted.ground_m[keep])
         shift = np.zeros(2)
     else:
         recording = recorded.read(person.motion)
@@ -231,20 +237,30 @@ def actor(body, person: Person, time_s: np.ndarray, seed: int) -> Actor:
         planted = feet.plant(raw, fig, step, far_m=recorded.FAR_M)
         shift = -(planted.root_m[:, :2].min(0) + planted.root_m[:, :2].max(0)) / 2
     planted = _shifted(planted, shift + [person.x_m, person.y_m])
+    steps = None if steps is None else steps.moved(shift + [person.x_m, person.y_m])
     outfit = looks.outfit(person.outfit)
     worn = dress(body, vertices, outfit, person.outfit)
     move = laws.skin_transforms(planted.T_wj, joints, sk.REST_FRAMES)
     skinned = np.stack([laws.skin(worn, body.skin_index, body.skin_weight, m) for m in move]).astype(np.float32)
     points = body.keypoints(shape)
     keypoints = np.stack([laws.skin(points, body.keypoint_index, body.keypoint_weight, m) for m in move])
-    return Actor(person, shape, planted, skinned, keypoints, joints, worn, points, outfit)
+    return Actor(person, shape, planted, skinned, keypoints, joints, worn, points, outfit, steps)
+
+
+def _steps(raw: gait.RawMotion, fig: feet.Figure, ahead: np.ndarray, frame: int) -> steps_of.Steps:
+    """Steps whose top is reached at about a frame."""
+    falls = feet.footfalls(raw, fig)
+    middle = int(np.argmin([abs(at - frame) for at, _ in falls]))
+    toe = fig.joints_m[sk.JOINT_INDEX["toes_r"]]
+    return steps_of.under(np.array([place for _, place in falls]), middle, ahead, toe[1] - fig.tip_m[1, 1],
+                          fig.heel_m[1, 1] - toe[1])
 
 
 def _shifted(planted: feet.Planted, move_m: np.ndarray) -> feet.Planted:
     root, T = planted.root_m.copy(), planted.T_wj.copy()
     root[:, :2] += move_m
     T[:, :, :2, 3] += move_m
-    return feet.Planted(planted.q, root, T, planted.contact, planted.miss_m, planted.clamped_deg)
+    return replace(planted, root_m=root, T_wj=T)
 
 
 def make(spec: Spec, body) -> Clip:
@@ -314,6 +330,8 @@ def truth(clip: Clip) -> dict[str, np.ndarray]:
                "contact": a.planted.contact, "shape": a.shape, "rest_joints_m": a.rest_joints_m,
                "keypoints_m": points,
                "keypoints_px": cameras.project(points, T_wc, clip.K)}
+        if a.planted.ground_m is not None:
+            own["ground_m"] = a.planted.ground_m
         out |= {name + end: value for name, value in own.items()}
     return {k: np.asarray(v, np.float32) if np.asarray(v).dtype == np.float64 and k != "time_s" else np.asarray(v)
             for k, v in out.items()}
@@ -349,6 +367,7 @@ def job(clip: Clip, body, whole: bool = True) -> dict[str, np.ndarray]:
             "focal_mm": spec.lens.focal_mm, "regions": [str(r) for r in body.region_names],
             "keypoint_names": list(sk.MEDIAPIPE_KEYPOINTS), "outfits": [a.outfit.plain() for a in clip.actors],
             "cloth": [[a.outfit.cloth(str(r)) for r in body.region_names] for a in clip.actors],
+            "blocks": [block for a in clip.actors if a.steps is not None for block in a.steps.blocks()],
             "key_light_m": list(KEY_LIGHT_M[spec.set_name])}
     out = {"spec": np.array(json.dumps(info)), "T_sc": clip.T_sc, "faces": body.faces, "region": body.region}
     if not whole:

@@ -16,6 +16,7 @@ from sinew_take import laws
 from sinew_take import skeleton as sk
 
 from . import angles
+from . import steps as steps_of
 from .gait import RawMotion, Style, pose
 
 SIDES = ("l", "r")
@@ -85,13 +86,18 @@ def sole_points(T_wj: np.ndarray, fig: Figure) -> np.ndarray:
     return np.stack(out, 1)
 
 
-def contacts(T_wj: np.ndarray, fig: Figure, step_s: float) -> np.ndarray:
-    """(T, 4) bool: left heel, left toe, right heel, right toe touch the floor and stand still."""
+def ground_under(points_m: np.ndarray, steps: steps_of.Steps | None) -> np.ndarray:
+    """Height of what is under points (..., 3), m: the floor where there are no steps."""
+    return np.zeros(points_m.shape[:-1]) if steps is None else steps.height(points_m)
+
+
+def contacts(T_wj: np.ndarray, fig: Figure, step_s: float, steps: steps_of.Steps | None = None) -> np.ndarray:
+    """(T, 4) bool: left heel, left toe, right heel, right toe touch the floor, or a step, and stand still."""
     points = sole_points(T_wj, fig)
     step = np.linalg.norm(np.diff(points, axis=0), axis=-1) / step_s
     # A landing foot is still against the next frame, a leaving one against the last.
     speed = np.minimum(np.concatenate([step[:1], step]), np.concatenate([step, step[-1:]]))
-    return (points[..., 2] < HEEL_HEIGHT_M) & (speed < CONTACT_SPEED_M_S)
+    return (points[..., 2] - ground_under(points, steps) < HEEL_HEIGHT_M) & (speed < CONTACT_SPEED_M_S)
 
 
 def smooth(x: np.ndarray, sigma: float) -> np.ndarray:
@@ -265,8 +271,47 @@ def _plan_foot(T_wj: np.ndarray, fig: Figure, i: int, stance: np.ndarray, pivot_
     return plan
 
 
-def _clear_floor(plan: _Plan, fig: Figure, i: int) -> None:
-    """Lift a swinging foot whose sole would cut the floor."""
+def footfalls(raw: RawMotion, fig: Figure, pivot_deg: float = 60.0, far_m: float = np.inf
+              ) -> list[tuple[int, np.ndarray]]:
+    """Middle frame and place (2,) of the ball of every stance, in order of time, as `plant` will put it on a plain floor.
+    """
+    T = fk(angles.clamp(raw.q)[0], raw.root_m, fig)
+    out = []
+    for i in (0, 1):
+        plan = _plan_foot(T, fig, i, raw.stance[:, i], pivot_deg, far_m)
+        toes, calcn = _joint("toes", SIDES[i]), _joint("calcn", SIDES[i])
+        ball = plan.heel_joint_m + plan.R @ (fig.joints_m[toes] - fig.joints_m[calcn])
+        out += [((a + b) // 2, np.median(ball[a:b, :2], 0)) for a, b in _runs(plan.known)]
+    return sorted(out, key=lambda fall: fall[0])
+
+
+def _climb(plans: list[_Plan], fig: Figure, steps: steps_of.Steps, sigma: float) -> np.ndarray:
+    """Lift the feet's plans onto steps; returns how much the pelvis rises, (T,) m."""
+    lifts = []
+    for i, plan in enumerate(plans):
+        toes, calcn = _joint("toes", SIDES[i]), _joint("calcn", SIDES[i])
+        ball = plan.heel_joint_m + plan.R @ (fig.joints_m[toes] - fig.joints_m[calcn])
+        lift = np.zeros(len(ball))
+        spans = [(a, b, float(steps.height(np.median(ball[a:b, :2], 0)))) for a, b in _runs(plan.known, 1)]
+        for a, b, high in spans:
+            lift[a:b] = high
+        for (_, b, low), (c, _, high) in zip(spans[:-1], spans[1:], strict=True):
+            u = (np.arange(b, c) - b + 1) / (c - b + 1)
+            # A foot goes up before it goes forward, and down after.
+            u = np.clip(u / 0.6 if high > low else (u - 0.4) / 0.6, 0, 1)
+            lift[b:c] = low + (high - low) * u * u * (3 - 2 * u)
+        if spans:
+            lift[:spans[0][0]], lift[spans[-1][1]:] = spans[0][2], spans[-1][2]
+        plan.heel_joint_m[:, 2] += lift
+        lifts.append(np.where(plan.known, lift, np.nan))
+    stands = np.isfinite(lifts).any(0)
+    mean = np.nansum(lifts, 0) / np.maximum(np.isfinite(lifts).sum(0), 1)
+    frames = np.arange(len(mean))
+    return smooth(np.interp(frames, frames[stands], mean[stands]), 6 * sigma)
+
+
+def _clear_floor(plan: _Plan, fig: Figure, i: int, steps: steps_of.Steps | None = None) -> None:
+    """Lift a swinging foot whose sole would cut the floor or a step."""
     side = SIDES[i]
     calcn, toes = _joint("calcn", side), _joint("toes", side)
     low = np.full(len(plan.toe), np.inf)
@@ -277,7 +322,7 @@ def _clear_floor(plan: _Plan, fig: Figure, i: int) -> None:
     for point in (plan.heel_joint_m + plan.R @ (fig.heel_m[i] - fig.joints_m[calcn]),
                   ball + R_toe @ (fig.tip_m[i] - fig.joints_m[toes]),
                   ball + R_toe @ (fig.joints_m[toes] * [1, 1, 0] - fig.joints_m[toes])):
-        low = np.minimum(low, point[:, 2])
+        low = np.minimum(low, point[:, 2] - ground_under(point, steps))
     lift = np.where(plan.known, 0, np.maximum(0.004 - low, 0))
     plan.heel_joint_m[:, 2] += np.where(plan.known, 0, np.maximum(smooth(lift, 1.0), lift))
 
@@ -351,9 +396,12 @@ class Planted:
     """Largest distance of a standing foot from its place: what the legs could not reach."""
     clamped_deg: float
     """Largest change that the limits asked of the motion's own angles."""
+    ground_m: np.ndarray | None = None
+    """(T, 4) height of what is under each of the four; None on a plain floor."""
 
 
-def plant(raw: RawMotion, fig: Figure, step_s: float, pivot_deg: float = 60.0, far_m: float = np.inf) -> Planted:
+def plant(raw: RawMotion, fig: Figure, step_s: float, pivot_deg: float = 60.0, far_m: float = np.inf,
+          steps: steps_of.Steps | None = None) -> Planted:
     """Put a motion's feet on the floor and keep them there.
 
     Args:
@@ -363,6 +411,7 @@ def plant(raw: RawMotion, fig: Figure, step_s: float, pivot_deg: float = 60.0, f
         pivot_deg: A stance that turns by more than this turns on its ball, as dancers do; others keep their direction.
         far_m: Frames at a stance's ends in which the motion's own foot is farther than this from where it stands are
             taken off the stance. For motions whose stances are guessed.
+        steps: What is walked over; default a plain floor.
     """
     q, clamped = angles.clamp(raw.q)
     raw = RawMotion(q, raw.root_m.copy(), raw.stance, raw.notes)
@@ -370,10 +419,12 @@ def plant(raw: RawMotion, fig: Figure, step_s: float, pivot_deg: float = 60.0, f
     raw.root_m[:, 2] = _height(raw, fig, sigma)
     T = fk(raw.q, raw.root_m, fig)
     plans = [_plan_foot(T, fig, i, raw.stance[:, i], pivot_deg, far_m) for i in (0, 1)]
+    rise = np.zeros(len(q)) if steps is None else _climb(plans, fig, steps, sigma)
     for i, plan in enumerate(plans):
-        _clear_floor(plan, fig, i)
+        _clear_floor(plan, fig, i, steps)
         raw.q[:, sk.DOF_INDEX[f"mtp_angle_{SIDES[i]}"]] = plan.toe
     root = raw.root_m.copy()
+    root[:, 2] += rise
     longest = fig.leg_m * 0.9995
     for _ in range(3):
         # Where a standing leg is too short, the whole body comes down a little, smoothly.
@@ -398,4 +449,5 @@ def plant(raw: RawMotion, fig: Figure, step_s: float, pivot_deg: float = 60.0, f
         apart = np.linalg.norm(T[:, _joint("calcn", SIDES[i]), :3, 3] - plan.heel_joint_m, axis=-1)
         if plan.known.any():
             miss = max(miss, float(apart[plan.known].max()))
-    return Planted(q, root, T, contacts(T, fig, step_s), miss, clamped)
+    return Planted(q, root, T, contacts(T, fig, step_s, steps), miss, clamped,
+                   None if steps is None else ground_under(sole_points(T, fig), steps))

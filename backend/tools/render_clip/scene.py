@@ -404,6 +404,13 @@ def studio(rng: np.random.Generator, key) -> None:
     light("AREA", "rim", (1.5, 3.4, 3.4), (0, 0, 1.2), 180, 1.0, (1.0, 0.9, 0.8))
 
 
+def step(block: dict) -> None:
+    """A step of a stair: a block of stone."""
+    half = np.array(block["size_m"]) / 2
+    thing = box("step", -half, half, speckle("step", (0.30, 0.28, 0.25), (0.46, 0.44, 0.40), 45, 0.8))
+    thing.location, thing.rotation_euler = block["middle_m"], (0.0, 0.0, block["turn_rad"])
+
+
 def camera(info: dict):
     data = bpy.data.cameras.new("camera")
     data.sensor_width, data.sensor_fit, data.lens = 36.0, "HORIZONTAL", info["focal_mm"]
@@ -442,6 +449,8 @@ def main(job: str, folder: str, wanted: str) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     settings(info)
     {"room": room, "street": street, "studio": studio}[info["set"]](np.random.default_rng(info["seed"]), info["key_light_m"])
+    for block in info.get("blocks", []):
+        step(block)
     people = [person(i, arrays, info) for i in range(len(info["outfits"]))]
     eye = camera(info)
     from mathutils import Matrix

@@ -1,0 +1,93 @@
+"""Which way is up, told by people's balance: over time, what carries somebody lies under their centre of mass.
+
+Dancers lean, runners and lifters stoop: the line from ankles to shoulders does not stand upright even on average. The
+forces on a body do (Euler's laws): over any time after which somebody is no faster than before, the ground carries them
+under their centre of mass, however they bend.
+
+Masses and centres of segments: de Leva, Adjustments to Zatsiorsky-Seluyanov's segment inertia parameters (1996), mean of
+men and women.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from sinew_take import skeleton as sk
+
+from .contact import body_axes
+from .fit import State
+from .kinematics import pose
+from .model import Model
+
+_TRUNK, _HEAD = 0.430, 0.068
+_TRUNK_SHARE = 0.57
+"""Of the way from the middle of the hips to the middle of the shoulders."""
+_LIMBS = (("femur", "tibia", 0.1447, 0.39), ("tibia", "talus", 0.0457, 0.44), ("talus", "toes", 0.0133, 0.50),
+          ("humerus", "ulna", 0.0263, 0.58), ("ulna", "hand", 0.0150, 0.46), ("hand", "hand", 0.0058, 0.0))
+"""From joint, to joint, mass over the body's, centre's share of the way; each twice."""
+LOWEST_M, LOWEST_SPREAD_M = 0.07, 0.02
+"""A sole so much above the lowest one hardly carries."""
+
+
+def _mass_table() -> np.ndarray:
+    """(24,) weight of each joint's place in the centre of mass; sums to 1."""
+    out = np.zeros(len(sk.JOINTS))
+    for side in "lr":
+        out[sk.JOINT_INDEX[f"femur_{side}"]] += _TRUNK * (1 - _TRUNK_SHARE) / 2
+        out[sk.JOINT_INDEX[f"humerus_{side}"]] += _TRUNK * _TRUNK_SHARE / 2
+        for first, last, mass, share in _LIMBS:
+            out[sk.JOINT_INDEX[f"{first}_{side}"]] += mass * (1 - share)
+            out[sk.JOINT_INDEX[f"{last}_{side}"]] += mass * share
+    out[sk.JOINT_INDEX["head"]] += _HEAD
+    return out / out.sum()
+
+
+MASS = _mass_table()
+
+
+def lowest(soles_m: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """(N, 4) 0..1: how surely each sole (N, 4, 3) is down, by its height along `up` (3,) over the lowest one's."""
+    height = soles_m @ up
+    return expit((LOWEST_M - (height - height.min(1, keepdims=True))) / LOWEST_SPREAD_M)
+
+
+def support_axes(model: Model, state: State, carries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From what carries somebody to their centre of mass, frame by frame.
+
+    Args:
+        model: The body.
+        state: N frames in any axes.
+        carries: (N, 4) how surely each sole carries, 0..1.
+
+    Returns:
+        (N, 3) unit vectors, and (N,) how much each says: nothing where no sole carries.
+    """
+    p = pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
+    soles = model.soles.positions(p, state.shape)
+    under = (carries[..., None] * soles).sum(1) / np.maximum(carries.sum(1), 1e-9)[:, None]
+    axis = np.einsum("j,njk->nk", MASS, p.centre) - under
+    return axis / np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-9), carries.max(1)
+
+
+def upright(model: Model, states: list[State]) -> tuple[np.ndarray, np.ndarray]:
+    """`support_axes` of people of whom nothing is known yet: which foot is down tells the way that their bodies point.
+
+    Args:
+        model: The body.
+        states: One per person, all in the same axes.
+
+    Returns:
+        (N, 3) axes and (N,) weights, all people after each other.
+    """
+    up = np.median(np.concatenate([body_axes(model, s) for s in states]), axis=0)
+    up /= max(float(np.linalg.norm(up)), 1e-9)
+    for _ in range(2):
+        found = []
+        for s in states:
+            soles = model.soles.positions(pose(model.skeleton, s.shape, s.pelvis, s.q, s.root_m), s.shape)
+            found.append(support_axes(model, s, lowest(soles, up)))
+        axes, weight = (np.concatenate(column) for column in zip(*found, strict=True))
+        up = (weight[:, None] * axes).sum(0)
+        up /= max(float(np.linalg.norm(up)), 1e-9)
+    return axes, weight
