@@ -35,14 +35,15 @@ class SINEW_PT_models(_Sidebar, bpy.types.Panel):
         sub.alignment = "RIGHT"
         if item.is_ready:
             sub.label(text="Ready")
-        else:
+        elif item.page.startswith("https:"):
             sub.operator("wm.url_open", text="Get It", icon="URL").url = item.page
         column = box.column(align=True)
         column.active = False
         sentences(column, context, f"Adds {item.adds}.")
         sentences(column, context, f"Licence: {item.licence}.")
         if not item.is_ready:
-            sentences(column, context, f"Missing: {item.missing}.")
+            # What no page offers is said in the set's own words.
+            sentences(column, context, f"Missing: {item.missing}." if item.page.startswith("https:") else item.sentence)
 
 
 class SINEW_PT_other_systems(_Sidebar, bpy.types.Panel):

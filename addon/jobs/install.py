@@ -141,6 +141,11 @@ def environment_python(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+def environment_prefix(python: Path) -> Path:
+    """The folder of an environment, by its Python."""
+    return python.parent.parent if python.parent.name in ("bin", "Scripts") else python.parent
+
+
 def backend_environment(source: Path, cache: Path, base: Mapping[str, str]) -> dict[str, str]:
     """Variables of a backend process: the extension's own source, and nothing of the user's Python set-up."""
     env = {key: value for key, value in base.items() if key not in ("PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")}

@@ -124,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     _models_option(r)
     r.add_argument("--hsmr", choices=["auto", "on", "off"], default="auto",
                    help="start from the HSMR network: where its checkpoint is among the model files, always, or never")
+    r.add_argument("--detector", choices=["auto", "plain", "strong"], default="auto",
+                   help="MediaPipe's heavy landmark model beside the plain one: where it is (sinew fetch), never, or always")
     r.add_argument("--wham", choices=["off", "on"], default="off",
                    help="hear the WHAM network, from your model files, on when feet stand")
     r.add_argument("--hsmr-flip", action="store_true", help="HSMR also looks at mirrored pictures (twice the time)")
@@ -215,7 +217,8 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
         camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m,
                                   None if words.camera_file is None else str(words.camera_file)),
         body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,
-        models=words.models, measures=_measures(words.measures), hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham)
+        models=words.models, measures=_measures(words.measures), hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham,
+        detector=words.detector)
     show = _EventLines(out) if words.events else _Bar()
     result = pipeline.reconstruct(request, words.cache or cache.default_folder(), show, stop)
     if not words.events:
