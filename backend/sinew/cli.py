@@ -186,6 +186,8 @@ def _parser() -> argparse.ArgumentParser:
     _models_option(d)
     d.add_argument("--json", action="store_true")
 
+    verb("fetch", _fetch, "Fetch MediaPipe's heavy landmark model (41 MB) into this environment.")
+
     b = verb("bench", _bench, "Measure accuracy and speed.")
     b.add_argument("names", nargs="*", metavar="NAME", help="which (default: all that can run here)")
     b.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
@@ -352,6 +354,16 @@ def _doctor(words: argparse.Namespace, out) -> None:
     if not found["ready"]:
         raise SinewError(f"The installation is not complete ({'; '.join(found['problems'])}); repair it by setting it "
                          "up again.")
+
+
+def _fetch(words: argparse.Namespace, out) -> None:
+    from sinew.fetch import fetch
+    from sinew.progress import StopRequest
+    from sinew_take.model_files import fetched_folder
+
+    stop = StopRequest()
+    stop.watch(None)
+    fetch(fetched_folder(Path(sys.prefix)), lambda text: print(text, file=out, flush=True), stop.check, os.environ)
 
 
 def _bench(words: argparse.Namespace, out) -> None:
