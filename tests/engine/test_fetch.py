@@ -21,7 +21,7 @@ from sinew_take.model_files import HEAVY, HEAVY_PACKAGE, HEAVY_VERSION, ModelFil
 CONTENT = b"weights" * 1000
 NAME = HEAVY.names[0]
 FILE = ModelFile(HEAVY.key, HEAVY.names, len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
-AGAIN = "then run `sinew fetch` again, or Repair in the add-on's panel"
+AGAIN = "then fetch again"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for npm is a shell script")
 
 

@@ -39,9 +39,9 @@ def test_without_the_file_the_plain_one_looks_and_it_is_said(tmp_path):
     found = strong.choose("auto", tmp_path, tmp_path / "env")
     assert (found.strong, found.name) == (None, "mediapipe full")
     assert found.notes == ("MediaPipe's heavy landmark model is not there, so the plain one looked alone; `sinew fetch`, "
-                           "or Repair in the add-on's panel, gets it.",)
+                           "or Model Files in the add-on's panel, gets it.",)
     with pytest.raises(RequestError, match="--detector strong: MediaPipe heavy needs pose_landmark_heavy.tflite "
-                                           r"\(Apache-2.0\); `sinew fetch`, or Repair"):
+                                           r"\(Apache-2.0\); `sinew fetch`, or Model Files"):
         strong.choose("strong", tmp_path, tmp_path / "env")
 
 

@@ -57,7 +57,7 @@ def choose(mode: str, models: Path | None, prefix: Path | None = None) -> Detect
     if wrong:
         return Detector(None, tuple(wrong))
     return Detector(None, ("MediaPipe's heavy landmark model is not there, so the plain one looked alone; `sinew fetch`, or "
-                           "Repair in the add-on's panel, gets it.",))
+                           "Model Files in the add-on's panel, gets it.",))
 
 
 def _own(models: Path | None) -> list[Path]:
