@@ -1,4 +1,5 @@
 # Sinew in a clone. `make demo` and `make test` are all that the README asks for.
+#   make setup                       set up only; tries at once again to fetch what an earlier set-up could not
 #   make demo [VIDEO=clip.mp4]       set up, reconstruct, build a .blend, render a preview, report
 #   make test                        the tests, on one Blender version (BLENDER=4.2|4.5|5.0|5.2)
 #   make sinew ARGS="info out/walk"  the command line in the environment made here
@@ -20,7 +21,7 @@ check-host:
 	@test -n "$(HOST_PYTHON)" || { echo "setup: Python was not found; install Python 3.11, then run the same command again." >&2; exit 2; }
 
 setup: check-host
-	@$(SETUP) backend
+	@$(SETUP) backend $(if $(filter setup,$(MAKECMDGOALS)),--again)
 	@$(SETUP) blender $(BLENDER)
 
 demo: setup

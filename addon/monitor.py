@@ -126,9 +126,10 @@ def backend() -> install.Backend:
 
 def refresh(wm: bpy.types.WindowManager) -> None:
     """Look at the backend and the takes again."""
-    state = wm.sinew
+    state, python = wm.sinew, None
     try:
         found = backend()
+        python = found.python
         state.backend, state.backend_text = found.status.name, found.text
         state.backend_size = words.size(found.size) if found.size else ""
     except SinewError as error:
@@ -143,15 +144,16 @@ def refresh(wm: bpy.types.WindowManager) -> None:
         item.date = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.modified))
         item.size, item.error = words.size(row.size), row.error
     state.take_index = min(state.take_index, max(len(rows) - 1, 0))
-    _mirror_models(state)
+    _mirror_models(state, python)
     mirror(wm)
 
 
-def _mirror_models(state) -> None:
+def _mirror_models(state, python: Path | None) -> None:
+    fetched = None if python is None else model_files.fetched_folder(install.environment_prefix(python))
     folder = models_folder()
     state.models_folder = str(folder or "")
     state.models.clear()
-    for key, found in model_files.look(folder).items():
+    for key, found in model_files.look(folder, fetched=fetched).items():
         item = state.models.add()
         item.name, item.title, item.adds = key, found.set.title, found.set.adds.partition(", --")[0]
         item.page, item.licence, item.is_ready = found.set.page, found.set.licence, found.is_ready

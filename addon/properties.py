@@ -54,6 +54,9 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
         items=[("default", "Default", "Sinew's own body; needs no files and no licence"),
                ("skel", "SKEL", "Skin and bone surfaces of SKEL, from your own files"),
                ("smplx", "SMPL-X", "Hands, face and skin of SMPL-X, from your own files")])
+    use_heavy: bpy.props.BoolProperty(
+        name="Heavy Landmark Model", default=True,
+        description="MediaPipe's heavy model takes half of the looks at everybody: more exact, and slower")
     use_hsmr: bpy.props.BoolProperty(
         name="Poses From HSMR", default=True,
         description="The HSMR network's poses begin the solve, from your own file; slow without a graphics card")

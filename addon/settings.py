@@ -54,7 +54,8 @@ def request(settings, facts, device: str, models: Path | None) -> Request:
         body=settings.body, models=models, device=device,
         rate=settings.rate if facts.is_sequence else None,
         hsmr=("auto" if settings.use_hsmr else "off") if found["hsmr"].is_ready else None,
-        wham=("on" if settings.use_wham else "off") if found["wham"].is_ready and found["smpl"].is_ready else None)
+        wham=("on" if settings.use_wham else "off") if found["wham"].is_ready and found["smpl"].is_ready else None,
+        detector=None if settings.use_heavy else "plain")
 
 
 def _camera_file(settings) -> Path | None:

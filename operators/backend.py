@@ -68,6 +68,40 @@ class SINEW_OT_set_up_backend(bpy.types.Operator):
         return follow(self, job)
 
 
+class SINEW_OT_fetch_models(bpy.types.Operator):
+    """Fetch MediaPipe's heavy landmark model into the backend. Shows first how large"""
+
+    bl_idname = "sinew.fetch_models"
+    bl_label = "Fetch the Heavy Landmark Model"
+
+    wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        return is_idle(cls, context) and context.window_manager.sinew.backend == "READY"
+
+    def invoke(self, context, event):
+        self.wait = False
+        return context.window_manager.invoke_confirm(
+            self, event, title=self.bl_label, confirm_text="Fetch",
+            message=f"{install.models_account(False, os.environ)}.")
+
+    def execute(self, context):
+        try:
+            monitor.runner().refuse_second()
+            if not bpy.app.online_access:
+                raise RequestError("Blender is set to work offline; allow online access in Preferences > System > Network, "
+                                   "or put pose_landmark_heavy.tflite into the folder of model files.")
+            python = install.blender_python()
+            job = install.Installation(install.Setup(private_place(), backend_source(), None, python,
+                                                     only_models=monitor.backend().python), os.environ)
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        monitor.runner().start(job)
+        return follow(self, job)
+
+
 class SINEW_OT_remove_backend(bpy.types.Operator):
     """Remove the backend's environment and its cache. Takes stay"""
 
@@ -169,5 +203,5 @@ class SINEW_OT_reveal(bpy.types.Operator):
             return {"CANCELLED"}
 
 
-CLASSES = (SINEW_OT_set_up_backend, SINEW_OT_remove_backend, SINEW_OT_clear_cache, SINEW_OT_cancel_job,
+CLASSES = (SINEW_OT_set_up_backend, SINEW_OT_fetch_models, SINEW_OT_remove_backend, SINEW_OT_clear_cache, SINEW_OT_cancel_job,
            SINEW_OT_dismiss, SINEW_OT_reveal)

@@ -34,6 +34,8 @@ class SINEW_PT_setup(_Sidebar, bpy.types.Panel):
             row = layout.row()
             row.label(text="The backend is ready", icon="CHECKMARK")
             row.operator("sinew.dismiss", text="", icon="X", emboss=False)
+            if state.detail:
+                sentences(layout, context, state.detail, "INFO")
             return
         elif state.backend == "MISSING":
             sentences(layout, context, "Sinew computes in a backend of its own, on this machine. "

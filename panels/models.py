@@ -35,6 +35,8 @@ class SINEW_PT_models(_Sidebar, bpy.types.Panel):
         sub.alignment = "RIGHT"
         if item.is_ready:
             sub.label(text="Ready")
+        elif item.name == "heavy":
+            sub.operator("sinew.fetch_models", text="Get It…", icon="IMPORT")
         else:
             sub.operator("wm.url_open", text="Get It", icon="URL").url = item.page
         column = box.column(align=True)
@@ -42,7 +44,8 @@ class SINEW_PT_models(_Sidebar, bpy.types.Panel):
         sentences(column, context, f"Adds {item.adds}.")
         sentences(column, context, f"Licence: {item.licence}.")
         if not item.is_ready:
-            sentences(column, context, f"Missing: {item.missing}.")
+            # What no page offers is said in the set's own words.
+            sentences(column, context, item.sentence if item.name == "heavy" else f"Missing: {item.missing}.")
 
 
 class SINEW_PT_other_systems(_Sidebar, bpy.types.Panel):

@@ -111,8 +111,10 @@ def _body(layout, context, settings) -> None:
 
 
 def _networks(layout, context, settings) -> None:
-    """Switches of the user's own networks, where their files are."""
+    """Switches of the heavy landmark model and the user's own networks, where their files are."""
     ready = {item.name for item in context.window_manager.sinew.models if item.is_ready}
+    if "heavy" in ready:
+        layout.prop(settings, "use_heavy")
     if "hsmr" in ready:
         layout.prop(settings, "use_hsmr")
     if {"wham", "smpl"} <= ready:

@@ -6,6 +6,8 @@
               cache/             finished stages of runs
               setup.txt          log of the last set-up
 
+The environment holds MediaPipe's heavy landmark model too (share/sinew), where it could be fetched.
+
 The engine's source is not copied: runs get the extension's own `backend` folder on their path, so that the two halves
 cannot drift. What can differ is the environment's packages; `sinew.json` holds a digest of their list.
 """
@@ -27,6 +29,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from ...backend.sinew_take import model_files
 from ...backend.sinew_take.errors import RequestError, SinewError, Stopped
 from ...backend.sinew_take.version import VERSION
 from .process import TERMINATE_S, kill_group, spawn, terminate_group
@@ -43,16 +46,18 @@ DISK_MB = 1630
 UV_MB = 17
 """Download of uv 0.13 for Linux x86-64, measured 2026-11; the Python that it fetches comes on top."""
 VERIFY = ("-m", "sinew", "doctor", "--json")
+MODELS = ("-m", "sinew", "fetch")
 STAMP = "sinew.json"
 
 _OWN_PYTHON = "install Python 3.11 or 3.12 yourself, then repair the backend"
-_STEP_SHARE = {"python": 0.02, "environment": 0.05, "torch": 0.45, "packages": 0.40, "check": 0.08}
+_STEP_SHARE = {"python": 0.02, "environment": 0.05, "torch": 0.42, "packages": 0.38, "check": 0.08, "models": 0.05}
 STEP_TEXT = {
     "python": "Fetching Python",
     "environment": "Making the environment",
     "torch": "Installing PyTorch",
     "packages": "Installing packages",
     "check": "Checking the backend",
+    "models": "Fetching the heavy landmark model",
 }
 
 
@@ -129,6 +134,9 @@ class Setup:
     """PyTorch's wheel index; empty for pip's own settings."""
     offline: bool = False
     verify: tuple[str, ...] = VERIFY
+    models: tuple[str, ...] = MODELS
+    only_models: Path | None = None
+    """The Python of a finished environment that lacks nothing but the model; nothing else is touched then."""
 
     @property
     def requirements(self) -> tuple[Path, Path]:
@@ -139,6 +147,11 @@ class Setup:
 def environment_python(folder: Path) -> Path:
     """The Python of a virtual environment."""
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def environment_prefix(python: Path) -> Path:
+    """The folder of an environment, by its Python."""
+    return python.parent.parent if python.parent.name in ("bin", "Scripts") else python.parent
 
 
 def backend_environment(source: Path, cache: Path, base: Mapping[str, str]) -> dict[str, str]:
@@ -296,6 +309,7 @@ def account(setup: Setup, env: Mapping[str, str]) -> list[str]:
                      f"{DOWNLOAD_MB} MB of downloads")
     else:
         lines.append(f"About {DOWNLOAD_MB} MB to download, {DISK_MB / 1000:.1f} GB on disk")
+    lines.append(models_account(setup.offline, env))
     lines.append(f"In {setup.place.root}")
     if setup.offline:
         lines.append("Only from folders on this machine, nothing from the network")
@@ -304,6 +318,16 @@ def account(setup: Setup, env: Mapping[str, str]) -> list[str]:
     else:
         lines.append(f"PyTorch from {setup.torch_index or 'your pip index'}, the rest from your pip index")
     return lines
+
+
+def models_account(offline: bool, env: Mapping[str, str]) -> str:
+    """What fetching the heavy landmark model means, in a line."""
+    if offline:
+        return "Without MediaPipe's heavy landmark model, which comes from the network; the plain one finds people too"
+    size = f"{model_files.HEAVY_MB} MB"
+    if not shutil.which("npm", path=env.get("PATH")):
+        size = f"{model_files.HEAVY_MB + model_files.NPM_MB} MB, most of it an npm for the moment,"
+    return f"MediaPipe's heavy landmark model: about {size} more to download, 28 MB on disk (Apache-2.0)"
 
 
 def is_cuda(index: str) -> bool:
@@ -395,6 +419,7 @@ class Installation:
         self._env = pip_environment(base_env, setup.offline, setup.place.partial / "tmp")
         self._base_env = base_env
         self._steps: deque[_Step] = deque(maxlen=100)
+        self._lacks = ""
         self._stop = threading.Event()
         self._child: subprocess.Popen | None = None
         self._lock = threading.Lock()
@@ -423,6 +448,7 @@ class Installation:
             return changed
         if self._error is None:
             self.state.status, self.state.fraction = Status.FINISHED, 1.0
+            self.state.notes = [self._lacks] if self._lacks else []
         elif isinstance(self._error, Stopped):
             self.state.status = Status.CANCELLED
         else:
@@ -467,6 +493,13 @@ class Installation:
 
     def _install(self) -> None:
         setup, place = self._setup, self._setup.place
+        if setup.only_models is not None:
+            (place.partial / "tmp").mkdir(parents=True, exist_ok=True)
+            try:
+                self._fetch_models(setup.only_models)
+            finally:
+                shutil.rmtree(place.partial, ignore_errors=True)
+            return
         made_from = digest(setup.requirements)
         _remove_folder(place.partial)
         _remove_folder(place.old)
@@ -484,6 +517,14 @@ class Installation:
         self._tell("check")
         self._run([python, *setup.verify], "The backend was installed but does not work",
                   backend_environment(setup.source, place.cache, self._base_env))
+        if setup.offline:
+            self._log.write(b"\nOffline: the heavy landmark model was not fetched.\n")
+        else:
+            try:
+                self._fetch_models(python)
+            except RequestError as error:  # the backend works without; the panel says so, and a later try is a click
+                self._lacks = str(error)
+                self._log.write(f"\n{self._lacks}\n".encode())
         shutil.rmtree(place.partial / "tmp", ignore_errors=True)
         stamp = {"version": VERSION, "digest": made_from, "size": folder_size(place.partial), "python": str(base),
                  "torch_index": setup.torch_index}
@@ -496,6 +537,20 @@ class Installation:
             os.rename(place.backend, place.old)
         os.rename(place.partial, place.backend)
         shutil.rmtree(place.old, ignore_errors=True)
+
+    def _fetch_models(self, python: Path) -> None:
+        """The heavy landmark model into an environment.
+
+        Raises:
+            Stopped: The user cancelled.
+            RequestError: It could not be fetched.
+        """
+        self._tell("models")
+        env = backend_environment(self._setup.source, self._setup.place.cache, self._base_env)
+        env.update({name: self._env[name] for name in ("TMPDIR", "TEMP", "TMP")})
+        self._run([python, *self._setup.models], "The heavy landmark model could not be fetched", env,
+                  advice="the plain one looks alone until Model Files fetches the other")
+        self._tell("models", part=1.0)
 
     def _fetch_python(self) -> Path:
         """A Python by uv, itself fetched with Blender's pip where the machine has none."""
@@ -571,7 +626,7 @@ class Installation:
             if self._stop.is_set():
                 raise Stopped("The set-up was stopped.")
         if exit_code != 0:
-            reason = re.sub(r"^(ERROR|error|Error):\s*", "", said or last)[:200].rstrip(".")
+            reason = re.sub(r"^(ERROR|error|Error|sinew):\s*", "", said or last)[:200].rstrip(".")
             raise RequestError(f"{what} ({reason or f'exit code {exit_code}'}); {advice}.")
 
 

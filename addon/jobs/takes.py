@@ -51,6 +51,8 @@ class Request:
     hsmr: str | None = None
     wham: str | None = None
     """What the networks of the user's own are for; None where their files are not there."""
+    detector: str | None = None
+    """"plain": without the heavy landmark model, also where it is."""
 
     def arguments(self, out: Path) -> list[str]:
         """Arguments after `python -m sinew`."""
@@ -73,6 +75,8 @@ class Request:
             parts += ["--hsmr", self.hsmr]
         if self.wham is not None:
             parts += ["--wham", self.wham]
+        if self.detector is not None:
+            parts += ["--detector", self.detector]
         parts += ["--camera", self.camera, "--body", self.body, "--device", self.device, "--events"]
         return parts
 

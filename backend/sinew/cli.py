@@ -127,6 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     _models_option(r)
     r.add_argument("--hsmr", choices=["auto", "on", "off"], default="auto",
                    help="start from the HSMR network: where its checkpoint is among the model files, always, or never")
+    r.add_argument("--detector", choices=["auto", "plain", "strong"], default="auto",
+                   help="MediaPipe's heavy landmark model beside the plain one: where it is (sinew fetch), never, or always")
     r.add_argument("--wham", choices=["off", "on"], default="off",
                    help="hear the WHAM network, from your model files, on when feet stand")
     r.add_argument("--hsmr-flip", action="store_true", help="HSMR also looks at mirrored pictures (twice the time)")
@@ -187,6 +189,8 @@ def _parser() -> argparse.ArgumentParser:
     _models_option(d)
     d.add_argument("--json", action="store_true")
 
+    verb("fetch", _fetch, "Fetch MediaPipe's heavy landmark model (41 MB) into this environment.")
+
     b = verb("bench", _bench, "Measure accuracy and speed.")
     b.add_argument("names", nargs="*", metavar="NAME", help="which (default: all that can run here)")
     b.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
@@ -220,7 +224,8 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
         body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,
         models=words.models, measures=_measures(words.measures),
         distance=None if words.distance is None else distance.parse(words.distance),
-        hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham)
+        hsmr=words.hsmr, hsmr_flip=words.hsmr_flip, wham=words.wham,
+        detector=words.detector)
     show = _EventLines(out) if words.events else _Bar()
     result = pipeline.reconstruct(request, words.cache or cache.default_folder(), show, stop)
     if not words.events:
@@ -354,6 +359,16 @@ def _doctor(words: argparse.Namespace, out) -> None:
     if not found["ready"]:
         raise SinewError(f"The installation is not complete ({'; '.join(found['problems'])}); repair it by setting it "
                          "up again.")
+
+
+def _fetch(words: argparse.Namespace, out) -> None:
+    from sinew.fetch import fetch
+    from sinew.progress import StopRequest
+    from sinew_take.model_files import fetched_folder
+
+    stop = StopRequest()
+    stop.watch(None)
+    fetch(fetched_folder(Path(sys.prefix)), lambda text: print(text, file=out, flush=True), stop.check, os.environ)
 
 
 def _bench(words: argparse.Namespace, out) -> None:

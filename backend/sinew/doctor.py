@@ -52,10 +52,31 @@ def examine(models: Path | None = None) -> dict[str, Any]:
     return {"ready": not problems, "problems": problems, "version": VERSION, "take_version": list(TAKE_VERSION),
             "python": platform.python_version(), "executable": sys.executable, "platform": platform.platform(),
             "device": device, "gpu": gpu, "packages": versions,
-            "providers": {"default": "ready" if not problems else "not ready"},
+            "providers": {"default": "ready" if not problems else "not ready", "detector": _detector(models)},
             "models": {"folder": None if models is None else str(models),
                        "folder_exists": models is not None and models.is_dir(),
-                       "sets": [_set(found) for found in model_files.look(models).values()]}}
+                       "sets": [_set(_checked(found)) for found in model_files.look(
+                           models, fetched=model_files.fetched_folder(Path(sys.prefix))).values()]}}
+
+
+def _detector(models: Path | None) -> str:
+    """Who looks at people where nothing is said."""
+    try:
+        from sinew.people import choose_detector
+    except ImportError:
+        return "not ready"  # `problems` says why
+    return choose_detector("auto", models).name
+
+
+def _checked(found: model_files.Found) -> model_files.Found:
+    """A file of which only one very version will do is read here, which `model_files.look` does not."""
+    of = {f.key: f for f in found.set.needed + found.set.optional}
+    wrong = [k for k, p in found.paths.items() if of[k].sha256 and not of[k].is_at(p)]
+    if not wrong:
+        return found
+    paths = {k: p for k, p in found.paths.items() if k not in wrong}
+    return model_files.Found(found.set, paths, found.missing + tuple(of[k].names[0] for k in wrong),
+                             found.others + tuple(found.paths[k] for k in wrong))
 
 
 def _set(found: model_files.Found) -> dict[str, Any]:

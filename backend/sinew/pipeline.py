@@ -57,6 +57,8 @@ class Request:
     """One of `prior.MODES`."""
     hsmr_flip: bool = False
     """HSMR also looks at mirrored crops."""
+    detector: str = "auto"
+    """One of `people.strong.MODES`."""
     wham: str = "off"
     """"on": WHAM's contacts are evidence for when feet stand."""
 
@@ -85,6 +87,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     _check_request(request)
     info = video.probe(request.video, request.rate)  # an unusable video is said before anything heavy is loaded
     device_notes = _device_notes(request.device, _hsmr_checkpoint(request) is not None)
+    detector = people.choose_detector(request.detector, request.models)
     emit(events.Started(VERSION, list(events.STAGES)))
     progress = Progress(emit, stop)
     cache = Cache(cache_folder, CACHED_TYPES)
@@ -100,7 +103,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     scan_key = key("video", sha256, str(request.video.resolve()), request.start_s, request.end_s, request.rate)
     scan = cached("video", scan_key, lambda report: video.find_shots(
         request.video, request.start_s, request.end_s, request.rate, report))
-    notes = device_notes + list(scan.notes)
+    notes = [*device_notes, *detector.notes, *scan.notes]
     shots = [s for s in scan.shots if s.n_frames >= MIN_FRAMES]
     if not shots:
         raise InputError(f"{request.video.name} has only a single frame in the range; choose a video or a longer range.")
@@ -116,7 +119,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     takes, reports, empty = [], [], []
     for number, shot in enumerate(shots):
         try:
-            take = _solve_shot(request, shot, notes, sha256, scan_key, progress, cached, stop)
+            take = _solve_shot(request, shot, detector, notes, sha256, scan_key, progress, cached, stop)
         except InputError as error:
             empty.append(str(error))
             if len(shots) == 1:
@@ -202,13 +205,13 @@ def _device_notes(wanted: str, has_network: bool) -> list[str]:
         "No stage of the default path runs on a GPU yet; everything was computed on the processor."]
 
 
-def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str, scan_key: str,
+def _solve_shot(request: Request, shot: flow.Shot, detector: people.Detector, notes: list[str], sha256: str, scan_key: str,
                 progress: Progress, cached: Callable, stop: StopRequest) -> take_format.Take:
     asset = free_body.load()
     options = request.camera
-    people_key = key("people", scan_key, int(shot.frame[0]), int(shot.frame[-1]), request.most_people)
+    people_key = key("people", scan_key, int(shot.frame[0]), int(shot.frame[-1]), request.most_people, detector.name)
     found: flow.People = cached("people", people_key, lambda report: people.find_people(
-        shot, request.most_people, report))
+        shot, request.most_people, report, landmarks=detector.strong))
     if not found.tracks:
         reason = f" ({'; '.join(note.rstrip('.') for note in found.notes)})" if found.notes else ""
         raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
@@ -256,11 +259,11 @@ def _solve_shot(request: Request, shot: flow.Shot, notes: list[str], sha256: str
     more = {} if request.splats is None else {"n_splats": request.splats}
     avatars = cached("avatar", avatar_key, lambda report: avatar.build_avatars(
         shot, solved, motions, [body.fold_extra_bones(b) for b in built], report, **more))
-    return _assemble(request, shot, notes + found.notes, sha256, solved, motions, built, avatars, progress)
+    return _assemble(request, shot, detector, notes + found.notes, sha256, solved, motions, built, avatars, progress)
 
 
-def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, solved: flow.Camera,
-              motions: list[flow.Motion], built: list[body.Built], avatars: list[dict],
+def _assemble(request: Request, shot: flow.Shot, detector: people.Detector, notes: list[str], sha256: str,
+              solved: flow.Camera, motions: list[flow.Motion], built: list[body.Built], avatars: list[dict],
               progress: Progress) -> take_format.Take:
     subjects = []
     for number, (m, own, cloud) in enumerate(zip(motions, built, avatars, strict=True), 1):
@@ -287,7 +290,7 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                    "rate": [rate.numerator, rate.denominator], "rotation_deg": shot.info.rotation_deg,
                    "variable_rate": shot.info.is_variable_rate},
         "producer": {"version": VERSION, "device": _device(motions),
-                     "providers": {"people": "mediapipe", "camera": "sinew", "motion": "sinew", "body": request.body,
+                     "providers": {"people": detector.name, "camera": "sinew", "motion": "sinew", "body": request.body,
                                    "avatar": "sinew", "pose_start": _pose_start(motions),
                                    "contact": "sinew" if request.wham == "off" else "sinew, wham"},
                      "settings": {"start_s": request.start_s, "end_s": request.end_s, "people": request.most_people,
@@ -299,7 +302,8 @@ def _assemble(request: Request, shot: flow.Shot, notes: list[str], sha256: str, 
                    "focal_px": round(float(solved.K[0, 0, 0]), 2),
                    **({} if solved.given is None else {"T_given_take": solved.given.tolist()})},
         "subjects": [s.info for s in subjects],
-        "report": {**_report(shot, motions, subjects, progress), "hiding": _by_id(hiding, subjects)},
+        "report": {"detector": detector.name, **_report(shot, motions, subjects, progress),
+                   "hiding": _by_id(hiding, subjects)},
         "notes": list(dict.fromkeys(notes)),
     }
     shot_arrays = {"time_s": shot.time_s.astype(np.float64), "frame": shot.frame.astype(np.int32),

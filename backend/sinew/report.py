@@ -26,7 +26,9 @@ def as_text(takes: list[Path], report: dict[str, Any]) -> str:
 def shot_lines(shot: dict[str, Any]) -> list[str]:
     """One line per person of one shot's report."""
     found, frames = len(shot["people"]), shot["frames"]
-    lines = [f"{found} {'person' if found == 1 else 'people'} found in {frames} {'frame' if frames == 1 else 'frames'}"]
+    by = f" by {shot['detector']}" if shot.get("detector") else ""  # takes of earlier versions do not say
+    lines = [f"{found} {'person' if found == 1 else 'people'} found in {frames} "
+             f"{'frame' if frames == 1 else 'frames'}{by}"]
     for person in shot["people"]:
         error = "pixel error unknown"
         if person["pixel_error_px"] is not None:

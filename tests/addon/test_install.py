@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,14 +61,15 @@ def shop(tmp_path_factory) -> Path:
 
 
 def make(root: Path, shop: Path, python: Path, version: str = "1.0",
-         verify: tuple[str, ...] = ("-c", "import tinytorch, tinypkg; print(tinytorch.VERSION)")
-         ) -> tuple[Setup, Installation]:
-    """Start a set-up in `root`."""
+         verify: tuple[str, ...] = ("-c", "import tinytorch, tinypkg; print(tinytorch.VERSION)"),
+         models: tuple[str, ...] | None = None) -> tuple[Setup, Installation]:
+    """Start a set-up in `root`; `models` stands for the fetching of the heavy landmark model, else offline."""
     source = root / "extension"
     source.mkdir(parents=True, exist_ok=True)
     write_pins(source, version)
-    setup = Setup(Place(root / "private"), source, python, Path(sys.executable), offline=True, verify=verify)
-    return setup, Installation(setup, {**os.environ, "PIP_FIND_LINKS": str(shop)})
+    setup = Setup(Place(root / "private"), source, python, Path(sys.executable), offline=models is None, verify=verify,
+                  models=models or ("-c", "raise SystemExit('never offline')"))
+    return setup, Installation(setup, {**os.environ, "PIP_FIND_LINKS": str(shop), "PIP_NO_INDEX": "1"})
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +171,44 @@ def test_cancel_ends_within_two_seconds(tmp_path, shop, python):
     assert (job.state.status, status(setup)) == (Status.CANCELLED, BackendStatus.PARTIAL)
 
 
+PUT = ("-c", "import sys, pathlib, tempfile; f = pathlib.Path(sys.prefix, 'share', 'sinew'); f.mkdir(parents=True); "
+             "(f / 'model').write_text(tempfile.gettempdir())")
+
+
+def test_the_heavy_model_is_a_step_of_the_set_up(tmp_path, shop, python):
+    setup, job = make(tmp_path, shop, python, models=PUT)
+    stages = []
+    state = job.wait(lambda s: stages.append(s.stage), step_s=0.005)
+    assert (state.status, state.notes, stages[-2]) == (Status.FINISHED, [], "models")
+    put = setup.place.backend / "share/sinew/model"
+    assert Path(put.read_text()) == setup.place.partial / "tmp" and not setup.place.partial.exists()
+    assert "never fetched" not in setup.place.log.read_text()
+
+
+def test_without_the_heavy_model_the_backend_is_ready_and_it_is_said(tmp_path, shop, python):
+    setup, job = make(tmp_path, shop, python, models=(
+        "-c", "import sys; print('sinew: The registry is away; wait.', file=sys.stderr); sys.exit(1)"))
+    state = job.wait()
+    said = ("The heavy landmark model could not be fetched (The registry is away; wait); the plain one looks alone until "
+            "Model Files fetches the other.")
+    assert (state.status, state.error, state.notes) == (Status.FINISHED, "", [said])
+    assert status(setup) is BackendStatus.READY and said in setup.place.log.read_text()
+    # Later, by itself: the environment is not made again.
+    before = (setup.place.backend / install.STAMP).stat().st_mtime_ns
+    python = install.environment_python(setup.place.backend)
+    again = Installation(replace(setup, models=PUT, only_models=python), os.environ).wait()
+    assert (again.status, (setup.place.backend / install.STAMP).stat().st_mtime_ns) == (Status.FINISHED, before)
+    assert (setup.place.backend / "share/sinew/model").exists() and not setup.place.partial.exists()
+    again = Installation(replace(setup, models=("-c", "1/0"), only_models=python), os.environ).wait()
+    assert again.status is Status.FAILED and again.error.startswith("The heavy landmark model could not be fetched (Zero")
+    assert status(setup) is BackendStatus.READY
+
+
+def test_offline_the_heavy_model_is_left_out_and_said(made):
+    assert "Offline: the heavy landmark model was not fetched." in made[0].place.log.read_text()
+    assert made[1].notes == []
+
+
 @pytest.mark.parametrize("damage", ["stamp", "python", "garbage"])
 def test_damage_is_seen(copy, damage):
     if damage == "stamp":
@@ -217,11 +257,19 @@ def test_blenders_own_python_is_never_chosen(python, tmp_path):
 
 def test_account_says_what_where_and_how_large(made):
     setup = Setup(Place(Path("private")), made[0].source, None, Path(sys.executable))
-    text = "\n".join(install.account(setup, {}))
+    text = "\n".join(install.account(setup, {"PATH": ""}))
     for part in ("fetched by it", f"{install.DOWNLOAD_MB} MB to download", "GB on disk", "In private", setup.torch_index):
         assert part in text
     offline = Setup(setup.place, setup.source, Path("py"), Path(sys.executable), offline=True)
-    assert "nothing from the network" in "\n".join(install.account(offline, {}))
+    lines = install.account(offline, {})
+    assert "nothing from the network" in "\n".join(lines)
+    assert any(line.startswith("Without MediaPipe's heavy landmark model") for line in lines)
+    assert "about 102 MB, most of it an npm for the moment, more to download, 28 MB on disk" in text
+
+
+def test_the_size_of_the_heavy_model_depends_on_npm(tmp_path):
+    (tmp_path / "npm").touch(0o755)
+    assert "about 41 MB more to download, 28 MB on disk" in install.models_account(False, {"PATH": str(tmp_path)})
 
 
 def test_indexes_and_folders_of_packages_are_honoured(made):

@@ -140,6 +140,9 @@ def model_files(folder: str) -> dict:
     asked = settings.request(chosen, state.facts, "cpu", Path(state.models_folder))
     out["asked"] = [asked.body, str(asked.models)]
     out["networks"] = [[asked.hsmr, asked.wham]]
+    out["detector"] = [asked.detector]
+    chosen.use_heavy = False
+    out["detector"].append(settings.request(chosen, state.facts, "cpu", Path(state.models_folder)).detector)
     chosen.use_hsmr, chosen.use_wham = False, True
     for name in ("hsmr.ckpt", "wham_vit_w_3dpw.pth.tar", "J_regressor_wham.npy", "J_regressor_feet.npy", "SMPL_NEUTRAL.pkl"):
         asked = settings.request(chosen, state.facts, "cpu", Path(folder))
@@ -182,6 +185,29 @@ def no_backend() -> dict:
         out["refusal"] = ""
     except RuntimeError as error:
         out["refusal"] = str(error)
+    return out
+
+
+def fetch_models(python: str) -> dict:
+    """The heavy landmark model by its operator: offline, then with a backend that fetches."""
+    monitor, _ = modules()
+    preferences().backend_python = python
+    state, out = bpy.context.window_manager.sinew, {"poll": bpy.ops.sinew.fetch_models.poll()}
+    bpy.context.preferences.system.use_online_access = False
+    try:
+        bpy.ops.sinew.fetch_models()
+        out["offline"] = ""
+    except RuntimeError as error:
+        out["offline"] = str(error)
+    bpy.context.preferences.system.use_online_access = True
+    monitor.refresh(bpy.context.window_manager)
+    out["before"] = state.models["heavy"].is_ready
+    try:
+        out["fetched"] = sorted(bpy.ops.sinew.fetch_models())
+    except RuntimeError as error:
+        out["fetched"] = str(error)
+    monitor.refresh(bpy.context.window_manager)
+    out["after"], out["status"] = state.models["heavy"].is_ready, state.status
     return out
 
 

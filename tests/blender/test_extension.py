@@ -115,8 +115,22 @@ def test_model_files_are_listed_with_what_is_missing(user, tmp_path):
     assert row["page"] == "https://smpl-x.is.tue.mpg.de" and "non-commercial" in row["licence"]
     assert row["missing"] == "SMPLX_NEUTRAL.npz or SMPLX_MALE.npz or SMPLX_FEMALE.npz"
     assert found["asked"] == ["skel", str(tmp_path / "mine")]
+    assert found["detector"] == [None, "plain"]
     assert found["networks"] == [[None, None]] * 2 + [["off", None]] * 4 + [["off", "on"]]
     assert found["refusal"] == row["sentence"] and "put it into the folder of model files." in row["sentence"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for the backend's Python is a shell script")
+def test_the_heavy_model_is_fetched_by_a_click(user, tmp_path):
+    python = tmp_path / "env" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    share = tmp_path / "env" / "share" / "sinew"
+    python.write_text(f"#!/bin/sh\n[ \"$*\" = '-m sinew fetch' ] && mkdir -p {share} && truncate -s 27709200 "
+                      f"{share}/pose_landmark_heavy.tflite\n")
+    python.chmod(0o755)
+    found = user("fetch_models", python)
+    assert found["poll"] and "set to work offline" in found["offline"] and not found["before"]
+    assert (found["fetched"], found["after"], found["status"]) == (["FINISHED"], True, "FINISHED")
 
 
 def test_nothing_is_downloaded_offline(user):

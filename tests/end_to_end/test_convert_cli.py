@@ -12,6 +12,7 @@ import pytest
 from films import write_film
 
 from sinew import cli
+from sinew.doctor import examine
 from sinew_take import take as take_format
 
 BACKEND = Path(__file__).parents[2] / "backend"
@@ -96,4 +97,14 @@ def test_the_doctor_lists_every_set_of_model_files(tmp_path):
     state = {one["key"]: one for one in models["sets"]}
     assert state["smplx"]["ready"] and state["smplx"]["sentence"] is None
     assert not state["skel"]["ready"] and state["skel"]["sentence"].startswith("SKEL 1.1.1 needs skel_male.pkl")
-    assert all(one["page"].startswith("https://") and one["licence"] for one in state.values())
+    assert all(one["page"].startswith(("https://", "the npm package ")) and one["licence"] for one in state.values())
+
+
+def test_the_doctor_says_of_a_file_that_is_not_the_heavy_model(tmp_path):
+    (tmp_path / "pose_landmark_heavy.tflite").write_bytes(b"something else")
+    found = examine(tmp_path)
+    state = next(one for one in found["models"]["sets"] if one["key"] == "heavy")
+    if not state["ready"]:  # else the environment has the right one, which counts
+        assert state["sentence"] == (f"{tmp_path / 'pose_landmark_heavy.tflite'} is another file than MediaPipe heavy's, so "
+                                     "it is not run; remove it, or put the right one there.")
+    assert found["providers"]["detector"] == "mediapipe full" + " and heavy" * state["ready"]

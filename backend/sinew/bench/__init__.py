@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,14 @@ def run(names: list[str], say: Callable[[str], None]) -> list[Row]:
         say(as_text(new))
         rows += new
     return rows
+
+
+def detector():
+    """Who looks at people in a benchmark: what the installation has (`people.Detector`), as a run would choose."""
+    from ..people import choose_detector
+
+    models = os.environ.get("SINEW_MODELS")
+    return choose_detector("auto", Path(models) if models else None)
 
 
 def need(path: Path, what: str) -> Path:

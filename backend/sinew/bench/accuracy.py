@@ -18,7 +18,7 @@ from sinew_take import skeleton as sk
 
 from ..flow import Camera, CameraOptions, Motion
 from ..motion import fit
-from . import SHARED, Unavailable, balancing, clips, detections, metrics, need
+from . import SHARED, Unavailable, balancing, clips, detections, detector, metrics, need
 from .rendered import people_of, project, read_truth
 from .tables import Row, row
 
@@ -196,6 +196,7 @@ def cases(say: Callable[[str], None]) -> tuple[list[Case], list[Case]]:
 
 def run(say: Callable[[str], None]) -> list[Row]:
     """The whole card."""
+    say(f"  people are found by {detector().name}")
     measured, made = cases(say)
     rows, results = [], []
     for case in measured:

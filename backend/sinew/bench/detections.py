@@ -1,7 +1,8 @@
 """Detection of a benchmark's clips, once: the fit can then be measured again and again in seconds.
 
-What is kept depends on the clip and on the code of the stages before the fit only, so that work on the fit finds it
-again. The plain detector, the baseline of every accuracy figure, is kept the same way.
+What is kept depends on the clip, on which landmark models look and on the code of the stages before the fit only, so that
+work on the fit finds it again. The plain detector, the baseline of every accuracy figure, is kept the same way: always
+mediapipe's own model alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sinew_take import skeleton as sk
 
 from .. import flow
 from ..cache import Cache, default_folder, files_sha256
-from . import metrics
+from . import detector, metrics
 
 FOLDER = Path(os.environ.get("SINEW_BENCH_CACHE", default_folder() / "bench"))
 _TYPES = {t.__name__: t for t in (flow.VideoInfo, flow.Shot, flow.Track, flow.People)}
@@ -86,11 +87,12 @@ def detect(clip: Path, most: int = 1) -> Detected:
     from ..video import find_shots
 
     cache = Cache(FOLDER, _TYPES)
-    entry = hashlib.sha256(f"{files_sha256([clip])} {most} {_code()}".encode()).hexdigest()
+    who = detector()
+    entry = hashlib.sha256(f"{files_sha256([clip])} {most} {who.name} {_code()}".encode()).hexdigest()
 
     def make() -> list:
         shot = find_shots(clip).shots[0]
-        return [shot, find_people(shot, most=most), *plain_landmarks(shot)]
+        return [shot, find_people(shot, most=most, landmarks=who.strong), *plain_landmarks(shot)]
 
     (shot, people, plain_m, plain_px), _ = cache.through("bench", entry, make)
     return Detected(shot, people, plain_m, plain_px)

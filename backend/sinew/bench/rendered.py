@@ -11,7 +11,7 @@ from sinew_take import skeleton as sk
 from sinew_take.errors import InputError
 
 from ..flow import Camera, CameraOptions, Motion
-from . import metrics
+from . import detector, metrics
 from .tables import Row, row
 
 _LIMBS = [sk.JOINT_INDEX[n] for n in metrics.LIMB_JOINTS]
@@ -146,7 +146,7 @@ def rendered(clip_path: Path, truth_path: Path, options: CameraOptions | None = 
     if len(shots) != 1 or shots[0].n_frames != len(truth["time_s"]):
         raise InputError(f"{clip_path} has other frames than its truth {truth_path}; render the clip again.")
     shot, body = shots[0], free_body.load()
-    people = find_people(shot, most=len(true_people))
+    people = find_people(shot, most=len(true_people), landmarks=detector().strong)
     camera, starts = solve_camera(shot, people, body, options or CameraOptions())
     camera, motions = solve_motion(shot, people, camera, body, starts=starts)
     return rows_of(camera, motions, truth, Path(clip_path).stem)

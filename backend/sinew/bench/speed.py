@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import SAMPLE, SHARED, children, need
+from . import SAMPLE, SHARED, children, detector, need
 from .tables import Row, row
 
 
 def detector_pass_s(video_path: Path) -> tuple[float, int]:
-    """Seconds and frames of one full-picture pass of the detector: Tasks API, image mode, eight poses, masks on."""
+    """Seconds and frames of one full-picture pass of the plain detector, the heavy model always left out: Tasks API, image
+    mode, eight poses, masks on.
+    """
     import mediapipe
     import numpy as np
     from mediapipe.tasks import python as tasks
@@ -57,6 +59,7 @@ def run(say: Callable[[str], None]) -> list[Row]:
     """The sample clip, and two of the shared clips (200 to 300 frames, one and two people) where they are."""
     clips = [need(SAMPLE, "The sample clip")]
     clips += [c for c in (SHARED / "clips" / n for n in ("tai_chi.mp4", "park_two_people.mp4")) if c.exists()]
+    say(f"  people are found by {detector().name}")
     rows = []
     for clip in clips:
         say(f"  {clip.name} …")

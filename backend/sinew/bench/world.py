@@ -21,7 +21,7 @@ from sinew_take import skeleton as sk
 
 from ..flow import Camera, CameraOptions, Motion, People, Shot
 from ..geometry import rotations as rot
-from . import Unavailable, clips, identity, metrics
+from . import Unavailable, clips, detector, identity, metrics
 from .rendered import pair, people_of, project, read_truth
 from .tables import Row, row
 
@@ -187,7 +187,8 @@ def clip_rows(name: str, video_path: Path, truth_path: Path, say: Callable[[str]
     truth = read_truth(truth_path)
     true_people = people_of(truth)
     shot = find_shots(video_path).shots[0]
-    people = _people(video_path, lambda: find_people(shot))
+    who = detector()
+    people = _people(video_path, who.name, lambda: find_people(shot, landmarks=who.strong))
     size_m = _height(true_people[0])
     solved = solve(shot, people, CameraOptions())
     still = solved if solved.camera.kind == "static" else solve(shot, people, CameraOptions(kind="static"))
@@ -228,7 +229,7 @@ def clip_rows(name: str, video_path: Path, truth_path: Path, say: Callable[[str]
     return rows
 
 
-def _people(video_path: Path, make: Callable[[], People]) -> People:
+def _people(video_path: Path, detector_name: str, make: Callable[[], People]) -> People:
     """The people stage's result; kept in the folder SINEW_BENCH_CACHE names, where it is set."""
     folder = os.environ.get("SINEW_BENCH_CACHE")
     if not folder:
@@ -237,7 +238,7 @@ def _people(video_path: Path, make: Callable[[], People]) -> People:
     from ..cache import Cache, files_sha256, key
 
     cache = Cache(Path(folder), {t.__name__: t for t in (flow.Track, flow.People, flow.PosePrior)})
-    return cache.through("people", key("bench", files_sha256([video_path], lambda: None)), make)[0]
+    return cache.through("people", key("bench", files_sha256([video_path], lambda: None), detector_name), make)[0]
 
 
 def _height(person: dict[str, np.ndarray]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -31,7 +32,8 @@ MOST_SPREAD = 0.03
 LEAST_HEIGHT_PX = 40.0
 
 
-def find_people(shot: Shot, most: int | None = None, report: Report = nothing, device: str = "cpu") -> People:
+def find_people(shot: Shot, most: int | None = None, report: Report = nothing, device: str = "cpu",
+                landmarks: Path | None = None) -> People:
     """Find and follow everybody in a shot.
 
     Args:
@@ -39,6 +41,8 @@ def find_people(shot: Shot, most: int | None = None, report: Report = nothing, d
         most: The most people to keep, the largest and longest seen; None keeps all.
         report: Told of every frame looked at; raises `Stopped` when the user has cancelled.
         device: Not used: the models run on the processor, on as many threads as it has (four at most).
+        landmarks: File of the second, stronger landmark model (`strong.choose`), which takes half of the looks at
+            everybody; None leaves them all to mediapipe's own.
 
     Returns:
         Tracks, the largest and longest first, and notes on what was left out. Without anybody: no tracks, and a note.
@@ -59,7 +63,7 @@ def find_people(shot: Shot, most: int | None = None, report: Report = nothing, d
                 picture = cv2.resize(picture, looked_px, interpolation=cv2.INTER_AREA)
             yield index, picture
 
-    with Eyes(step, grid) as eyes:
+    with Eyes(step, grid, landmarks=landmarks) as eyes:
         pieces = follow(pictures(), Tracker(eyes, looked_px, shot.time_s), report, shot.n_frames)
     people = linked(pieces, shot.time_s)
     return _chosen(people, shot, most, looked_px, grid)

@@ -1,4 +1,5 @@
-"""The two pose models inside the pinned mediapipe wheel, run through the task graphs of its Tasks API.
+"""The two pose models inside the pinned mediapipe wheel, run through the task graphs of its Tasks API; and beside them,
+where there is one, a second landmark model with the same inputs and outputs (`strong`).
 
 `vision.PoseLandmarker` is one graph made of two: a detector that looks at the whole picture at 224 px, and a landmark
 model that looks at 256 px of one person. It offers no way to say where to look, so tiles and crops would each pay for
@@ -65,6 +66,16 @@ def _package() -> Path:
                          "in the add-on's panel.") from error
 
 
+def strong_model(path: Path) -> bytes:
+    """A second landmark model from a file (`strong.choose` says which), ready for the Tasks API.
+
+    Raises:
+        SinewError: mediapipe is missing or broken, or the file cannot be read.
+    """
+    _package()
+    return _with_metadata(path, 0.0, 255.0)
+
+
 def _with_metadata(path: Path, mean: float, deviation: float) -> bytes:
     """A model file with the input normalisation that the Tasks API insists on."""
     writer = importlib.import_module("mediapipe.tasks.python.metadata.metadata_writers.metadata_writer").MetadataWriter
@@ -108,13 +119,16 @@ def _open(graph: str, options, inputs: list[str], outputs: list[str]):
 
 
 class Models:
-    """One set of the two models. Not for two threads at once; open one per thread.
+    """One set of the models. Not for two threads at once; open one per thread.
+
+    Args:
+        strong: A second landmark model, of `strong_model`; None where there is none.
 
     Raises:
         SinewError: On opening: mediapipe is missing or broken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, strong: bytes | None = None) -> None:
         detector, landmarks = model_files()
         try:
             self._image = importlib.import_module("mediapipe").Image
@@ -140,14 +154,18 @@ class Models:
                 detecting.PoseDetectorGraphOptions(base_options=options(detector), min_detection_confidence=LEAST_SCORE,
                                                    min_suppression_threshold=0.5, num_poses=16),
                 ["IMAGE:image", "NORM_RECT:rect"], ["EXPANDED_POSE_RECTS:rects"])
-            # A threshold of zero: how sure is sure enough is decided here, with the track in view.
-            self._landmarks = _open(
-                LANDMARKS_NAME,
-                marking.PoseLandmarksDetectorGraphOptions(base_options=options(landmarks),
-                                                          min_detection_confidence=0.0),
-                ["IMAGE:image", "NORM_RECT:rect"],
-                ["LANDMARKS:points", "WORLD_LANDMARKS:world", "AUXILIARY_LANDMARKS:frame", "PRESENCE_SCORE:presence",
-                 "SEGMENTATION_MASK:mask"])
+
+            def marker(model: bytes):
+                # A threshold of zero: how sure is sure enough is decided here, with the track in view.
+                return _open(
+                    LANDMARKS_NAME,
+                    marking.PoseLandmarksDetectorGraphOptions(base_options=options(model), min_detection_confidence=0.0),
+                    ["IMAGE:image", "NORM_RECT:rect"],
+                    ["LANDMARKS:points", "WORLD_LANDMARKS:world", "AUXILIARY_LANDMARKS:frame",
+                     "PRESENCE_SCORE:presence", "SEGMENTATION_MASK:mask"])
+
+            self._landmarks = marker(landmarks)
+            self._strong = self._landmarks if strong is None else marker(strong)
         except Exception as error:
             raise SinewError("mediapipe's pose models do not start; run `make setup` in a clone, or Repair in the "
                              "add-on's panel.") from error
@@ -165,9 +183,14 @@ class Models:
         return [Crop(r.x_center * width, r.y_center * height, r.width * width, r.rotation)
                 for r in self._get.get_proto_list(out)]
 
-    def look(self, crop: np.ndarray) -> Look | None:
-        """Landmarks of the person in a crop; None where the model gives none. crop: (256, 256, 3) uint8 RGB."""
-        out = self._run(self._landmarks, crop)
+    def look(self, crop: np.ndarray, strong: bool = False) -> Look | None:
+        """Landmarks of the person in a crop; None where the model gives none.
+
+        Args:
+            crop: (256, 256, 3) uint8 RGB.
+            strong: By the second landmark model where there is one.
+        """
+        out = self._run(self._strong if strong else self._landmarks, crop)
         if out["points"].is_empty():
             return None
         points = np.array([(p.x, p.y, p.visibility * p.presence)

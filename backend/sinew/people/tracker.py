@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, tiles
 from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
-from .looks import REFINEMENTS, Eyes, Sighting, joined
+from .looks import REFINEMENTS, Eyes, Kind, Sighting, joined
 
 LEAST_PRESENCE = 0.5
 LEAST_SURENESS = 0.3
@@ -221,7 +221,7 @@ class Tracker:
         return x0, y0, x1, y1
 
     @staticmethod
-    def _kinds(n_people: int) -> tuple[tuple[float, float, bool], ...]:
+    def _kinds(n_people: int) -> tuple[Kind, ...]:
         """Crops besides the first: all for one person, fewer for more people, to bound the cost."""
         return REFINEMENTS[:3 if n_people <= 1 else 2 if n_people <= 4 else 1]
 
