@@ -82,3 +82,13 @@ def test_frames_out_of_sight_count_neither_for_nor_against_a_track():
     for track in (lost, STANDS):
         out = identity.of_points([track], [STANDS], SIZE_PX, [~hidden])
         assert (out.idf1, out.missed, out.strange) == (1.0, 0, 0)
+
+
+def test_in_sight_is_everybody_but_who_stands_behind_somebody():
+    back, front = person(np.full(100, 300.0)), person(np.linspace(0, 600, 100))
+    in_sight = identity.sights([back, front], [np.full(100, 5.0), np.full(100, 3.0)])
+    assert in_sight[1].all() and in_sight[0][[0, 99]].all() and not in_sight[0][50]
+    lost = np.where(in_sight[0][:, None, None], back, np.nan)
+    plain = identity.of_points([lost, front], [back, front], SIZE_PX)
+    fair = identity.of_points([lost, front], [back, front], SIZE_PX, in_sight)
+    assert plain.missed == int((~in_sight[0]).sum()) > 0 and fair.missed == 0 and plain.idf1 < fair.idf1 == 1.0

@@ -157,10 +157,29 @@ def of_points(found_px: Sequence[np.ndarray], truth_px: Sequence[np.ndarray], si
     found = []
     for points in found_px:
         boxes = boxes_of(points)
-        # Who half left the picture, or is out of sight, is neither asked for nor held against the track.
-        on_them = np.any([overlaps(boxes, gone) >= LEAST_OVERLAP for gone in left_out] or [np.zeros(len(boxes))], axis=0)
+        # Who half left the picture, or is out of sight, is neither asked for nor held against the track; but whoever
+        # stands in front of them is.
+        on_them, on_others = (np.any([overlaps(boxes, b) >= LEAST_OVERLAP for b in some] or [np.zeros(len(boxes))], axis=0)
+                              for some in (left_out, counted))
+        on_them &= ~on_others
         found.append(np.where((inside(points, size_px) & ~on_them)[:, None], boxes, np.nan))
     return compare(found, counted)
+
+
+LEAST_VISIBLE = 0.5
+"""Share of a true person's limb points that nobody nearer covers, from which the person counts as in sight."""
+
+
+def sights(points_px: Sequence[np.ndarray], distance_m: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """For every true person (T,) bool: enough of them is not hidden behind somebody nearer; for `of_points`.
+
+    Args:
+        points_px: Per person (T, 12, 2), in the order of `metrics.LIMB_KEYPOINTS`.
+        distance_m: Per person (T,) from the camera.
+    """
+    everybody = list(zip(points_px, distance_m, strict=True))
+    return [visible(points, away, everybody[:i] + everybody[i + 1:]) >= LEAST_VISIBLE
+            for i, (points, away) in enumerate(everybody)]
 
 
 def rows(identity: Identity, name: str, what: str = "") -> list[Row]:

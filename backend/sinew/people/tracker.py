@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -18,6 +18,7 @@ from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, tiles
 from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
 from .looks import REFINEMENTS, Eyes, Kind, Sighting, joined
+from .paint import without
 
 LEAST_PRESENCE = 0.5
 LEAST_SURENESS = 0.3
@@ -35,13 +36,28 @@ MOST_DISAGREEMENT = 0.05
 """Of the crops of one frame, in the person's sizes, above which nobody was seen; see `combine.disagreement`."""
 MOST_AT_FIRST = 0.03
 """The same for somebody new, with no past to speak for them."""
+MEETING = 0.25
+"""Overlap of two crops from which a tracker may have gone over to the other person."""
+COLOUR_WEIGHT = 4.0
+"""Of colours against the pose's likeness to the last one: where two people meet, both are expected in one place, and a
+pose that mixes their limbs is like neither's last one."""
+NEARER = 0.05
+"""Colours must be nearer by so much to tell two people apart."""
+UNLIKE = 1e3
+"""Cost of a sighting that cannot be somebody's."""
+LEAST_MET = 0.05
+"""Overlap of two crops from which the one person may hide the other."""
 MOST_SHARED = 0.6
-"""Share of a newcomer's keypoints that may lie on somebody already known."""
+"""Share of a lost person's keypoints that may lie on somebody who is seen."""
+MOST_SHARED_AT_FIRST = 0.4
+"""The same for somebody new."""
 SEARCH_S = 4.0
 """A lost person is searched for so long around the place where they would be."""
 SEARCH_SIDE = 1.4
 """Of the window of such a search, over the side of the person's crop. The detector shrinks a window to 224 px and then
 names little more than the most striking person in it: small windows find who stands beside somebody."""
+USUAL = 15
+"""Sightings whose median size is a lost person's."""
 TURNS = (None, 1, 0, 1)
 """Where the detector looks in turn: the whole picture (None), a tile of a level. There are most of the small tiles."""
 REJECTED_S = 0.4
@@ -56,6 +72,8 @@ class Tracklet:
     sightings: list[Sighting]
     motion: Motion
     colour: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    seen_alone: bool = False
+    """Its colours are of frames in which nobody else was near."""
     found_again: bool = False
     """Somebody who may be this person is followed since; nobody searches for them any longer."""
     went_over: bool = False
@@ -67,6 +85,17 @@ class Tracklet:
             if self.frames[k] <= frame:
                 return self.sightings[k] if self.frames[k] == frame else None
         return None
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen of a tracklet's person in the frame at hand."""
+
+    tracklet: Tracklet
+    expected: Crop
+    sighting: Sighting
+    picture: np.ndarray
+    """What was looked at: the frame, or the frame without those in front."""
 
 
 class Motion:
@@ -166,21 +195,19 @@ class Tracker:
     def tracklets(self) -> list[Tracklet]:
         return [*self.done, *self.active]
 
-    def _windows(self, frame: int, expected: list[Crop]) -> list[tuple[int, int, int, int]]:
-        """Where the detector looks: everywhere at first, then one window of the turn, and where somebody is missed.
+    def _windows(self, frame: int, expected: list[Crop]) -> tuple[list[tuple[int, int, int, int]], Crop | None]:
+        """Where the detector looks: everywhere at first, then one window of the turn; and a crop where somebody is missed.
 
-        A missed person's window costs less than following them did. expected: crops of those who are followed.
+        Looking for somebody who is missed costs less than following them did. expected: crops of those who are followed.
         """
         if frame == 0:
-            return [self._whole, *(t for level in self._tiles for t in level)]
+            return [self._whole, *(t for level in self._tiles for t in level)], None
         level = TURNS[frame % len(TURNS)]
         out = [self._whole if level is None else self._stalest(frame, level, expected)]
         missed = self._missed(frame)
         # At once in every frame, later in every fourth: who has not come back soon may have left.
         wanted = [c for c, lost_s in missed if lost_s < 1.0 or frame % 4 == 1]
-        if wanted:
-            out.append(self._around(wanted[frame % len(wanted)], frame))
-        return out
+        return out, wanted[frame % len(wanted)] if wanted else None
 
     def _stalest(self, frame: int, level: int, expected: list[Crop]) -> tuple[int, int, int, int]:
         """The tile of a level that was not looked at for longest; where hardly anything but known people is, later."""
@@ -203,8 +230,10 @@ class Tracker:
             lost_s = now - float(self.time_s[t.frames[-1]])
             if t.frames[-1] >= frame - 1 or lost_s > SEARCH_S or t.found_again:
                 continue
-            # Nobody goes on at one pace for long where they cannot be seen.
+            # Nobody goes on at one pace for long where they cannot be seen; and the last frames before somebody is lost
+            # behind somebody are the least sure of their size.
             crop = t.motion.predict(t.motion.time_s + min(lost_s, LOST_S + 0.3 * lost_s))
+            crop = replace(crop, side_px=float(np.median([s.crop.side_px for s in t.sightings[-USUAL:]])))
             if 0 <= crop.x_px < self.size_px[0] and 0 <= crop.y_px < self.size_px[1]:
                 out.append((crop, lost_s))
         return out
@@ -230,26 +259,34 @@ class Tracker:
         now = float(self.time_s[frame])
         expected = [t.motion.predict(now) for t in self.active]
         looks = [self.eyes.look(picture, c, masked=True, coloured=True) for c in expected]
-        detections = [self.eyes.detect(picture, w) for w in self._windows(frame, expected)]
-        seen: list[tuple[Tracklet, Crop, Sighting]] = []
+        windows, missed = self._windows(frame, expected)
+        detections = [self.eyes.detect(picture, w) for w in windows]
+        seen: list[Seen] = []
         for tracklet, crop, look in zip(list(self.active), expected, looks):
             sighting = look.result()
             if believable(sighting, crop, self.size_px):
-                seen.append((tracklet, crop, sighting))
+                seen.append(Seen(tracklet, crop, sighting, picture))
         seen = self._without_doubles(seen)
+        seen = self._told_apart(self._with_those_behind(seen, expected, picture))
         kinds = self._kinds(len(seen))
-        refining = [self.eyes.refine(picture, s.crop, kinds) for _, _, s in seen]
+        refining = [self.eyes.refine(s.picture, s.sighting.crop, kinds) for s in seen]
+        others = picture
+        if missed is not None:
+            others = self._without(picture, [s.sighting for s in seen], [missed])
+            detections.append(self.eyes.detect(others, self._around(missed, frame)))
         found = [c for d in detections for c in d.result()]
-        strangers = self._strangers(frame, found, [s.crop for _, _, s in seen])
-        checking = [self.eyes.look(picture, c) for c in strangers]
+        strangers = self._strangers(frame, found, [s.sighting.crop for s in seen])
+        checking = [self.eyes.look(others, c) for c in strangers]
         now_seen = []
-        for (tracklet, _, sighting), more in zip(seen, refining):
-            sighting = joined(sighting, [m.result() for m in more])
+        around = list(zip(self.active, expected))
+        for s, more in zip(seen, refining):
+            sighting = joined(s.sighting, [m.result() for m in more])
+            alone = all(t is s.tracklet or overlap(c, s.sighting.crop) < MEETING for t, c in around)
             if disagreement(sighting) <= MOST_DISAGREEMENT:
-                self._append(tracklet, frame, sighting)
+                self._append(s.tracklet, frame, sighting, alone)
                 now_seen.append(sighting)
         for crop, check in zip(strangers, checking):
-            self._meet(frame, picture, crop, check.result(), now_seen)
+            self._meet(frame, others, crop, check.result(), now_seen)
         self._tell_apart(now_seen)
         for tracklet in list(self.active):
             if now - self.time_s[tracklet.frames[-1]] > LOST_S:
@@ -257,30 +294,82 @@ class Tracker:
                 self.done.append(tracklet)
         self._past.append((frame, picture))
 
-    def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting) -> None:
+    def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting, alone: bool = True) -> None:
+        """One more frame. alone: nobody else is near, so that the colours are this person's."""
         tracklet.frames.append(frame)
         tracklet.sightings.append(sighting)
         tracklet.motion.see(sighting.crop, float(self.time_s[frame]))
-        tracklet.colour = sighting.colour if not tracklet.colour.size else 0.9 * tracklet.colour + 0.1 * sighting.colour
+        if not tracklet.colour.size or (alone and not tracklet.seen_alone):
+            tracklet.colour = sighting.colour
+        elif alone or not tracklet.seen_alone:
+            tracklet.colour = 0.9 * tracklet.colour + 0.1 * sighting.colour
+        tracklet.seen_alone |= alone
 
-    def _without_doubles(self, seen: list[tuple[Tracklet, Crop, Sighting]]) -> list[tuple[Tracklet, Crop, Sighting]]:
+    def _without_doubles(self, seen: list[Seen]) -> list[Seen]:
         """Of two tracklets that have come to one person, only the one whose own person that is."""
         kept = list(seen)
         for i, a in enumerate(seen):
             for b in seen[i + 1:]:
-                if a in kept and b in kept and alike(a[2], b[2]) > SAME:
+                if a in kept and b in kept and alike(a.sighting, b.sighting) > SAME:
                     kept.remove(max(a, b, key=self._strangeness))
         return kept
 
+    def _with_those_behind(self, seen: list[Seen], expected: list[Crop], picture: np.ndarray) -> list[Seen]:
+        """Look again for those who were not seen where others are, with the others painted over."""
+        lost = [(t, c) for t, c in zip(self.active, expected) if all(s.tracklet is not t for s in seen)]
+        lost = [(t, c) for t, c in lost if any(overlap(c, s.sighting.crop) > LEAST_MET for s in seen)]
+        if not lost:
+            return seen
+        painted = self._without(picture, [s.sighting for s in seen], [c for _, c in lost])
+        looks = [self.eyes.look(painted, c, masked=True, coloured=True) for _, c in lost]
+        behind, known = [], [s.sighting for s in seen]
+        for (tracklet, crop), look in zip(lost, looks):
+            sighting = look.result()
+            if (believable(sighting, crop, self.size_px) and not self._is_somebody(sighting, known, MOST_SHARED)
+                    and not self._left_over(tracklet, crop, sighting, seen)):
+                behind.append(Seen(tracklet, crop, sighting, painted))
+        return seen + self._without_doubles(behind)
+
     @staticmethod
-    def _strangeness(item: tuple[Tracklet, Crop, Sighting]) -> float:
-        tracklet, expected, sighting = item
+    def _left_over(tracklet: Tracklet, expected: Crop, sighting: Sighting, seen: list[Seen]) -> bool:
+        """Whether what was seen behind somebody has that one's colours: what the paint left of them."""
+        own = colour_distance(tracklet.colour, sighting.colour)
+        return any(colour_distance(s.tracklet.colour, sighting.colour) < own - NEARER for s in seen
+                   if overlap(expected, s.sighting.crop) > LEAST_MET)
+
+    def _told_apart(self, seen: list[Seen]) -> list[Seen]:
+        """Where people overlap, a look may end on the other one: each sighting goes to whom it suits best, all together."""
+        n = len(seen)
+        cost = np.full((n, n), UNLIKE)
+        for i, a in enumerate(seen):
+            for k, b in enumerate(seen):
+                if i == k or (overlap(a.expected, b.sighting.crop) > MEETING
+                              and believable(b.sighting, a.expected, self.size_px)):
+                    cost[i, k] = self._strangeness(replace(a, sighting=b.sighting))
+        _, best = linear_sum_assignment(cost)
+        return [replace(a, sighting=seen[k].sighting, picture=seen[k].picture) for a, k in zip(seen, best)]
+
+    def _is_somebody(self, sighting: Sighting, others: list[Sighting], most: float = MOST_SHARED_AT_FIRST) -> bool:
+        """Whether a sighting is one of the others, or more than `most` of it a part of one."""
+        return any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > most for o in others)
+
+    def _without(self, picture: np.ndarray, people: list[Sighting], crops: list[Crop]) -> np.ndarray:
+        """The picture without those people who reach into the crops."""
+        near = [p for p in people if any(overlap(p.crop, c) > 0 for c in crops)]
+        if not near:
+            return picture
+        grid = tuple(int(np.ceil(n / self.eyes.cell)) for n in self.size_px)
+        return without(picture, near, self.eyes.cell, grid)
+
+    @staticmethod
+    def _strangeness(item: Seen) -> float:
+        tracklet, expected, sighting = item.tracklet, item.expected, item.sighting
         last = tracklet.sightings[-1]
         moved = np.array([expected.x_px - last.crop.x_px, expected.y_px - last.crop.y_px])
         size = last.crop.side_px / MARGIN
         place = 1.0 - keypoint_likeness(last.middle_px + moved, sighting.middle_px, size, last.sureness + 0.05)
         # A short tracklet is the likelier impostor.
-        return place + 2.0 * colour_distance(tracklet.colour, sighting.colour) + 1.0 / len(tracklet.frames)
+        return place + COLOUR_WEIGHT * colour_distance(tracklet.colour, sighting.colour) + 1.0 / len(tracklet.frames)
 
     def _strangers(self, frame: int, found: list[Crop], known: list[Crop]) -> list[Crop]:
         """Detections that are nobody followed, each person once."""
@@ -311,7 +400,7 @@ class Tracker:
         if second is None or not believable(second, first.crop, self.size_px):
             self._rejected.append((frame, crop))
             return
-        if any(alike(second, o) > SAME or part_of(second, o, self.eyes.cell) > MOST_SHARED for o in others):
+        if self._is_somebody(second, others):
             self._rejected.append((frame, crop))
             return
         more = self.eyes.refine(picture, second.crop, self._kinds(len(others) + 1))
@@ -352,7 +441,7 @@ class Tracker:
             if not believable(sighting, crop, self.size_px):
                 return
             others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
-            if any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others):
+            if self._is_somebody(sighting, others, MOST_SHARED):
                 return
             more = self.eyes.refine(picture, sighting.crop, self._kinds(len(others) + 1))
             sighting = joined(sighting, [m.result() for m in more])
