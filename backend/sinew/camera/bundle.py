@@ -311,10 +311,9 @@ def register(sight: Sight, cameras: Cameras, cloud: Cloud, moves: bool, zooms: b
         by_focal = (np.exp(cameras.log_f[sight.view]) * root / z)[:, None] * p[:, :2]
         J = np.concatenate([JR @ rot.cross_matrix(away), -cloud.r[sight.point, None, None] * JR, by_focal[..., None]], -1)
         J = J * free
-        H = np.zeros((v, size, size))
-        g = np.zeros((v, size))
-        np.add.at(H, sight.view, np.swapaxes(J, 1, 2) @ J)
-        np.add.at(g, sight.view, np.einsum("nij,ni->nj", J, r * root[:, None]))
+        across = np.swapaxes(J, 1, 2)
+        H = _sums(sight.view, across @ J, v)
+        g = _sums(sight.view, (across @ (r * root[:, None])[..., None])[..., 0], v)
         if last == rounds - 1:
             break
         scale = np.einsum("vii->vi", H)

@@ -99,7 +99,9 @@ def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np
         expected = ray @ slope
         spread = np.hypot(PLANE_OFF * np.maximum(expected, 1e-9), depth_sigma * inverse)
         off = (inverse - expected) / spread
-        near = _near_places(candidates, n, float(n @ middle) - height, height, centres, feet)
+        # Where their rays meet the plane, not where they seem to lie: what errs must not choose.
+        meeting = middle + ray / np.maximum(expected, 1e-6)[:, None]
+        near = _near_places(meeting, n, float(n @ middle) - height, height, centres, feet)
         w = near / (1 + off**2) ** 2 * (np.abs(off) < 3)
         if ((np.abs(off) < 1) & (near > 0.1)).sum() < 3:
             return None
