@@ -101,6 +101,23 @@ def test_gradient_of_the_bundle_is_the_cost_s():
         assert 2 * h[2, k] == pytest.approx(numeric, rel=1e-4, abs=1e-3)
 
 
+def test_bundle_is_the_same_dense_and_sparse(monkeypatch):
+    R, c = orbit(12, 20)
+    tracks = seen_by(R, c, np.full(12, FOCAL), scene(120))
+    px = turning.centred(tracks, np.array(SIZE) / 2)
+    sight, _ = turning.select(tracks, px, np.arange(12))
+    n = sight.point.max() + 1
+    cameras = bundle.Cameras(R, 0.9 * c, np.full(12, np.log(FOCAL)))
+    cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 0.15))
+    for focal in ("fixed", "shared", "zoom"):
+        found = []
+        for limit in (0, 10**9):
+            monkeypatch.setattr(bundle, "MOST_DENSE", limit)
+            found.append(bundle.adjust(sight, cameras, cloud, bundle.Rules(True, focal, np.log(1000.0)), 4))
+        assert np.abs(found[0].cameras.c - found[1].cameras.c).max() < 1e-6
+        assert found[0].log_f_sigma == pytest.approx(found[1].log_f_sigma, rel=1e-6)
+
+
 def test_a_pan_is_a_camera_that_turns_and_tells_its_focal_length():
     R = yawed(np.radians(np.linspace(0, 30, 60)))
     path = solved(seen_by(R, np.zeros((60, 3)), np.full(60, FOCAL), scene(), wrong=0.15))
