@@ -251,9 +251,10 @@ def test_points_seen_from_nearly_one_direction_do_not_bend_the_floor_down():
 
 def test_what_the_background_tells_of_the_focal_length():
     prior = bundle.Rules(False).log_f_sigma
-    assert kinds.focal_sigma(prior, 30) == np.inf  # nothing but the prior
-    assert kinds.focal_sigma(0.01, 30) == pytest.approx(np.hypot(0.01, kinds.FOCAL_LEAST_SIGMA), rel=0.01)
-    assert kinds.focal_sigma(0.01, 2.5) == pytest.approx(np.hypot(0.01, 4 * kinds.FOCAL_LEAST_SIGMA), rel=0.01)
+    assert kinds.focal_sigma(prior, 30, True) == np.inf  # nothing but the prior
+    assert kinds.focal_sigma(0.01, 30, False) == pytest.approx(np.hypot(0.01, kinds.FOCAL_LEAST_SIGMA), rel=0.01)
+    assert kinds.focal_sigma(0.01, 2.5, True) == pytest.approx(np.hypot(0.01, 4 * kinds.FOCAL_LEAST_SIGMA), rel=0.01)
+    assert kinds.focal_sigma(0.01, 2.5, False) == pytest.approx(np.hypot(0.01, 16 * kinds.FOCAL_LEAST_SIGMA), rel=0.01)
 
 
 def test_focal_lengths_of_people_and_background_are_weighed():

@@ -31,7 +31,8 @@ FOCAL_SIGMA = 0.05
 """The background tells the focal length where its spread is below this ..."""
 FOCAL_LEAST_SIGMA, FOCAL_TURN_DEG = 0.02, 10.0
 """Corners of one camera err alike: the spread is this at least where the camera turned, or moved round the points, by so
-many degrees, and inversely more where it turned by less (a pan's bend in the picture tells, which grows with the turn)."""
+many degrees, and inversely more where it moved by less (what tells is the bend of its ways in the picture, which grows with
+the turn); with the square where it only turned, since small turns are mixed with movement that is not solved."""
 
 
 @dataclass
@@ -163,12 +164,13 @@ def _moves(turn: turning.Way, moved: structure.Structure) -> bool:
             and np.degrees(moved.parallax) > MOVE_PARALLAX_DEG)
 
 
-def focal_sigma(sigma: float, angle_deg: float) -> float:
+def focal_sigma(sigma: float, angle_deg: float, moves: bool) -> float:
     """Spread of the logarithm of the focal length that the background alone tells.
 
     Args:
         sigma: As solved, with the prior (`bundle.Rules`) in it.
         angle_deg: By which the camera turned or moved round the points.
+        moves: Its movement was solved too.
 
     Returns:
         inf where it tells nothing beside the prior.
@@ -177,11 +179,12 @@ def focal_sigma(sigma: float, angle_deg: float) -> float:
     own = (1 / sigma**2 if sigma > 0 else np.inf) - prior
     if not 0.25 * prior < own < np.inf or angle_deg <= 0:
         return np.inf
-    return float(np.hypot(1 / np.sqrt(own), FOCAL_LEAST_SIGMA * max(1.0, FOCAL_TURN_DEG / angle_deg)))
+    least = FOCAL_LEAST_SIGMA * max(1.0, FOCAL_TURN_DEG / angle_deg) ** (1 if moves else 2)
+    return float(np.hypot(1 / np.sqrt(own), least))
 
 
-def _said(way: turning.Way, scale: float, focal_known: bool, angle_deg: float) -> tuple[float, float] | None:
-    sigma = np.inf if focal_known else focal_sigma(way.log_f_sigma, angle_deg)
+def _said(way: turning.Way, scale: float, focal_known: bool, angle_deg: float, moves: bool) -> tuple[float, float] | None:
+    sigma = np.inf if focal_known else focal_sigma(way.log_f_sigma, angle_deg, moves)
     return (float(np.exp(way.cameras.log_f.mean()) * scale), sigma) if np.isfinite(sigma) else None
 
 
@@ -208,7 +211,7 @@ def _moving(tracks: Tracks, moved: structure.Structure, turn: turning.Way, optio
     confidence = np.clip(count / 30, 0.05, 1.0)
     focal = np.exp(way.cameras.log_f) * tracks.scale
     extent = float(np.degrees(np.linalg.norm(rot.log(R), axis=1)).max())
-    said = _said(way, tracks.scale, focal_known, max(angle, extent))
+    said = _said(way, tracks.scale, focal_known, max(angle, extent), True)
     notes = _lost(way)
     if angle < MOVE_PARALLAX_DEG:
         notes.append("The camera hardly sees round anything, so how far it moved is uncertain.")
@@ -237,7 +240,7 @@ def _turning(tracks: Tracks, turn: turning.Way, moved: structure.Structure | Non
         reason = (f"A camera that moves explains the background hardly better ({moved.way.misfit_px:.2f} px) than one "
                   f"that only turns ({turn.misfit_px:.2f} px).")
     reason += f" It turns by up to {extent:.1f} degrees{' and zooms' if turn.zooms else ''}."
-    said = _said(turn, tracks.scale, focal_known, extent)
+    said = _said(turn, tracks.scale, focal_known, extent, False)
     focal = np.exp(turn.cameras.log_f) * tracks.scale
     return Path("rotating", reason, R, np.zeros_like(turn.cameras.c), focal, said, turn.zooms, notes=notes)
 

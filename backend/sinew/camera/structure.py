@@ -131,9 +131,9 @@ def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, fo
                  ) -> _Begun | None:
     """From rest and one distance for all points; None where too few corners are seen for long."""
     px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
-    keys = np.union1d(turn.keys, np.linspace(0, tracks.n_frames - 1, SMALL_KEYS).astype(int))
-    if len(keys) > turning.MOST_KEYS:
-        keys = keys[np.unique(np.linspace(0, len(keys) - 1, turning.MOST_KEYS).astype(int))]
+    keys = turn.keys
+    if len(keys) < SMALL_KEYS:
+        keys = np.union1d(keys, np.linspace(0, tracks.n_frames - 1, SMALL_KEYS).astype(int))
     sight, point_of_track = turning.select(tracks, px, keys, least=3)
     n = int(point_of_track.max(initial=-1)) + 1
     if n < LEAST_POINTS:
