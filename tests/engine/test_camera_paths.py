@@ -12,6 +12,7 @@ from walks import Filmed
 from sinew import video
 from sinew.bench.world import ate, path_length, rotation_error_deg
 from sinew.camera import bundle, kinds, structure, turning
+from sinew.camera import solve as stage
 from sinew.camera.follow import Tracks, follow
 from sinew.flow import Camera, CameraOptions, People, Shot, VideoInfo
 from sinew.geometry import floor as floors
@@ -98,6 +99,23 @@ def test_gradient_of_the_bundle_is_the_cost_s():
         back[2, k] = e
         numeric = (cost(0 * g, back) - cost(0 * g, -back)) / (2 * e)
         assert 2 * h[2, k] == pytest.approx(numeric, rel=1e-4, abs=1e-3)
+
+
+def test_bundle_is_the_same_dense_and_sparse(monkeypatch):
+    R, c = orbit(12, 20)
+    tracks = seen_by(R, c, np.full(12, FOCAL), scene(120))
+    px = turning.centred(tracks, np.array(SIZE) / 2)
+    sight, _ = turning.select(tracks, px, np.arange(12))
+    n = sight.point.max() + 1
+    cameras = bundle.Cameras(R, 0.9 * c, np.full(12, np.log(FOCAL)))
+    cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 0.15))
+    for focal in ("fixed", "shared", "zoom"):
+        found = []
+        for limit in (0, 10**9):
+            monkeypatch.setattr(bundle, "MOST_DENSE", limit)
+            found.append(bundle.adjust(sight, cameras, cloud, bundle.Rules(True, focal, np.log(1000.0)), 4))
+        assert np.abs(found[0].cameras.c - found[1].cameras.c).max() < 1e-6
+        assert found[0].log_f_sigma == pytest.approx(found[1].log_f_sigma, rel=1e-6)
 
 
 def test_a_pan_is_a_camera_that_turns_and_tells_its_focal_length():
@@ -198,6 +216,85 @@ def test_no_floor_among_points_that_show_none():
     rng = np.random.default_rng(0)
     wall = np.stack([rng.uniform(-5, 5, 300), np.full(300, 8.0), rng.uniform(-1, 3, 300)], 1)
     assert floors.find_floor(wall, np.array([0, 0, 1.0]), np.zeros((5, 3)), np.tile([0, 1.0, -0.3], (5, 1))) is None
+
+
+def floor_points(rng, n: int, y: tuple[float, float], z: float) -> np.ndarray:
+    return np.stack([rng.uniform(-3, 3, n), rng.uniform(*y, n), np.full(n, z)], 1)
+
+
+def test_a_pavement_behind_the_people_does_not_tilt_the_floor():
+    rng = np.random.default_rng(4)
+    eye = np.array([0, 0, 1.5])
+    points = np.concatenate([floor_points(rng, 200, (3, 8.5), 0.0), floor_points(rng, 200, (8.5, 11), 0.12)])
+    points[:, 2] += rng.normal(0, 0.01, 400)  # m
+    feet = np.stack([rng.uniform(-1, 1, 30), rng.uniform(5, 6, 30), np.zeros(30)], 1) - eye
+    floor = floors.find_floor(points, np.array([0, 0.05, 1.0]), np.tile(eye, (30, 1)), feet)
+    assert np.degrees(np.arccos(floor.n[2])) < 0.4
+    assert floor.d == pytest.approx(0, abs=0.02)
+
+
+def test_points_seen_from_nearly_one_direction_do_not_bend_the_floor_down():
+    rng = np.random.default_rng(8)
+    eye = np.array([0, 0, 1.5])
+    away = floor_points(rng, 1500, (3, 10), 0.0) - eye
+    distance = np.linalg.norm(away, axis=1)
+    # The inverse of the distance errs evenly, so that far points err most and, on average, outwards.
+    sigma = 0.012
+    inverse = 1 / distance + rng.normal(0, sigma, len(distance))
+    seen = inverse > 0.02
+    points = eye + away[seen] / distance[seen, None] / inverse[seen, None]
+    feet = floor_points(rng, 30, (5, 6.5), 0.0) - eye
+    floor = floors.find_floor(points, np.array([0, 0.05, 1.0]), np.tile(eye, (30, 1)), feet, sigma / inverse[seen])
+    assert np.degrees(np.arccos(floor.n[2])) < 1.0
+    assert floor.sigma_deg < 3
+
+
+def test_what_the_background_tells_of_the_focal_length():
+    prior = bundle.Rules(False).log_f_sigma
+    assert kinds.focal_sigma(prior, 30, True) == np.inf  # nothing but the prior
+    assert kinds.focal_sigma(0.01, 30, False) == pytest.approx(np.hypot(0.01, kinds.FOCAL_LEAST_SIGMA), rel=0.01)
+    assert kinds.focal_sigma(0.01, 2.5, True) == pytest.approx(np.hypot(0.01, 4 * kinds.FOCAL_LEAST_SIGMA), rel=0.01)
+    assert kinds.focal_sigma(0.01, 2.5, False) == pytest.approx(np.hypot(0.01, 16 * kinds.FOCAL_LEAST_SIGMA), rel=0.01)
+
+
+def test_focal_lengths_of_people_and_background_are_weighed():
+    focal, source = stage._agreed(1000.0, 0.2, "people", (1100.0, 0.1))
+    assert source == "background" and np.log(focal / 1000) == pytest.approx(0.8 * np.log(1.1))
+    assert stage._agreed(1000.0, 0.2, "assumed", None) == (1000.0, "assumed")
+    focal, source = stage._agreed(1000.0, 0.1, "people", (1100.0, 0.2))
+    assert source == "people" and focal < 1030
+
+
+def test_a_small_motion_needs_no_colmap_and_a_large_one_goes_to_it(monkeypatch):
+    t = np.linspace(0, 4, 60)
+    c = 0.05 * np.stack([np.sin(5.1 * t), 0.3 * np.sin(3.3 * t), 0.5 * np.cos(7.7 * t)], 1)
+    tracks = seen_by(yawed(np.radians(1.5 * np.sin(2.9 * t))), c, np.full(60, FOCAL), scene(), noise_px=0.1)
+    asked = []
+    monkeypatch.setattr(structure, "_colmap", lambda *a: asked.append(1))
+    turn = turning.solve(tracks, np.array(SIZE) / 2, SIZE[0], t, FOCAL, True)
+    found = structure.solve(tracks, SIZE, t, turn, FOCAL, True)
+    assert not asked and found.by == "small motion"
+    assert ate(found.way.cameras.c, c) < 0.01 * path_length(c)
+    # What COLMAP does not solve is tried as a small motion.
+    R, c = orbit(48, 30)
+    tracks = seen_by(R, c, np.full(48, FOCAL), scene())
+    turn = turning.solve(tracks, np.array(SIZE) / 2, SIZE[0], t[:48], FOCAL, True)
+    found = structure.solve(tracks, SIZE, t[:48], turn, FOCAL, True)
+    assert asked and (found is None or found.by == "small motion")
+
+
+def test_corners_of_the_whole_picture_are_adjusted():
+    rng = np.random.default_rng(0)
+    # Most corners are seen longest in the middle; the edges have fewer.
+    middle = rng.uniform([500, 250], [780, 470], (900, 2))
+    edge = rng.uniform([0, 0], [1280, 720], (120, 2))
+    px = np.concatenate([middle, edge])
+    n = len(px)
+    both = Tracks(np.repeat([0, 1], n).astype(np.int32), np.tile(np.arange(n, dtype=np.int32), 2), np.tile(px, (2, 1)),
+                  np.zeros((n, 3)), np.ones(n), 1.0, 2)
+    _, point_of_track = turning.select(both, both.px, np.arange(2))
+    assert (point_of_track >= 0).sum() <= 2 * turning.PER_KEY
+    assert (point_of_track[900:] >= 0).mean() > 0.9
 
 
 def test_people_before_a_moving_camera_fix_its_scale_and_stand_still():

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import solveh_banded
 
 from ..geometry import rotations as rot
@@ -19,6 +20,8 @@ from ..geometry import rotations as rot
 ROBUST_PX = 1.0
 """Scale of the loss, in pixels of the picture in which corners were followed."""
 _LEAST_DEPTH = 1e-3
+MOST_DENSE = 3_000_000
+"""Numbers (8 bytes each) up to which the link of cameras and points is kept as a whole."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
             except np.linalg.LinAlgError:
                 damping = damping * 10 + 1e-9
                 continue
-            back = -np.einsum("pij,pj->pi", inverse, h + (step @ W.reshape(len(step), -1)).reshape(n_points, per_point))
+            back = -np.einsum("pij,pj->pi", inverse, h + (W.T @ step).reshape(n_points, per_point))
             new_cameras, new_cloud = _moved(cameras, cloud, step, back, tangents, rules, width)
             new_cost, _ = _total(sight, new_cameras, new_cloud, rules)
             if np.isfinite(new_cost) and new_cost < cost:
@@ -183,8 +186,8 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
 
 
 def _normal(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple:
-    """Gauss-Newton blocks: cameras (C, C) and gradient, cameras by points (C, P, k), points (P, k, k) and gradient (P, k),
-    tangents. Cameras by points is dense: there are few keyframes, and most corners are seen by many of them."""
+    """Gauss-Newton blocks: cameras (C, C) and gradient, cameras by points (C, P * k), points (P, k, k) and gradient
+    (P, k), tangents."""
     v, n_points = len(cameras.R), len(cloud.d)
     width, per_point = (6, 3) if rules.moves else (3, 2)
     n_focal = {"fixed": 0, "shared": 1, "zoom": v}[rules.focal]
@@ -204,12 +207,12 @@ def _normal(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple
     across = np.swapaxes(by_point, 1, 2)
     flipped = np.swapaxes(by_camera, 1, 2)
     U, g = np.zeros((n_cameras, n_cameras)), np.zeros(n_cameras)
-    W = np.zeros((n_cameras, n_points, per_point))
     own = _sums(view, flipped @ by_camera, v)
     blocks = np.arange(n_whole).reshape(v, width)
     U[blocks[:, :, None], blocks[:, None]] = own
     g[:n_whole] = _sums(view, (flipped @ r[..., None])[..., 0], v).ravel()
-    W[blocks[view], point[:, None]] = flipped @ by_point
+    columns = np.arange(n_points * per_point).reshape(n_points, per_point)
+    links = [_entries(blocks[view][:, :, None], columns[point][:, None], flipped @ by_point)]
     if n_focal:
         z = np.where(ahead, p[:, 2], 1.0)
         by_focal = (np.exp(cameras.log_f[view]) * root / z)[:, None] * p[:, :2]
@@ -223,11 +226,12 @@ def _normal(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple
         U[column[:, None], blocks] = with_camera
         with_point = (across @ by_focal[..., None])[..., 0]
         if n_focal > 1:
-            W[n_whole + view, point] = with_point
+            links.append(_entries((n_whole + view)[:, None], columns[point], with_point))
         else:
-            W[n_whole] = _sums(point, with_point, n_points)
+            links.append(_entries(np.array(n_whole), columns, _sums(point, with_point, n_points)))
     prior, prior_g = _prior(cameras, rules, v, width, n_cameras)
     V = _sums(point, across @ by_point, n_points) + 1e-9 * np.eye(per_point)
+    W = _linked(links, (n_cameras, n_points * per_point))
     return U + prior, g + prior_g, W, V, _sums(point, (across @ r[..., None])[..., 0], n_points), tangents
 
 
@@ -238,11 +242,33 @@ def _sums(index: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
     return out.reshape(n, *value.shape[1:])
 
 
-def _reduced(U: np.ndarray, W: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _entries(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.broadcast_to(rows, values.shape).ravel(), np.broadcast_to(columns, values.shape).ravel(), values.ravel()
+
+
+def _linked(links: list[tuple[np.ndarray, np.ndarray, np.ndarray]], shape: tuple[int, int]) -> np.ndarray | sparse.csr_matrix:
+    """A matrix of entries (rows, columns, values), each place at most once: dense where that is small and quick, sparse
+    where a long way has many points that few of its keyframes see."""
+    rows, columns, values = (np.concatenate(part) for part in zip(*links, strict=True))
+    if shape[0] * shape[1] > MOST_DENSE:
+        return sparse.csr_matrix((values, (rows, columns)), shape=shape)
+    out = np.zeros(shape)
+    out[rows, columns] = values
+    return out
+
+
+def _reduced(U: np.ndarray, W: np.ndarray | sparse.csr_matrix, V: np.ndarray
+             ) -> tuple[np.ndarray, np.ndarray, np.ndarray | sparse.csr_matrix]:
     """Cameras' matrix with the points eliminated, the points' inverse blocks, and what eliminates them (C, P * k)."""
     inverse = np.linalg.inv(V)
-    WV = np.matmul(np.swapaxes(W, 0, 1), inverse).swapaxes(0, 1).reshape(len(U), -1)
-    return U - WV @ W.reshape(len(U), -1).T + 1e-9 * np.eye(len(U)), inverse, WV
+    n, k = len(V), V.shape[1]
+    if sparse.issparse(W):
+        WV = W @ sparse.bsr_matrix((inverse, np.arange(n), np.arange(n + 1)), shape=(n * k, n * k)).tocsr()
+        gone = (WV @ W.T).toarray()
+    else:
+        WV = np.matmul(W.reshape(-1, n, k).swapaxes(0, 1), inverse).swapaxes(0, 1).reshape(len(U), -1)
+        gone = WV @ W.T
+    return U - gone + 1e-9 * np.eye(len(U)), inverse, WV
 
 
 def _hold(S: np.ndarray, width: int) -> None:
@@ -311,10 +337,9 @@ def register(sight: Sight, cameras: Cameras, cloud: Cloud, moves: bool, zooms: b
         by_focal = (np.exp(cameras.log_f[sight.view]) * root / z)[:, None] * p[:, :2]
         J = np.concatenate([JR @ rot.cross_matrix(away), -cloud.r[sight.point, None, None] * JR, by_focal[..., None]], -1)
         J = J * free
-        H = np.zeros((v, size, size))
-        g = np.zeros((v, size))
-        np.add.at(H, sight.view, np.swapaxes(J, 1, 2) @ J)
-        np.add.at(g, sight.view, np.einsum("nij,ni->nj", J, r * root[:, None]))
+        across = np.swapaxes(J, 1, 2)
+        H = _sums(sight.view, across @ J, v)
+        g = _sums(sight.view, (across @ (r * root[:, None])[..., None])[..., 0], v)
         if last == rounds - 1:
             break
         scale = np.einsum("vii->vi", H)

@@ -30,6 +30,8 @@ BACK_PX = 0.6
 APART_PX = 7
 _LK = {"winSize": (21, 21), "maxLevel": 4, "minEigThreshold": 1e-6,
        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01)}
+LOOK_EVERY, LOOK_LEFT = 3, 0.85
+"""New corners are looked for in every so manieth frame, and when fewer than this share of the corners are left."""
 GROWN = 0.02
 """Of the picture's long side: what lies this near to a person is not background."""
 
@@ -74,14 +76,13 @@ def follow(shot: Shot, people: People, report: Report = nothing, indices: np.nda
     colors: list[np.ndarray] = []
     sure: list[np.ndarray] = []
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    count = 0
+    count = most = 0
     drift = np.zeros(2, np.float32)
     for done, (t, picture) in enumerate(frames(shot, wanted)):
         report(done, len(wanted))
-        small = picture
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         if scale > 1:
-            small = cv2.resize(picture, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+            grey = cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
         free = between(grey.shape, people, t, scale)
         if before is not None and len(points):
             there, ok = _step(before, grey, points, drift)
@@ -92,11 +93,14 @@ def follow(shot: Shot, people: People, report: Report = nothing, indices: np.nda
             at = np.clip(at, 0, np.array(grey.shape[::-1]) - 1)
             keep = ok & inside & (free[at[:, 1], at[:, 0]] > 0)
             points, ids = there[keep], ids[keep]
-        new, strength = _corners(grey, free, points[:, 0])
+        new, strength = np.zeros((0, 2)), np.zeros(0)
+        if done % LOOK_EVERY == 0 or len(points) < LOOK_LEFT * most:
+            new, strength = _corners(grey, free, points[:, 0])
+            most = len(points) + len(new)
         if len(new):
-            at = new.astype(int)
             sure.append(np.clip(np.sqrt(strength / SURE_EIGEN), 0, 1))
-            colors.append(small[at[:, 1], at[:, 0]].astype(np.float32) / 255)
+            at = np.minimum(((new + 0.5) * scale).astype(int), np.array(picture.shape[1::-1]) - 1)
+            colors.append(picture[at[:, 1], at[:, 0]].astype(np.float32) / 255)
             points = np.concatenate([points, new[:, None].astype(np.float32)])
             ids = np.concatenate([ids, np.arange(count, count + len(new), dtype=np.int32)])
             count += len(new)
@@ -136,8 +140,9 @@ def _step(before: np.ndarray, after: np.ndarray, points: np.ndarray, drift: np.n
     """Follow points one frame on and back. Returns places (N, 1, 2) and which of them hold (N,)."""
     there, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, points, points + drift, flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
                                             **_LK)
+    # The way back begins where it should end: two levels see as far as it may be off.
     back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, there, points.copy(),
-                                              flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **_LK)
+                                              flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **{**_LK, "maxLevel": 1})
     near = np.linalg.norm((back - points)[:, 0], axis=1) < BACK_PX
     return there, (ok[:, 0] == 1) & (again[:, 0] == 1) & near
 

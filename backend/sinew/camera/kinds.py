@@ -14,7 +14,7 @@ import numpy as np
 
 from ..flow import CameraOptions, People, Report, Shot, nothing
 from ..geometry import rotations as rot
-from . import background, structure, turning
+from . import background, bundle, structure, turning
 from .follow import Tracks, follow
 from .given import Given
 
@@ -23,14 +23,16 @@ TURN_EXPLAINS_PX = 0.22
 MOVE_GAIN, MOVE_GAIN_ZOOM = 0.65, 0.5
 """A moving camera must take the misfit below this share of the turning one's, or of the turning and zooming one's, since a
 zoom that is not modelled looks like a way forwards ..."""
-MOVE_PARALLAX_DEG = 0.4
+MOVE_PARALLAX_DEG = 0.2
 """... and see points from directions that differ by this much."""
 LEAST_PER_FRAME = 12
 """Corners per frame, in the median: with fewer nothing is solved."""
 FOCAL_SIGMA = 0.05
 """The background tells the focal length where its spread is below this ..."""
-FOCAL_TURN_DEG, FOCAL_PARALLAX_DEG = 10.0, 2.0
-"""... and the camera turned, or moved round the points, by this much."""
+FOCAL_LEAST_SIGMA, FOCAL_TURN_DEG = 0.02, 10.0
+"""Corners of one camera err alike: the spread is this at least where the camera turned, or moved round the points, by so
+many degrees, and inversely more where it moved by less (what tells is the bend of its ways in the picture, which grows with
+the turn); with the square where it only turned, since small turns are mixed with movement that is not solved."""
 
 
 @dataclass
@@ -45,13 +47,15 @@ class Path:
     """(T, 3) centres; all 0 for a camera that does not move."""
     focal_px: np.ndarray | None = None
     """(T,) None where the background does not tell."""
-    focal_is_solved: bool = False
-    """The focal length was found by the background, not only used."""
+    focal_said: tuple[float, float] | None = None
+    """Focal length, px, that the background says, and the spread of its logarithm; None where it says nothing."""
     zooms: bool = False
     k1: float = 0.0
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     color: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     confidence: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    depth_sigma: np.ndarray | None = None
+    """(P,) spread of each point's distance over the distance; None where it is not known."""
     notes: list[str] = field(default_factory=list)
     again: Callable[[float], Path] | None = None
     """Solves the same way with a focal length that is known now."""
@@ -64,6 +68,11 @@ class Path:
     """Metres per unit of the path, where the user's own camera says it."""
     T_gp: np.ndarray | None = None
     """(4, 4) path to the user's own world."""
+
+    @property
+    def focal_is_solved(self) -> bool:
+        """The background tells the focal length for sure."""
+        return self.focal_said is not None and self.focal_said[1] < FOCAL_SIGMA
 
     @property
     def moves(self) -> bool:
@@ -85,7 +94,7 @@ def from_file(given: Given, name: str) -> Path:
     if np.ptp(c, axis=0).max() < 1e-7 * size:
         c = np.zeros_like(c)
     X = (given.points - T0[:3, 3]) @ T0[:3, :3]
-    return Path("given", f"The camera is the user's own, from {name}.", R, c, given.K[:, 0, 0], True,
+    return Path("given", f"The camera is the user's own, from {name}.", R, c, given.K[:, 0, 0],
                 points=X, color=given.color, confidence=np.ones(len(X)), distortion=given.distortion, K=given.K,
                 unit_m=given.unit_m, T_gp=T0)
 
@@ -135,11 +144,11 @@ def _solve(shot: Shot, tracks: Tracks, options: CameraOptions, focal_px: float, 
     if options.kind == "moving" or (options.kind == "auto" and turn.misfit_px > TURN_EXPLAINS_PX):
         moved = structure.solve(tracks, shot.info.size_px, time_s, turn, focal_px, focal_known, tick)
     if moved is not None and (options.kind == "moving" or _moves(turn, moved)):
-        path = _moving(tracks, moved, turn, options)
+        path = _moving(tracks, moved, turn, options, focal_known)
 
         def again(focal: float) -> Path:
             other = structure.solve(tracks, shot.info.size_px, time_s, turn, focal, True, tick, begin=moved)
-            return path if other is None else replace(_moving(tracks, other, turn, options), again=None)
+            return path if other is None else replace(_moving(tracks, other, turn, options, True), again=None)
     else:
         path = _turning(tracks, turn, moved, options, focal_known)
 
@@ -155,7 +164,32 @@ def _moves(turn: turning.Way, moved: structure.Structure) -> bool:
             and np.degrees(moved.parallax) > MOVE_PARALLAX_DEG)
 
 
-def _moving(tracks: Tracks, moved: structure.Structure, turn: turning.Way, options: CameraOptions) -> Path:
+def focal_sigma(sigma: float, angle_deg: float, moves: bool) -> float:
+    """Spread of the logarithm of the focal length that the background alone tells.
+
+    Args:
+        sigma: As solved, with the prior (`bundle.Rules`) in it.
+        angle_deg: By which the camera turned or moved round the points.
+        moves: Its movement was solved too.
+
+    Returns:
+        inf where it tells nothing beside the prior.
+    """
+    prior = 1 / bundle.Rules(False).log_f_sigma ** 2
+    own = (1 / sigma**2 if sigma > 0 else np.inf) - prior
+    if not 0.25 * prior < own < np.inf or angle_deg <= 0:
+        return np.inf
+    least = FOCAL_LEAST_SIGMA * max(1.0, FOCAL_TURN_DEG / angle_deg) ** (1 if moves else 2)
+    return float(np.hypot(1 / np.sqrt(own), least))
+
+
+def _said(way: turning.Way, scale: float, focal_known: bool, angle_deg: float, moves: bool) -> tuple[float, float] | None:
+    sigma = np.inf if focal_known else focal_sigma(way.log_f_sigma, angle_deg, moves)
+    return (float(np.exp(way.cameras.log_f.mean()) * scale), sigma) if np.isfinite(sigma) else None
+
+
+def _moving(tracks: Tracks, moved: structure.Structure, turn: turning.Way, options: CameraOptions,
+            focal_known: bool) -> Path:
     way = moved.way
     angle = np.degrees(moved.parallax)
     if options.kind == "moving":
@@ -176,16 +210,17 @@ def _moving(tracks: Tracks, moved: structure.Structure, turn: turning.Way, optio
                         minlength=len(way.cloud.d))[near]
     confidence = np.clip(count / 30, 0.05, 1.0)
     focal = np.exp(way.cameras.log_f) * tracks.scale
-    solved = way.log_f_sigma < FOCAL_SIGMA and angle > FOCAL_PARALLAX_DEG
+    extent = float(np.degrees(np.linalg.norm(rot.log(R), axis=1)).max())
+    said = _said(way, tracks.scale, focal_known, max(angle, extent), True)
     notes = _lost(way)
     if angle < MOVE_PARALLAX_DEG:
         notes.append("The camera hardly sees round anything, so how far it moved is uncertain.")
-    return Path("moving", reason, R, c, focal, solved, False, moved.k1, X, tracks.color[track_of[near]].astype(float),
-                confidence, notes)
+    return Path("moving", reason, R, c, focal, said, False, moved.k1, X, tracks.color[track_of[near]].astype(float),
+                confidence, moved.depth_sigma[near], notes)
 
 
-def _turning(tracks: Tracks, turn: turning.Way, moved: structure.Structure | None, options: CameraOptions, focal_known: bool
-             ) -> Path:
+def _turning(tracks: Tracks, turn: turning.Way, moved: structure.Structure | None, options: CameraOptions,
+             focal_known: bool) -> Path:
     R = turn.cameras.R[0].T @ turn.cameras.R
     extent = float(np.degrees(np.linalg.norm(rot.log(R), axis=1)).max())
     notes = _lost(turn)
@@ -205,9 +240,9 @@ def _turning(tracks: Tracks, turn: turning.Way, moved: structure.Structure | Non
         reason = (f"A camera that moves explains the background hardly better ({moved.way.misfit_px:.2f} px) than one "
                   f"that only turns ({turn.misfit_px:.2f} px).")
     reason += f" It turns by up to {extent:.1f} degrees{' and zooms' if turn.zooms else ''}."
-    solved = not focal_known and turn.log_f_sigma < FOCAL_SIGMA and extent > FOCAL_TURN_DEG
+    said = _said(turn, tracks.scale, focal_known, extent, False)
     focal = np.exp(turn.cameras.log_f) * tracks.scale
-    return Path("rotating", reason, R, np.zeros_like(turn.cameras.c), focal, solved, turn.zooms, notes=notes)
+    return Path("rotating", reason, R, np.zeros_like(turn.cameras.c), focal, said, turn.zooms, notes=notes)
 
 
 def _lost(way: turning.Way) -> list[str]:

@@ -19,6 +19,8 @@ from ..motion.start import first_state, observations
 
 FOCAL_PRIOR_SIGMA = 0.22
 """Spread of the logarithm of the focal length: 45 to 69 degrees are one spread away."""
+PEOPLE_LEAST_SIGMA = 0.15
+"""People never tell it better than this: the body's own proportions are not known."""
 FOCAL_FACTORS = (0.7, 0.84, 1.0, 1.19, 1.42)
 SAMPLE_S = 1 / 10
 MOST_SAMPLES = 60
@@ -102,8 +104,9 @@ def _moved(sample: Sample, lens: Lens, factor: float) -> Sample:
 
 
 def estimate_focal(samples: list[Sample], model: Model, prior: float, lens: Lens, options: CameraOptions
-                   ) -> tuple[float, str]:
-    """The focal length at the least of prior and the fit's cost; "people" where the cost narrowed the prior down."""
+                   ) -> tuple[float, float, str]:
+    """The focal length at the least of prior and the fit's cost, the spread of its logarithm, and "people" where the cost
+    narrowed the prior down, else "assumed"."""
     evidence = np.zeros(len(FOCAL_FACTORS))
     for number, sample in enumerate(samples):
         # What the detector shows is wrong in the same way for a while: count looks, not frames.
@@ -119,4 +122,5 @@ def estimate_focal(samples: list[Sample], model: Model, prior: float, lens: Lens
     best = -curve[1] / (2 * curve[0]) if curve[0] > 0 else x[np.argmin(posterior)]
     best = float(np.clip(best, x[0], x[-1]))
     narrowed = curve[0] > 2 / FOCAL_PRIOR_SIGMA**2
-    return float(prior * np.exp(best)), "people" if narrowed else "assumed"
+    sigma = 1 / np.sqrt(curve[0]) if narrowed else FOCAL_PRIOR_SIGMA
+    return float(prior * np.exp(best)), float(max(sigma, PEOPLE_LEAST_SIGMA)), "people" if narrowed else "assumed"

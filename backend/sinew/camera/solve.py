@@ -85,14 +85,17 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
                                      quick.weights(options, i))
     angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
     if given is None and focal_source != "background":
-        focal, focal_source = quick.estimate_focal([samples[i] for i in usable[:MOST_PEOPLE]], model, focal, lens, options)
+        focal, sigma, focal_source = quick.estimate_focal([samples[i] for i in usable[:MOST_PEOPLE]], model, focal, lens,
+                                                          options)
+        focal, focal_source = _agreed(focal, sigma, focal_source, path.focal_said)
         if path.again is not None and abs(np.log(focal / path.focal_px.mean())) > SAME_FOCAL:
             path = path.again(focal)
             lens = _lens(shot, path)
         for i in usable:
             samples[i] = quick.refit(samples[i], model, focal, lens, quick.weights(options, i))
         angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
-        how = "estimated from the people" if focal_source == "people" else "assumed"
+        how = {"people": "estimated from the people", "background": "estimated from the background, which shows little of it"
+               }.get(focal_source, "assumed")
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
     planes, share = background.upright_looks(seen, lens.intrinsics(focal), lens.R)
@@ -132,6 +135,15 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     report(1, 1)
     starts = [Start(samples[i].state.shape, planes, share) if i in samples else None for i in range(len(people.tracks))]
     return camera, starts
+
+
+def _agreed(focal: float, sigma: float, source: str, said: tuple[float, float] | None) -> tuple[float, str]:
+    """Focal length, px, and its source, from the people's (with the spread of its logarithm) and the background's."""
+    if said is None:
+        return focal, source
+    own, other = 1 / sigma**2, 1 / said[1] ** 2
+    both = (own * np.log(focal) + other * np.log(said[0])) / (own + other)
+    return float(np.exp(both)), "background" if other > own else source
 
 
 def sides_of(R: np.ndarray) -> np.ndarray | None:
@@ -189,7 +201,7 @@ def _scale(model: Model, path: kinds.Path, samples: dict[int, quick.Sample], up:
     guess = float(np.median(depth) / np.median(away)) if len(path.points) else 1.0
     plane = None
     if len(path.points):
-        plane = floors.find_floor(path.points, up, centres, feet)
+        plane = floors.find_floor(path.points, up, centres, feet, path.depth_sigma)
     if plane is not None:
         scale, spread = np.nan, np.inf
         weight = np.ones(len(feet))

@@ -28,6 +28,12 @@ LEAST_PAIR = 20
 LEAST_KEYS_SHARE = 0.6
 """Of the keyframes: fewer registered is no solve."""
 LEAST_POINTS = 40
+WORTH_PAIRS = 0.1
+"""COLMAP needs a pair of pictures seen from clearly different places, in which points shift against each other by the
+smallest angle of `BEGIN_ANGLES_DEG`. A camera that only turns then misses one corner in ten by this share of that shift at
+least: one that it misses by less hardly moved."""
+SMALL_KEYS = 30
+"""Keyframes of a camera that hardly moves, at least: only many of them together tell near from far."""
 NORMAL_DISTANCE = 5.0
 """Median distance of the points after a solve: about metres, until the people say more."""
 SEED = 7
@@ -49,6 +55,8 @@ class Structure:
     """Median over the points of the angle between the outermost rays to them, rad."""
     by: str
     """"colmap" or "small motion"."""
+    depth_sigma: np.ndarray
+    """(P,) spread of each point's distance over the distance."""
 
 
 def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, focal_px: float,
@@ -68,35 +76,83 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
     Returns:
         None where there is no solve.
     """
-    middle = np.asarray(size_px, dtype=float) / 2
-    found = None
     if begin is None:
-        found = _colmap(tracks, size_px, turn.keys, focal_px, focal_known, tick)
-    k1, by = 0.0, "colmap"
-    px = turning.centred(tracks, middle)
-    if begin is not None:
-        by, k1, keys, point_of_track = begin.by, begin.k1, begin.way.keys, begin.way.point_of_track
-        if k1:
-            px = straighten(px, k1, focal_px / tracks.scale)
-        at = begin.way.cameras
-        cameras = bundle.Cameras(at.R[keys], at.c[keys], np.full(len(keys), np.log(focal_px / tracks.scale)))
-        cloud = begin.way.cloud
-    elif found is not None:
-        keys, cameras, cloud, point_of_track, k1 = found
-        corner = np.linalg.norm(middle) / (np.exp(cameras.log_f[0]) * tracks.scale)
-        if abs(k1) * corner**3 * np.exp(cameras.log_f[0]) * tracks.scale < LENS_PX:
-            k1 = 0.0
-        if k1:
-            px = straighten(px, k1, float(np.exp(cameras.log_f[0])))
-    else:
-        by = "small motion"
-        keys = turn.keys
-        sight, point_of_track = turning.select(tracks, px, keys, least=3)
-        n = int(point_of_track.max(initial=-1)) + 1
-        if n < LEAST_POINTS:
-            return None
-        cameras = bundle.Cameras(turn.cameras.R[keys], np.zeros((len(keys), 3)), turn.cameras.log_f[keys])
-        cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 1 / NORMAL_DISTANCE))
+        return _from_nothing(tracks, size_px, time_s, turn, focal_px, focal_known, tick)
+    way = begin.way
+    cameras = bundle.Cameras(way.cameras.R[way.keys], way.cameras.c[way.keys],
+                             np.full(len(way.keys), np.log(focal_px / tracks.scale)))
+    begun = _Begun(begin.by, way.keys, cameras, way.cloud, way.point_of_track, begin.k1)
+    return _adjusted(tracks, size_px, time_s, turn, begun, focal_px, focal_known, tick)
+
+
+def _from_nothing(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, focal_px: float,
+                  focal_known: bool, tick) -> Structure | None:
+    """COLMAP for a camera that moves much, small motion for one that hardly does; the other where that finds nothing."""
+    shift_px = np.radians(BEGIN_ANGLES_DEG[-1]) * focal_px / tracks.scale
+    moves_much = turn.far_off_px > WORTH_PAIRS * shift_px
+    best = None
+    for begin in (_begin_far, _begin_small) if moves_much else (_begin_small, _begin_far):
+        begun = begin(tracks, size_px, turn, focal_px, focal_known, tick)
+        found = None if begun is None else _adjusted(tracks, size_px, time_s, turn, begun, focal_px, focal_known, tick)
+        if found is not None and (best is None or found.way.misfit_px < best.way.misfit_px):
+            best = found
+        # What was begun as a small motion and became a large one may have gone astray.
+        if found is not None and (found.by == "colmap" or np.degrees(found.parallax) < BEGIN_ANGLES_DEG[-1]):
+            break
+    return best
+
+
+@dataclass
+class _Begun:
+    """Where the last adjustments begin."""
+
+    by: str
+    keys: np.ndarray
+    cameras: bundle.Cameras
+    cloud: bundle.Cloud
+    point_of_track: np.ndarray
+    k1: float = 0.0
+
+
+def _begin_far(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, focal_px: float, focal_known: bool, tick
+               ) -> _Begun | None:
+    """From COLMAP; None where it finds too little."""
+    found = _colmap(tracks, size_px, turn.keys, focal_px, focal_known, tick)
+    if found is None or len(found[2].d) < LEAST_POINTS:
+        return None
+    keys, cameras, cloud, point_of_track, k1 = found
+    corner = np.linalg.norm(np.asarray(size_px, dtype=float) / 2) / (np.exp(cameras.log_f[0]) * tracks.scale)
+    if abs(k1) * corner**3 * np.exp(cameras.log_f[0]) * tracks.scale < LENS_PX:
+        k1 = 0.0
+    return _Begun("colmap", keys, cameras, cloud, point_of_track, k1)
+
+
+def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, focal_px: float, focal_known: bool, tick
+                 ) -> _Begun | None:
+    """From rest and one distance for all points; None where too few corners are seen for long."""
+    px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
+    keys = turn.keys
+    if len(keys) < SMALL_KEYS:
+        keys = np.union1d(keys, np.linspace(0, tracks.n_frames - 1, SMALL_KEYS).astype(int))
+    sight, point_of_track = turning.select(tracks, px, keys, least=3)
+    n = int(point_of_track.max(initial=-1)) + 1
+    if n < LEAST_POINTS:
+        return None
+    cameras = bundle.Cameras(turn.cameras.R[keys], np.zeros((len(keys), 3)), turn.cameras.log_f[keys])
+    cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 1 / NORMAL_DISTANCE))
+    # The first pushes: how far each point moves against the others tells near from far.
+    rules = bundle.Rules(True, "fixed", float(np.log(focal_px / tracks.scale)))
+    out = bundle.adjust(sight, cameras, cloud, rules, 25, tick=tick)
+    return _Begun("small motion", keys, out.cameras, out.cloud, point_of_track)
+
+
+def _adjusted(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, begun: _Begun,
+              focal_px: float, focal_known: bool, tick) -> Structure | None:
+    """The last adjustments, without strays, and every frame; None where too little is left."""
+    keys, cameras, cloud, point_of_track = begun.keys, begun.cameras, begun.cloud, begun.point_of_track
+    px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
+    if begun.k1:
+        px = straighten(px, begun.k1, float(np.exp(cameras.log_f[0])))
     view = np.full(tracks.n_frames, -1)
     view[keys] = np.arange(len(keys))
     own = (view[tracks.frame] >= 0) & (point_of_track[tracks.track] >= 0)
@@ -104,10 +160,6 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
                          tracks.weight[tracks.track[own]])
     log_f0 = float(np.log(focal_px / tracks.scale))
     rules = bundle.Rules(True, "fixed" if focal_known else "shared", log_f0)
-    if by == "small motion" and begin is None:
-        # The first pushes: how far each point moves against the others tells near from far.
-        begun = bundle.adjust(sight, cameras, cloud, replace(rules, focal="fixed"), 25, tick=tick)
-        cameras, cloud = begun.cameras, begun.cloud
     out = bundle.adjust(sight, cameras, cloud, rules, 25, 1e-5, tick)
     good = out.residual_px < STRAY_PX
     count = np.bincount(sight.point[good], minlength=len(cloud.d))
@@ -127,7 +179,9 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
     way = turning.Way(out.cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, False, np.zeros(0))
     way.cameras, way.registered = turning.all_frames(tracks, px, keys, out, point_of_track, turn.cameras.R, True, False,
                                                      np.asarray(time_s, dtype=float))
-    return Structure(way, k1, _parallax(sight, out.cameras, out.cloud), by)
+    angle = _parallax(sight, out.cameras, out.cloud)
+    sigma = turning.PIXEL_SIGMA / np.maximum(np.exp(out.cameras.log_f.mean()) * angle, 1e-9)
+    return Structure(way, begun.k1, float(np.median(angle)), begun.by, sigma)
 
 
 def straighten(px: np.ndarray, k1: float, focal: float) -> np.ndarray:
@@ -146,8 +200,8 @@ def _sized(out: bundle.Outcome) -> bundle.Outcome:
                    cloud=bundle.Cloud(out.cloud.d, np.maximum(out.cloud.r, 0.0) / factor))
 
 
-def _parallax(sight: bundle.Sight, cameras: bundle.Cameras, cloud: bundle.Cloud) -> float:
-    """Median angle between the outermost rays of a point, rad, by the spread of its cameras over its distance."""
+def _parallax(sight: bundle.Sight, cameras: bundle.Cameras, cloud: bundle.Cloud) -> np.ndarray:
+    """(P,) angle between the outermost rays of each point, rad, by the spread of its cameras over its distance."""
     n = len(cloud.d)
     away = cloud.d[sight.point] - cloud.r[sight.point, None] * cameras.c[sight.view]
     away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12)
@@ -155,7 +209,7 @@ def _parallax(sight: bundle.Sight, cameras: bundle.Cameras, cloud: bundle.Cloud)
     np.minimum.at(low, sight.point, away)
     np.maximum.at(high, sight.point, away)
     spread = np.linalg.norm(high - low, axis=1)
-    return float(np.median(spread[np.isfinite(spread)])) if np.isfinite(spread).any() else 0.0
+    return np.where(np.isfinite(spread), spread, 0.0)
 
 
 TICK_S, PAIRS_AT_ONCE = 0.1, 12

@@ -50,6 +50,8 @@ class Way:
     zooms: bool
     registered: np.ndarray
     """(T,) observations that hold each frame."""
+    far_off_px: float = np.inf
+    """Residual, followed pixels, that one in ten of the keyframes' observations exceeds."""
 
 
 def keyframes(tracks: Tracks, long_side_px: float, most: int = MOST_KEYS) -> np.ndarray:
@@ -206,7 +208,8 @@ def solve(tracks: Tracks, middle_px: np.ndarray, long_side_px: float, time_s: np
     if zooms:
         out, misfit = zoomed, with_zoom
     cameras, registered = all_frames(tracks, px, keys, out, point_of_track, R, False, zooms, time_s)
-    return Way(cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, zooms, registered)
+    far_off = float(np.percentile(out.residual_px, 90)) if len(out.residual_px) else np.inf
+    return Way(cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, zooms, registered, far_off)
 
 
 SURE, LEAST_SURE = 0.99, 200

@@ -18,6 +18,8 @@ PLANE_OFF = 0.02
 LEAST_PLANE_POINTS = 20
 NEAR_FEET_DEG = 8.0
 """Points are worth more where feet are seen near by."""
+NEAR_PLACE = 1.0
+"""The same in space, over the camera's height above the plane."""
 TRIALS = 800
 STILL_M = 0.03
 """A planted sole's place seems to move by this much within a tenth of a second, as solved from one view."""
@@ -35,7 +37,8 @@ class Plane:
     """Spread of the normal, by how far and how thinly its points lie; points of one bump err alike."""
 
 
-def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np.ndarray, seed: int = 5) -> Plane | None:
+def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np.ndarray,
+               depth_sigma: np.ndarray | None = None, seed: int = 5) -> Plane | None:
     """The floor's plane among points, by random triples and a robust least-squares fit.
 
     Args:
@@ -43,6 +46,8 @@ def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np
         up: (3,) about up, as the people say.
         centres: (F, 3) camera centres of sampled frames, same units.
         feet: (F, 3) directions from those centres to a foot.
+        depth_sigma: (P,) spread of each point's distance over the distance: what is seen from nearly one direction lies
+            anywhere on its ray. Default: all alike.
 
     Returns:
         None where there is no such plane.
@@ -55,7 +60,12 @@ def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np
     candidates = points[low & np.isfinite(distance)]
     if len(candidates) < LEAST_PLANE_POINTS:
         return None
-    weight = _near_feet(candidates, centres, feet)
+    reach = distance[low & np.isfinite(distance)]
+    depth_sigma = np.zeros(len(points)) if depth_sigma is None else np.asarray(depth_sigma, dtype=float)
+    depth_sigma = depth_sigma[low & np.isfinite(distance)]
+    # Along its ray a point leaves the floor by the same share of the camera's height.
+    tolerance = np.hypot(PLANE_OFF, depth_sigma)
+    weight = _near_feet(candidates, centres, feet) * (PLANE_OFF / tolerance) ** 2
     rng = np.random.default_rng(seed)
     best, best_score = None, 0.0
     chance = weight / weight.sum()
@@ -75,34 +85,42 @@ def find_floor(points: np.ndarray, up: np.ndarray, centres: np.ndarray, feet: np
             continue
         off = (candidates @ n - d) / height
         # Much under a floor there is nothing: what lies there speaks against it.
-        score = float((weight * (np.abs(off) < PLANE_OFF)).sum() - 0.5 * (weight * (off < -4 * PLANE_OFF)).sum())
+        score = float((weight * (np.abs(off) < tolerance)).sum() - 0.5 * (weight * (off < -4 * tolerance)).sum())
         if score > best_score:
-            best, best_score = (n, d, height), score
+            best, best_score = (n, height), score
     if best is None:
         return None
-    n, d, height = best
+    n, height = best
+    # Of a point its direction is known well and its distance badly: on a plane the inverse of the distance is linear in
+    # the direction, so a line is fitted to what errs, and far points do not pull the plane down.
+    ray, inverse = (candidates - middle) / reach[:, None], 1 / reach
+    slope = -n / height
     for _ in range(8):
-        off = (candidates @ n - d) / (PLANE_OFF * height)
-        w = weight / (1 + off**2) ** 2 * (np.abs(off) < 3)
-        if (np.abs(off) < 1).sum() < 3:
+        expected = ray @ slope
+        spread = np.hypot(PLANE_OFF * np.maximum(expected, 1e-9), depth_sigma * inverse)
+        off = (inverse - expected) / spread
+        # Where their rays meet the plane, not where they seem to lie: what errs must not choose.
+        meeting = middle + ray / np.maximum(expected, 1e-6)[:, None]
+        near = _near_places(meeting, n, float(n @ middle) - height, height, centres, feet)
+        w = near / (1 + off**2) ** 2 * (np.abs(off) < 3)
+        if ((np.abs(off) < 1) & (near > 0.1)).sum() < 3:
             return None
-        centre = (w[:, None] * candidates).sum(0) / w.sum()
-        spread = candidates - centre
-        _, vectors = np.linalg.eigh((w[:, None] * spread).T @ spread)
-        n = vectors[:, 0] if vectors[:, 0] @ up > 0 else -vectors[:, 0]
-        d = float(n @ centre)
-        height = float(n @ middle) - d
-        if height <= 0:
+        rows = ray * (np.sqrt(w) / spread)[:, None]
+        normal = rows.T @ rows
+        slope = np.linalg.lstsq(rows, inverse * np.sqrt(w) / spread, rcond=None)[0]
+        height = 1 / max(float(np.linalg.norm(slope)), 1e-12)
+        n = -slope * height
+        if n @ up < 0:
             return None
-    inside = np.abs(candidates @ n - d) < PLANE_OFF * height
-    if inside.sum() < LEAST_PLANE_POINTS or n @ up < np.cos(np.radians(1.3 * PLANE_TILT_DEG)):
+    off = (inverse - ray @ slope) / spread
+    if (np.abs(off) < 1).sum() < LEAST_PLANE_POINTS or n @ up < np.cos(np.radians(1.3 * PLANE_TILT_DEG)):
         return None
-    values, _ = np.linalg.eigh(np.cov(candidates[inside].T))
     # How far points are off is asked of more than those chosen for lying near; ten points that err alike count as one.
-    off = candidates @ n - d
-    about = np.abs(off) < 4 * PLANE_OFF * height
-    sigma = 1.48 * np.median(np.abs(off[about])) / np.sqrt(values[1] * max(inside.sum() / 10, 1.0))
-    return Plane(n, d, int(inside.sum()), float(np.degrees(sigma)))
+    about = (np.abs(off) < 4) & (near > 0.1)
+    covariance = np.linalg.pinv(normal) * (1.48 * np.median(np.abs(off[about]))) ** 2 * 10
+    across = np.eye(3) - np.outer(n, n)
+    sigma = np.sqrt(np.linalg.eigvalsh(across @ covariance @ across)[-1]) * height
+    return Plane(n, float(n @ middle) - height, int((np.abs(off) < 1).sum()), float(np.degrees(sigma)))
 
 
 def _near_feet(points: np.ndarray, centres: np.ndarray, feet: np.ndarray) -> np.ndarray:
@@ -115,6 +133,21 @@ def _near_feet(points: np.ndarray, centres: np.ndarray, feet: np.ndarray) -> np.
         best = np.maximum(best, away @ foot)
     angle = np.degrees(np.arccos(np.clip(best, -1, 1)))
     return 0.05 + np.exp(-0.5 * (angle / NEAR_FEET_DEG) ** 2)
+
+
+def _near_places(points: np.ndarray, n: np.ndarray, d: float, height: float, centres: np.ndarray, feet: np.ndarray
+                 ) -> np.ndarray:
+    """(P,) weights in (0, 1]: large within the camera's height of a place where a foot's ray meets the plane.
+
+    Far from the people the ground may lie higher or lower than where they walk: a kerb, a lawn, a stage.
+    """
+    down = -(feet @ n)
+    meets = down > 1e-9
+    if not meets.any():
+        return np.ones(len(points))
+    places = centres[meets] + feet[meets] * (((centres[meets] @ n - d) / down[meets])[:, None])
+    nearest = np.min([((points - place) ** 2).sum(1) for place in places], axis=0)
+    return 0.05 + np.exp(-0.5 * nearest / (NEAR_PLACE * height) ** 2)
 
 
 def scale_on_floor(plane: Plane, soles: np.ndarray, centres: np.ndarray, weight: np.ndarray) -> tuple[float, float]:

@@ -14,7 +14,8 @@ look at it."""
 PLANTED_SIGMA_M = 0.06
 """Spread of a planted sole's height over the floor, as solved from one view."""
 
-LINE_SIGMA_DEG = 1.0
+LINE_SIGMA_DEG, LINE_FINE_DEG = 1.0, 0.5
+"""Spread of an upright line about the vertical: while it is looked for, and once it is found."""
 LINE_LOOKS = 20.0
 """What all straight lines of the picture together are worth, if all were upright."""
 LINE_REACH_DEG = 15.0
@@ -74,14 +75,13 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
 
     planes = np.zeros((0, 3)) if line_planes is None else np.asarray(line_planes, dtype=float)
     line_weight = np.zeros(0) if line_share is None else np.sqrt(LINE_LOOKS * np.asarray(line_share))
-    line_sigma = np.sin(np.radians(LINE_SIGMA_DEG))
     sides = None if sides_c is None else np.asarray(sides_c, dtype=float).reshape(-1, 3)
     side_share = 0.0
     if sides is not None and len(sides):
         extent = np.degrees(np.arccos(np.clip((sides @ sides.T).min(), -1, 1)))
         side_share = np.sqrt((1 + extent / TURN_LOOK_DEG) / len(sides))
 
-    def residuals(x, with_lines):
+    def residuals(x, with_lines, line_deg=LINE_SIGMA_DEG):
         up = up_in_camera(x[0], x[1])
         roll = _cauchy(x[0] / np.radians(ROLL_SIGMA_DEG))
         prior = np.r_[roll if sides is None else _cauchy(sides @ up / np.sin(np.radians(ROLL_SIGMA_DEG))) * side_share,
@@ -93,7 +93,7 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         levels = np.asarray(x[2:])
         flat = _cauchy((planted_c @ up - levels[planted_by]) / PLANTED_SIGMA_M) * np.sqrt(planted_weight)
         # Most lines are not upright: far from it, a line says nothing at all.
-        off = planes @ up / line_sigma
+        off = planes @ up / np.sin(np.radians(line_deg))
         upright = off / np.sqrt(1 + off**2 / 4) * line_weight * with_lines
         # A level that nothing holds keeps its place in the equations.
         return np.concatenate([prior, lean, flat, upright, 1e-6 * levels])
@@ -103,8 +103,8 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         return [roll, pitch, *(np.median(height[planted_by == p]) if (planted_by == p).any() else 0.0
                                for p in range(n_people))]
 
-    def solve(starts, with_lines):
-        found = [least_squares(residuals, x, x_scale=0.1, max_nfev=60, args=(with_lines,)) for x in starts]
+    def solve(starts, *how):
+        found = [least_squares(residuals, x, x_scale=0.1, max_nfev=60, args=how) for x in starts]
         return min(found, key=lambda f: f.cost).x
 
     x = solve([begin(0.0, np.radians(pitch)) for pitch in (-30.0, 0.0, 30.0, 60.0)], 0.0)
@@ -116,7 +116,7 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         order = np.argsort([(residuals(y, 1.0) ** 2).sum() for y in near])[:4]
         y = solve([x, *(near[i] for i in order)], 1.0)
         if up_in_camera(*x[:2]) @ up_in_camera(*y[:2]) > np.cos(np.radians(1.5 * LINE_REACH_DEG)):
-            x = y
+            x = solve([y], 1.0, LINE_FINE_DEG)
     seen = np.array([(planted_by == p).any() for p in range(n_people)], dtype=bool)
     cost = float((residuals(x, float(len(planes) > 0)) ** 2).sum())
     return up_in_camera(x[0], x[1]), np.where(seen, x[2:], np.nan), cost
