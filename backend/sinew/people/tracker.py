@@ -48,9 +48,7 @@ UNLIKE = 1e3
 LEAST_MET = 0.05
 """Overlap of two crops from which the one person may hide the other."""
 MOST_SHARED = 0.6
-"""Share of a lost person's keypoints that may lie on somebody who is seen."""
-MOST_SHARED_AT_FIRST = 0.4
-"""The same for somebody new."""
+"""Share of a newcomer's keypoints that may lie on somebody already known."""
 SEARCH_S = 4.0
 """A lost person is searched for so long around the place where they would be."""
 SEARCH_SIDE = 1.4
@@ -274,6 +272,7 @@ class Tracker:
         if missed is not None:
             others = self._without(picture, [s.sighting for s in seen], [missed])
             detections.append(self.eyes.detect(others, self._around(missed, frame)))
+            there = self.eyes.look(others, missed)
         found = [c for d in detections for c in d.result()]
         strangers = self._strangers(frame, found, [s.sighting.crop for s in seen])
         checking = [self.eyes.look(others, c) for c in strangers]
@@ -281,12 +280,15 @@ class Tracker:
         around = list(zip(self.active, expected))
         for s, more in zip(seen, refining):
             sighting = joined(s.sighting, [m.result() for m in more])
-            alone = all(t is s.tracklet or overlap(c, s.sighting.crop) < MEETING for t, c in around)
             if disagreement(sighting) <= MOST_DISAGREEMENT:
+                alone = all(t is s.tracklet or overlap(c, s.sighting.crop) < MEETING for t, c in around)
                 self._append(s.tracklet, frame, sighting, alone)
                 now_seen.append(sighting)
         for crop, check in zip(strangers, checking):
             self._meet(frame, others, crop, check.result(), now_seen)
+        if missed is not None:
+            # The detector names nobody of whom little shows; who is back where they were lost is seen by looking there.
+            self._meet(frame, others, None, there.result(), now_seen)
         self._tell_apart(now_seen)
         for tracklet in list(self.active):
             if now - self.time_s[tracklet.frames[-1]] > LOST_S:
@@ -320,14 +322,14 @@ class Tracker:
         lost = [(t, c) for t, c in lost if any(overlap(c, s.sighting.crop) > LEAST_MET for s in seen)]
         if not lost:
             return seen
-        painted = self._without(picture, [s.sighting for s in seen], [c for _, c in lost])
-        looks = [self.eyes.look(painted, c, masked=True, coloured=True) for _, c in lost]
-        behind, known = [], [s.sighting for s in seen]
+        without = self._without(picture, [s.sighting for s in seen], [c for _, c in lost])
+        looks = [self.eyes.look(without, c, masked=True, coloured=True) for _, c in lost]
+        behind = []
         for (tracklet, crop), look in zip(lost, looks):
             sighting = look.result()
-            if (believable(sighting, crop, self.size_px) and not self._is_somebody(sighting, known, MOST_SHARED)
-                    and not self._left_over(tracklet, crop, sighting, seen)):
-                behind.append(Seen(tracklet, crop, sighting, painted))
+            if (believable(sighting, crop, self.size_px) and not self._is_somebody(
+                    sighting, [s.sighting for s in seen]) and not self._left_over(tracklet, crop, sighting, seen)):
+                behind.append(Seen(tracklet, crop, sighting, without))
         return seen + self._without_doubles(behind)
 
     @staticmethod
@@ -349,9 +351,9 @@ class Tracker:
         _, best = linear_sum_assignment(cost)
         return [replace(a, sighting=seen[k].sighting, picture=seen[k].picture) for a, k in zip(seen, best)]
 
-    def _is_somebody(self, sighting: Sighting, others: list[Sighting], most: float = MOST_SHARED_AT_FIRST) -> bool:
-        """Whether a sighting is one of the others, or more than `most` of it a part of one."""
-        return any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > most for o in others)
+    def _is_somebody(self, sighting: Sighting, others: list[Sighting]) -> bool:
+        """Whether a sighting is one of the others, or a part of one."""
+        return any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others)
 
     def _without(self, picture: np.ndarray, people: list[Sighting], crops: list[Crop]) -> np.ndarray:
         """The picture without those people who reach into the crops."""
@@ -391,22 +393,32 @@ class Tracker:
                 out.append(crop)
         return out
 
-    def _meet(self, frame: int, picture: np.ndarray, crop: Crop, first: Sighting | None,
+    def _reject(self, frame: int, crop: Crop | None) -> None:
+        if crop is not None:
+            self._rejected.append((frame, crop))
+
+    def _meet(self, frame: int, picture: np.ndarray, crop: Crop | None, first: Sighting | None,
               others: list[Sighting]) -> None:
-        """Somebody may be new in this frame: look twice, and follow them backwards."""
+        """Somebody may be new in this frame: look twice, and follow them backwards.
+
+        Args:
+            crop: What the detector named; None where it was not the detector.
+            first: A look at it.
+            others: Who was seen in this frame; whoever is met here is added.
+        """
         second = None
         if first is not None and first.presence[0] >= LEAST_PRESENCE:
             second = self.eyes.look(picture, first.crop, masked=True, coloured=True).result()
         if second is None or not believable(second, first.crop, self.size_px):
-            self._rejected.append((frame, crop))
+            self._reject(frame, crop)
             return
         if self._is_somebody(second, others):
-            self._rejected.append((frame, crop))
+            self._reject(frame, crop)
             return
         more = self.eyes.refine(picture, second.crop, self._kinds(len(others) + 1))
         sighting = joined(second, [m.result() for m in more])
         if disagreement(sighting) > MOST_AT_FIRST:
-            self._rejected.append((frame, crop))
+            self._reject(frame, crop)
             return
         tracklet = Tracklet([], [], Motion(sighting.crop, float(self.time_s[frame])))
         self._append(tracklet, frame, sighting)
@@ -441,7 +453,7 @@ class Tracker:
             if not believable(sighting, crop, self.size_px):
                 return
             others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
-            if self._is_somebody(sighting, others, MOST_SHARED):
+            if self._is_somebody(sighting, others):
                 return
             more = self.eyes.refine(picture, sighting.crop, self._kinds(len(others) + 1))
             sighting = joined(sighting, [m.result() for m in more])
