@@ -1,7 +1,5 @@
 """Crops, likeness, following and joining, on made-up people with known places."""
 
-from concurrent.futures import Future
-
 import numpy as np
 import pytest
 
@@ -9,8 +7,7 @@ from sinew.people import crops, likeness, link
 from sinew.people.combine import combine, disagreement, in_picture, robust_mean
 from sinew.people.crops import MARGIN, Crop
 from sinew.people.looks import Sighting
-from sinew.people.paint import without
-from sinew.people.tracker import Motion, Seen, Tracker, Tracklet
+from sinew.people.tracker import Motion, Tracker, Tracklet
 
 TIME_S = np.arange(300) / 30.0
 RED, BLUE = np.eye(8)[0], np.eye(8)[4]
@@ -166,80 +163,8 @@ def test_of_two_tracklets_on_one_person_the_impostor_goes():
     own, other = tracklet(range(0, 30), lambda f: 500.0, RED), tracklet(range(0, 30), lambda f: 640.0, BLUE)
     own.colour, other.colour = RED, BLUE
     expected = [t.motion.predict(1.0) for t in (own, other)]
-    picture = np.zeros((720, 1280, 3), np.uint8)
-    kept = tracker._without_doubles([Seen(own, expected[0], sighting(505.0), picture),
-                                     Seen(other, expected[1], sighting(510.0), picture)])
-    assert [s.tracklet for s in kept] == [own]
-
-
-def test_looks_that_ended_on_each_other_s_person_are_exchanged_by_their_colours():
-    """Both are expected in one place; each crop found the other one's person."""
-    tracker = Tracker(None, (1280, 720), TIME_S)
-    red, blue = tracklet(range(0, 30), lambda f: 500.0, RED), tracklet(range(0, 30), lambda f: 530.0, BLUE)
-    red.colour, blue.colour = RED, BLUE
-    picture = np.zeros((720, 1280, 3), np.uint8)
-    apart = tracker._told_apart([Seen(red, red.motion.predict(1.0), sighting(530.0, colour=BLUE), picture),
-                                 Seen(blue, blue.motion.predict(1.0), sighting(500.0, colour=RED), picture)])
-    assert {s.tracklet: s.sighting.crop.x_px for s in apart} == {red: 500.0, blue: 530.0}
-
-
-class OneAtOnce:
-    """Eyes that see of any crop only the person in front, blue, until blue is no longer in the picture."""
-
-    cell = 2.0
-
-    def __init__(self) -> None:
-        self.looks = 0
-
-    def look(self, picture, crop, masked=False, coloured=False):
-        self.looks += 1
-        front = (picture[300, 500] == (0, 0, 255)).all()
-        seen = sighting(500.0, colour=BLUE) if front else sighting(540.0, colour=RED)
-        mask = np.ones((120, 40), np.float32)
-        seen.soft = [((230, 90, 270, 210), mask)] if front else [((280, 90, 310, 210), mask[:, :30])]
-        done = Future()
-        done.set_result(seen)
-        return done
-
-
-def test_who_stands_behind_somebody_is_seen_once_the_one_in_front_is_painted_over():
-    eyes = OneAtOnce()
-    tracker = Tracker(eyes, (1280, 720), TIME_S)
-    red, blue = tracklet(range(0, 30), lambda f: 540.0, RED), tracklet(range(0, 30), lambda f: 500.0, BLUE)
-    red.colour, blue.colour = RED, BLUE
-    tracker.active = [red, blue]
-    picture = np.full((720, 1280, 3), 90, np.uint8)
-    picture[180:420, 460:540] = (0, 0, 255)
-    expected = [t.motion.predict(1.0) for t in tracker.active]
-    seen = [Seen(t, c, eyes.look(picture, c).result(), picture) for t, c in zip(tracker.active, expected)]
-    front = tracker._without_doubles(seen)
-    assert [s.tracklet for s in front] == [blue]
-    both = tracker._with_those_behind(front, expected, picture)
-    assert {s.tracklet: s.sighting.crop.x_px for s in both} == {blue: 500.0, red: 540.0}
-    assert (picture[300, 500] == (0, 0, 255)).all() and eyes.looks == 3  # the frame itself stays, one more look is paid
-
-
-def test_what_the_paint_left_of_the_one_in_front_is_nobody():
-    """Seen behind blue, but blue: blue's own arm."""
-    red, blue = tracklet(range(0, 30), lambda f: 540.0, RED), tracklet(range(0, 30), lambda f: 500.0, BLUE)
-    red.colour, blue.colour = RED, BLUE
-    front = Seen(blue, blue.motion.predict(1.0), sighting(500.0, colour=BLUE), np.zeros((1, 1, 3), np.uint8))
-    expected = red.motion.predict(1.0)
-    assert Tracker._left_over(red, expected, sighting(540.0, colour=BLUE), [front])
-    assert not Tracker._left_over(red, expected, sighting(540.0, colour=RED), [front])
-
-
-def test_paint_takes_its_colours_from_around_and_leaves_the_rest():
-    x = np.linspace(0, 200, 320)
-    picture = np.repeat(np.tile(x, (180, 1))[..., None], 3, 2).astype(np.uint8)
-    with_person = picture.copy()
-    with_person[40:140, 140:180] = (255, 0, 0)
-    somebody = sighting(160.0, 90.0, size_px=100.0)
-    somebody.soft = [((70, 20, 90, 70), np.ones((50, 20), np.float32))]
-    out = without(with_person, [somebody], 2.0, (160, 90))
-    assert np.abs(out[40:140, 140:180].astype(int) - picture[40:140, 140:180]).max() < 25  # of 255
-    assert (out[:, :110] == picture[:, :110]).all() and (out[:20] == picture[:20]).all()
-    assert (with_person[90, 160] == (255, 0, 0)).all()
+    kept = tracker._without_doubles([(own, expected[0], sighting(505.0)), (other, expected[1], sighting(510.0))])
+    assert [t for t, _, _ in kept] == [own]
 
 
 def test_detections_of_known_people_are_no_strangers():
@@ -280,19 +205,19 @@ def test_a_lost_person_is_searched_for_where_they_would_be_and_no_longer_than_ne
     tracker.done, tracker.active = [lost], [followed]
     crops_now = [followed.sightings[-1].crop]
     for frame in range(40, 46):
-        windows, missed = tracker._windows(frame, crops_now)
-        assert len(windows) == 1 and missed is not None
-        x0, y0, x1, y1 = tracker._around(missed, frame)
+        windows = tracker._windows(frame, crops_now)
+        assert len(windows) == 2  # the turn's, and one for the missed person
+        x0, y0, x1, y1 = windows[1]
         assert x0 < 400 < x1 and y0 < 300 < y1 and 0 <= y0 and y1 <= 720 and x1 - x0 == pytest.approx(1.4 * 250, abs=2)
-    assert tracker._windows(29 + 31, crops_now)[1] is None  # after a second only in every fourth frame
+    assert len(tracker._windows(29 + 31, crops_now)) == 1  # after a second only in every fourth frame
     lost.found_again = True
-    assert tracker._windows(41, crops_now)[1] is None
+    assert len(tracker._windows(41, crops_now)) == 1
 
 
 def test_every_tile_is_looked_at_and_free_ones_more_often():
     tracker = Tracker(None, (1280, 720), TIME_S)
     followed = [Crop(200.0, 200.0, 500.0, 0.0)]
-    seen = [w for frame in range(1, 300) for w in tracker._windows(frame, followed)[0]]
+    seen = [w for frame in range(1, 300) for w in tracker._windows(frame, followed)]
     small = tracker._tiles[1]
     assert all(seen.count(w) >= 2 for w in (tracker._whole, *tracker._tiles[0], *small))
     assert seen.count(small[0]) < seen.count(small[-1])  # the first lies under the followed person

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -18,7 +18,6 @@ from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, tiles
 from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
 from .looks import REFINEMENTS, Eyes, Kind, Sighting, joined
-from .paint import without
 
 LEAST_PRESENCE = 0.5
 LEAST_SURENESS = 0.3
@@ -36,17 +35,6 @@ MOST_DISAGREEMENT = 0.05
 """Of the crops of one frame, in the person's sizes, above which nobody was seen; see `combine.disagreement`."""
 MOST_AT_FIRST = 0.03
 """The same for somebody new, with no past to speak for them."""
-MEETING = 0.25
-"""Overlap of two crops from which a tracker may have gone over to the other person."""
-COLOUR_WEIGHT = 4.0
-"""Of colours against the pose's likeness to the last one: where two people meet, both are expected in one place, and a
-pose that mixes their limbs is like neither's last one."""
-NEARER = 0.05
-"""Colours must be nearer by so much to tell two people apart."""
-UNLIKE = 1e3
-"""Cost of a sighting that cannot be somebody's."""
-LEAST_MET = 0.05
-"""Overlap of two crops from which the one person may hide the other."""
 MOST_SHARED = 0.6
 """Share of a newcomer's keypoints that may lie on somebody already known."""
 SEARCH_S = 4.0
@@ -54,8 +42,6 @@ SEARCH_S = 4.0
 SEARCH_SIDE = 1.4
 """Of the window of such a search, over the side of the person's crop. The detector shrinks a window to 224 px and then
 names little more than the most striking person in it: small windows find who stands beside somebody."""
-USUAL = 15
-"""Sightings whose median size is a lost person's."""
 TURNS = (None, 1, 0, 1)
 """Where the detector looks in turn: the whole picture (None), a tile of a level. There are most of the small tiles."""
 REJECTED_S = 0.4
@@ -70,8 +56,6 @@ class Tracklet:
     sightings: list[Sighting]
     motion: Motion
     colour: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    seen_alone: bool = False
-    """Its colours are of frames in which nobody else was near."""
     found_again: bool = False
     """Somebody who may be this person is followed since; nobody searches for them any longer."""
     went_over: bool = False
@@ -83,17 +67,6 @@ class Tracklet:
             if self.frames[k] <= frame:
                 return self.sightings[k] if self.frames[k] == frame else None
         return None
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What was seen of a tracklet's person in the frame at hand."""
-
-    tracklet: Tracklet
-    expected: Crop
-    sighting: Sighting
-    picture: np.ndarray
-    """What was looked at: the frame, or the frame without those in front."""
 
 
 class Motion:
@@ -193,19 +166,21 @@ class Tracker:
     def tracklets(self) -> list[Tracklet]:
         return [*self.done, *self.active]
 
-    def _windows(self, frame: int, expected: list[Crop]) -> tuple[list[tuple[int, int, int, int]], Crop | None]:
-        """Where the detector looks: everywhere at first, then one window of the turn; and a crop where somebody is missed.
+    def _windows(self, frame: int, expected: list[Crop]) -> list[tuple[int, int, int, int]]:
+        """Where the detector looks: everywhere at first, then one window of the turn, and where somebody is missed.
 
-        Looking for somebody who is missed costs less than following them did. expected: crops of those who are followed.
+        A missed person's window costs less than following them did. expected: crops of those who are followed.
         """
         if frame == 0:
-            return [self._whole, *(t for level in self._tiles for t in level)], None
+            return [self._whole, *(t for level in self._tiles for t in level)]
         level = TURNS[frame % len(TURNS)]
         out = [self._whole if level is None else self._stalest(frame, level, expected)]
         missed = self._missed(frame)
         # At once in every frame, later in every fourth: who has not come back soon may have left.
         wanted = [c for c, lost_s in missed if lost_s < 1.0 or frame % 4 == 1]
-        return out, wanted[frame % len(wanted)] if wanted else None
+        if wanted:
+            out.append(self._around(wanted[frame % len(wanted)], frame))
+        return out
 
     def _stalest(self, frame: int, level: int, expected: list[Crop]) -> tuple[int, int, int, int]:
         """The tile of a level that was not looked at for longest; where hardly anything but known people is, later."""
@@ -228,10 +203,8 @@ class Tracker:
             lost_s = now - float(self.time_s[t.frames[-1]])
             if t.frames[-1] >= frame - 1 or lost_s > SEARCH_S or t.found_again:
                 continue
-            # Nobody goes on at one pace for long where they cannot be seen; and the last frames before somebody is lost
-            # behind somebody are the least sure of their size.
+            # Nobody goes on at one pace for long where they cannot be seen.
             crop = t.motion.predict(t.motion.time_s + min(lost_s, LOST_S + 0.3 * lost_s))
-            crop = replace(crop, side_px=float(np.median([s.crop.side_px for s in t.sightings[-USUAL:]])))
             if 0 <= crop.x_px < self.size_px[0] and 0 <= crop.y_px < self.size_px[1]:
                 out.append((crop, lost_s))
         return out
@@ -257,38 +230,26 @@ class Tracker:
         now = float(self.time_s[frame])
         expected = [t.motion.predict(now) for t in self.active]
         looks = [self.eyes.look(picture, c, masked=True, coloured=True) for c in expected]
-        windows, missed = self._windows(frame, expected)
-        detections = [self.eyes.detect(picture, w) for w in windows]
-        seen: list[Seen] = []
+        detections = [self.eyes.detect(picture, w) for w in self._windows(frame, expected)]
+        seen: list[tuple[Tracklet, Crop, Sighting]] = []
         for tracklet, crop, look in zip(list(self.active), expected, looks):
             sighting = look.result()
             if believable(sighting, crop, self.size_px):
-                seen.append(Seen(tracklet, crop, sighting, picture))
+                seen.append((tracklet, crop, sighting))
         seen = self._without_doubles(seen)
-        seen = self._told_apart(self._with_those_behind(seen, expected, picture))
         kinds = self._kinds(len(seen))
-        refining = [self.eyes.refine(s.picture, s.sighting.crop, kinds) for s in seen]
-        others = picture
-        if missed is not None:
-            others = self._without(picture, [s.sighting for s in seen], [missed])
-            detections.append(self.eyes.detect(others, self._around(missed, frame)))
-            there = self.eyes.look(others, missed)
+        refining = [self.eyes.refine(picture, s.crop, kinds) for _, _, s in seen]
         found = [c for d in detections for c in d.result()]
-        strangers = self._strangers(frame, found, [s.sighting.crop for s in seen])
-        checking = [self.eyes.look(others, c) for c in strangers]
+        strangers = self._strangers(frame, found, [s.crop for _, _, s in seen])
+        checking = [self.eyes.look(picture, c) for c in strangers]
         now_seen = []
-        around = list(zip(self.active, expected))
-        for s, more in zip(seen, refining):
-            sighting = joined(s.sighting, [m.result() for m in more])
+        for (tracklet, _, sighting), more in zip(seen, refining):
+            sighting = joined(sighting, [m.result() for m in more])
             if disagreement(sighting) <= MOST_DISAGREEMENT:
-                alone = all(t is s.tracklet or overlap(c, s.sighting.crop) < MEETING for t, c in around)
-                self._append(s.tracklet, frame, sighting, alone)
+                self._append(tracklet, frame, sighting)
                 now_seen.append(sighting)
         for crop, check in zip(strangers, checking):
-            self._meet(frame, others, crop, check.result(), now_seen)
-        if missed is not None:
-            # The detector names nobody of whom little shows; who is back where they were lost is seen by looking there.
-            self._meet(frame, others, None, there.result(), now_seen)
+            self._meet(frame, picture, crop, check.result(), now_seen)
         self._tell_apart(now_seen)
         for tracklet in list(self.active):
             if now - self.time_s[tracklet.frames[-1]] > LOST_S:
@@ -296,82 +257,30 @@ class Tracker:
                 self.done.append(tracklet)
         self._past.append((frame, picture))
 
-    def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting, alone: bool = True) -> None:
-        """One more frame. alone: nobody else is near, so that the colours are this person's."""
+    def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting) -> None:
         tracklet.frames.append(frame)
         tracklet.sightings.append(sighting)
         tracklet.motion.see(sighting.crop, float(self.time_s[frame]))
-        if not tracklet.colour.size or (alone and not tracklet.seen_alone):
-            tracklet.colour = sighting.colour
-        elif alone or not tracklet.seen_alone:
-            tracklet.colour = 0.9 * tracklet.colour + 0.1 * sighting.colour
-        tracklet.seen_alone |= alone
+        tracklet.colour = sighting.colour if not tracklet.colour.size else 0.9 * tracklet.colour + 0.1 * sighting.colour
 
-    def _without_doubles(self, seen: list[Seen]) -> list[Seen]:
+    def _without_doubles(self, seen: list[tuple[Tracklet, Crop, Sighting]]) -> list[tuple[Tracklet, Crop, Sighting]]:
         """Of two tracklets that have come to one person, only the one whose own person that is."""
         kept = list(seen)
         for i, a in enumerate(seen):
             for b in seen[i + 1:]:
-                if a in kept and b in kept and alike(a.sighting, b.sighting) > SAME:
+                if a in kept and b in kept and alike(a[2], b[2]) > SAME:
                     kept.remove(max(a, b, key=self._strangeness))
         return kept
 
-    def _with_those_behind(self, seen: list[Seen], expected: list[Crop], picture: np.ndarray) -> list[Seen]:
-        """Look again for those who were not seen where others are, with the others painted over."""
-        lost = [(t, c) for t, c in zip(self.active, expected) if all(s.tracklet is not t for s in seen)]
-        lost = [(t, c) for t, c in lost if any(overlap(c, s.sighting.crop) > LEAST_MET for s in seen)]
-        if not lost:
-            return seen
-        without = self._without(picture, [s.sighting for s in seen], [c for _, c in lost])
-        looks = [self.eyes.look(without, c, masked=True, coloured=True) for _, c in lost]
-        behind = []
-        for (tracklet, crop), look in zip(lost, looks):
-            sighting = look.result()
-            if (believable(sighting, crop, self.size_px) and not self._is_somebody(
-                    sighting, [s.sighting for s in seen]) and not self._left_over(tracklet, crop, sighting, seen)):
-                behind.append(Seen(tracklet, crop, sighting, without))
-        return seen + self._without_doubles(behind)
-
     @staticmethod
-    def _left_over(tracklet: Tracklet, expected: Crop, sighting: Sighting, seen: list[Seen]) -> bool:
-        """Whether what was seen behind somebody has that one's colours: what the paint left of them."""
-        own = colour_distance(tracklet.colour, sighting.colour)
-        return any(colour_distance(s.tracklet.colour, sighting.colour) < own - NEARER for s in seen
-                   if overlap(expected, s.sighting.crop) > LEAST_MET)
-
-    def _told_apart(self, seen: list[Seen]) -> list[Seen]:
-        """Where people overlap, a look may end on the other one: each sighting goes to whom it suits best, all together."""
-        n = len(seen)
-        cost = np.full((n, n), UNLIKE)
-        for i, a in enumerate(seen):
-            for k, b in enumerate(seen):
-                if i == k or (overlap(a.expected, b.sighting.crop) > MEETING
-                              and believable(b.sighting, a.expected, self.size_px)):
-                    cost[i, k] = self._strangeness(replace(a, sighting=b.sighting))
-        _, best = linear_sum_assignment(cost)
-        return [replace(a, sighting=seen[k].sighting, picture=seen[k].picture) for a, k in zip(seen, best)]
-
-    def _is_somebody(self, sighting: Sighting, others: list[Sighting]) -> bool:
-        """Whether a sighting is one of the others, or a part of one."""
-        return any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others)
-
-    def _without(self, picture: np.ndarray, people: list[Sighting], crops: list[Crop]) -> np.ndarray:
-        """The picture without those people who reach into the crops."""
-        near = [p for p in people if any(overlap(p.crop, c) > 0 for c in crops)]
-        if not near:
-            return picture
-        grid = tuple(int(np.ceil(n / self.eyes.cell)) for n in self.size_px)
-        return without(picture, near, self.eyes.cell, grid)
-
-    @staticmethod
-    def _strangeness(item: Seen) -> float:
-        tracklet, expected, sighting = item.tracklet, item.expected, item.sighting
+    def _strangeness(item: tuple[Tracklet, Crop, Sighting]) -> float:
+        tracklet, expected, sighting = item
         last = tracklet.sightings[-1]
         moved = np.array([expected.x_px - last.crop.x_px, expected.y_px - last.crop.y_px])
         size = last.crop.side_px / MARGIN
         place = 1.0 - keypoint_likeness(last.middle_px + moved, sighting.middle_px, size, last.sureness + 0.05)
         # A short tracklet is the likelier impostor.
-        return place + COLOUR_WEIGHT * colour_distance(tracklet.colour, sighting.colour) + 1.0 / len(tracklet.frames)
+        return place + 2.0 * colour_distance(tracklet.colour, sighting.colour) + 1.0 / len(tracklet.frames)
 
     def _strangers(self, frame: int, found: list[Crop], known: list[Crop]) -> list[Crop]:
         """Detections that are nobody followed, each person once."""
@@ -393,32 +302,22 @@ class Tracker:
                 out.append(crop)
         return out
 
-    def _reject(self, frame: int, crop: Crop | None) -> None:
-        if crop is not None:
-            self._rejected.append((frame, crop))
-
-    def _meet(self, frame: int, picture: np.ndarray, crop: Crop | None, first: Sighting | None,
+    def _meet(self, frame: int, picture: np.ndarray, crop: Crop, first: Sighting | None,
               others: list[Sighting]) -> None:
-        """Somebody may be new in this frame: look twice, and follow them backwards.
-
-        Args:
-            crop: What the detector named; None where it was not the detector.
-            first: A look at it.
-            others: Who was seen in this frame; whoever is met here is added.
-        """
+        """Somebody may be new in this frame: look twice, and follow them backwards."""
         second = None
         if first is not None and first.presence[0] >= LEAST_PRESENCE:
             second = self.eyes.look(picture, first.crop, masked=True, coloured=True).result()
         if second is None or not believable(second, first.crop, self.size_px):
-            self._reject(frame, crop)
+            self._rejected.append((frame, crop))
             return
-        if self._is_somebody(second, others):
-            self._reject(frame, crop)
+        if any(alike(second, o) > SAME or part_of(second, o, self.eyes.cell) > MOST_SHARED for o in others):
+            self._rejected.append((frame, crop))
             return
         more = self.eyes.refine(picture, second.crop, self._kinds(len(others) + 1))
         sighting = joined(second, [m.result() for m in more])
         if disagreement(sighting) > MOST_AT_FIRST:
-            self._reject(frame, crop)
+            self._rejected.append((frame, crop))
             return
         tracklet = Tracklet([], [], Motion(sighting.crop, float(self.time_s[frame])))
         self._append(tracklet, frame, sighting)
@@ -453,7 +352,7 @@ class Tracker:
             if not believable(sighting, crop, self.size_px):
                 return
             others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
-            if self._is_somebody(sighting, others):
+            if any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others):
                 return
             more = self.eyes.refine(picture, sighting.crop, self._kinds(len(others) + 1))
             sighting = joined(sighting, [m.result() for m in more])
