@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from . import turns
 from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, tiles
 from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
@@ -37,6 +38,8 @@ MOST_AT_FIRST = 0.03
 """The same for somebody new, with no past to speak for them."""
 MOST_SHARED = 0.6
 """Share of a newcomer's keypoints that may lie on somebody already known."""
+MEETING = 0.2
+"""Overlap of two people's crops from which nobody of them is looked for the other way up: it would be the other one."""
 SEARCH_S = 4.0
 """A lost person is searched for so long around the place where they would be."""
 SEARCH_SIDE = 1.4
@@ -243,11 +246,22 @@ class Tracker:
         strangers = self._strangers(frame, found, [s.crop for _, _, s in seen])
         checking = [self.eyes.look(picture, c) for c in strangers]
         now_seen = []
-        for (tracklet, _, sighting), more in zip(seen, refining):
+        around = list(zip(self.active, expected))
+        for (tracklet, crop, sighting), more in zip(seen, refining):
             sighting = joined(sighting, [m.result() for m in more])
+            alone = all(t is tracklet or overlap(c, crop) < MEETING for t, c in around)
+            if alone and disagreement(sighting) > turns.UNSURE:
+                sighting = self._upright(picture, crop, sighting, kinds) or sighting
             if disagreement(sighting) <= MOST_DISAGREEMENT:
                 self._append(tracklet, frame, sighting)
                 now_seen.append(sighting)
+        for tracklet, crop in around:
+            alone = all(t is tracklet or overlap(c, crop) < MEETING for t, c in around)
+            if alone and tracklet.frames[-1] < frame:
+                sighting = self._upright(picture, crop, None, kinds)
+                if sighting is not None and all(alike(sighting, o) < SAME for o in now_seen):
+                    self._append(tracklet, frame, sighting)
+                    now_seen.append(sighting)
         for crop, check in zip(strangers, checking):
             self._meet(frame, picture, crop, check.result(), now_seen)
         self._tell_apart(now_seen)
@@ -256,6 +270,21 @@ class Tracker:
                 self.active.remove(tracklet)
                 self.done.append(tracklet)
         self._past.append((frame, picture))
+
+    def _upright(self, picture: np.ndarray, expected: Crop, before: Sighting | None, kinds: tuple[Kind, ...]
+                 ) -> Sighting | None:
+        """The same person in crops turned other ways, where their looks agree better than `before`; None elsewhere."""
+        best, level = None, MOST_AT_FIRST if before is None else turns.BETTER * disagreement(before)
+        for crop in turns.search(self.eyes, picture, expected):
+            first = self.eyes.look(picture, crop, masked=True, coloured=True)
+            more = self.eyes.refine(picture, crop, kinds)
+            sighting = first.result()
+            if not believable(sighting, expected, self.size_px):
+                continue
+            sighting = joined(sighting, [m.result() for m in more])
+            if disagreement(sighting) < level:
+                best, level = sighting, disagreement(sighting)
+        return best
 
     def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting) -> None:
         tracklet.frames.append(frame)

@@ -1,0 +1,49 @@
+"""Which way up somebody is: what the looks say about the turn of their crops."""
+
+import numpy as np
+import pytest
+
+from sinew.people import crops, turns
+
+RING = 2 * np.pi * np.arange(turns.STEPS) / turns.STEPS
+
+
+def said_about(true_turn: float, response: float, reach: float = np.radians(75)) -> np.ndarray:
+    """What a model that answers a share of the turn says, within reach of the truth; elsewhere next to nothing."""
+    off = crops.wrapped(true_turn - RING)
+    return np.where(np.abs(off) < reach, response * off, np.radians(1.0) * np.sign(np.sin(7 * RING + 0.5)))
+
+
+@pytest.mark.parametrize("true_deg", [0, 17, 95, 181, 268, 344])
+def test_upright_is_where_the_answer_restores(true_deg):
+    found = turns.upright_turns(RING, said_about(np.radians(true_deg), 0.45), np.full(turns.STEPS, 0.05))
+    assert len(found) == 1
+    assert np.degrees(abs(crops.wrapped(found[0] - np.radians(true_deg)))) < 0.1
+
+
+def test_where_no_answer_restores_nobody_is_upright():
+    said = np.radians([1, -1, 2, -2, 1, 0.5, -0.5, 1, -1, 0, 2, -1])
+    assert turns.upright_turns(RING, said, np.full(turns.STEPS, 0.05)) == []
+
+
+def test_of_two_directions_the_one_that_neighbours_see_alike_comes_first_and_missing_looks_say_nothing():
+    said = said_about(np.radians(40), 0.4, np.radians(50)) + said_about(np.radians(220), 0.4, np.radians(50))
+    apart = np.full(turns.STEPS, 0.1)
+    apart[7] = 0.02
+    first, second = np.degrees(turns.upright_turns(RING, said, apart))
+    assert abs(first + 140) < 5 and abs(second - 40) < 5
+    said[8] = np.nan
+    assert np.allclose(np.degrees(turns.upright_turns(RING, said, apart)), second)
+
+
+def test_a_crop_is_turned_by_twice_what_the_model_says_but_not_by_more_than_it_can_know():
+    crop = crops.Crop(100.0, 100.0, 200.0, np.radians(170))
+
+    def found(deg):
+        up = np.radians(deg)
+        frame = np.array([[128.0, 128.0], [128 + 60 * np.sin(up), 128 - 60 * np.cos(up)]])
+        return np.degrees(crops.wrapped(crops.crop_of(frame, crop, False).turn - crop.turn))
+
+    assert found(8) == pytest.approx(16, abs=0.1)
+    assert found(-8) == pytest.approx(-16, abs=0.1)
+    assert found(80) == pytest.approx(35, abs=0.1)
