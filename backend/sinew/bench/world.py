@@ -226,6 +226,9 @@ def clip_rows(name: str, video_path: Path, truth_path: Path, say: Callable[[str]
     points = [np.where(t.present[:, None, None], t.keypoints_px[..., :2], np.nan)[:, identity.LIMBS] for t in people.tracks]
     true_points = [p["keypoints_px"][:, identity.LIMBS] for p in true_people]
     rows += identity.rows(identity.of_points(points, true_points, shot.info.size_px), name)
+    away = [np.linalg.norm(p["root_m"] - truth["T_wc"][:, :3, 3], axis=1) for p in true_people]
+    seen = identity.of_points(points, true_points, shot.info.size_px, identity.sights(true_points, away))
+    rows += identity.rows(seen, name, ", hidden people not counted")
     return rows
 
 
