@@ -160,10 +160,9 @@ def test_a_stop_while_colmap_works_cancels_it():
     def tick():
         raise Stop
 
-    begun = time.monotonic()
     with pytest.raises(Stop):
         structure.stoppable(work, tick)
-    assert tokens[0].is_cancelled and time.monotonic() - begun < 2
+    assert tokens[0].is_cancelled
     assert structure.stoppable(lambda token: 7, None) == 7
 
 

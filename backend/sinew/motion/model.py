@@ -45,7 +45,7 @@ on the rendered clips of `bench accuracy`."""
 # Coordinate (without side): resting value, spread, spread of the angular acceleration (rad, rad, rad/s²).
 _REST = {
     "pelvis_tilt": (0, np.inf, 12), "pelvis_list": (0, np.inf, 12), "pelvis_rotation": (0, np.inf, 12),
-    "hip_flexion": (.1, 1.2, 30), "hip_adduction": (0, .4, 25), "hip_rotation": (0, .3, 25),
+    "hip_flexion": (.1, 1.2, 30), "hip_adduction": (0, .4, 25), "hip_rotation": (0, .5, 25),
     "knee_angle": (.1, 3, 50), "ankle_angle": (0, .4, 40), "subtalar_angle": (0, .15, 20), "mtp_angle": (0, .2, 30),
     "lumbar_bending": (0, .15, 10), "lumbar_extension": (0, .25, 10), "lumbar_twist": (0, .15, 10),
     "thorax_bending": (0, .15, 10), "thorax_extension": (0, .2, 10), "thorax_twist": (0, .2, 10),

@@ -34,6 +34,8 @@ SHAPE_WINDOWS, SHAPE_WINDOW = 8, 45
 """Of a longer take, the shape is solved on so many stretches of so many frames."""
 ROUNDS = {"landmarks": (12, 1e-2), "free": (20, 2e-3), "ground": (20, 2e-4)}
 """Stage -> most iterations, and the share of the cost that an iteration must still gain. The first two only begin."""
+GROUNDINGS = 2
+"""Times that planted feet are looked for and held: with the first ones held, others show that were taken to move."""
 _NO_FLOOR_M = 1e6
 SELDOM = 0.05
 """Share of frames with a planted foot below which the floor tells nothing of somebody's size: skates, a swing, a bed."""
@@ -91,7 +93,8 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
     else:
         camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
     for subject in subjects:
-        _solve_grounded(model, camera, subject, weights, tick)
+        for _ in range(GROUNDINGS):
+            _solve_grounded(model, camera, subject, weights, tick)
     camera = camera if keep_world else settle(model, camera, subjects)
     motions = [_motion(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
@@ -128,7 +131,7 @@ class _Ticker:
 def _planned(n: int) -> int:
     pieces = -(-n // CHUNK)
     begin = ROUNDS["landmarks"][0] + ROUNDS["free"][0]
-    return (begin + ROUNDS["ground"][0]) * pieces + (0 if pieces == 1 else begin) + 1
+    return (begin + GROUNDINGS * ROUNDS["ground"][0]) * pieces + (0 if pieces == 1 else begin) + 1
 
 
 def _view(camera: Camera, frames: np.ndarray) -> fit.View:
