@@ -257,7 +257,8 @@ class Tracker:
                 now_seen.append(sighting)
         for tracklet, crop in around:
             alone = all(t is tracklet or overlap(c, crop) < MEETING for t, c in around)
-            if alone and tracklet.frames[-1] < frame:
+            # At once, and then now and then: most who are lost stand behind something.
+            if alone and (frame - tracklet.frames[-1]) % 4 == 1 and all(t is not tracklet for t, _, _ in seen):
                 sighting = self._upright(picture, crop, None, kinds)
                 if sighting is not None and all(alike(sighting, o) < SAME for o in now_seen):
                     self._append(tracklet, frame, sighting)
