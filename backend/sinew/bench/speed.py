@@ -38,7 +38,10 @@ def detector_pass_s(video_path: Path) -> tuple[float, int]:
     return spent, count
 
 
-def measure(video_path: Path) -> list[Row]:
+MOVING = "skater_moving_camera.mp4"
+
+
+def measure(video_path: Path, target: str) -> list[Row]:
     """Rows of one clip."""
     with tempfile.TemporaryDirectory() as folder:
         before, n = detector_pass_s(video_path)
@@ -46,7 +49,7 @@ def measure(video_path: Path) -> list[Row]:
         after, _ = detector_pass_s(video_path)
     base = (before + after) / 2  # on both sides of the run, because the machine drifts
     name = video_path.name
-    rows = [row(f"{name}: reconstruction, {n} frames", run.wall_s, "s", base, "ratio 6", "one detector pass")]
+    rows = [row(f"{name}: reconstruction, {n} frames", run.wall_s, "s", base, target, "one detector pass")]
     seconds = run.report["seconds"]
     known = sum(seconds.values())
     rows.append(row(f"{name}: per frame", 1000 * run.wall_s / n, "ms", 1000 * base / n, "", "one detector pass"))
@@ -56,12 +59,12 @@ def measure(video_path: Path) -> list[Row]:
 
 
 def run(say: Callable[[str], None]) -> list[Row]:
-    """The sample clip, and two of the shared clips (200 to 300 frames, one and two people) where they are."""
+    """The sample clip, and three of the shared clips where they are: one person, two people, a camera that moves."""
     clips = [need(SAMPLE, "The sample clip")]
-    clips += [c for c in (SHARED / "clips" / n for n in ("tai_chi.mp4", "park_two_people.mp4")) if c.exists()]
+    clips += [c for c in (SHARED / "clips" / n for n in ("tai_chi.mp4", "park_two_people.mp4", MOVING)) if c.exists()]
     say(f"  people are found by {detector().name}")
     rows = []
     for clip in clips:
         say(f"  {clip.name} …")
-        rows += measure(clip)
+        rows += measure(clip, "ratio 10" if clip.name == MOVING else "ratio 6")
     return rows

@@ -176,7 +176,7 @@ def _refitted(shot: Shot, before: Camera, camera: Camera, motion: Motion, factor
     shape = np.clip(shape + dirs * (stature - model.stature(shape)) / (dirs @ dirs), -fit.SHAPE_LIMIT, fit.SHAPE_LIMIT)
     state = replace(old.state, root_m=factor * old.state.root_m, shape=shape)
     new = replace(old, state=state, stature_m=stature)
-    solve._solve_grounded(model, camera, new, fit.Weights(), lambda: report(0, 1))
+    solve.solve_grounded(model, camera, new, fit.Weights(), lambda: report(0, 1))
     return solve._motion(shot, model, camera, body, new)
 
 

@@ -94,7 +94,7 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
     for subject in subjects:
         for _ in range(GROUNDINGS):
-            _solve_grounded(model, camera, subject, weights, tick)
+            solve_grounded(model, camera, subject, weights, tick)
     camera = camera if keep_world else settle(model, camera, subjects)
     motions = [_motion(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
@@ -202,7 +202,7 @@ def _seldom(planted: np.ndarray) -> bool:
     return float((planted > 0.5).any(1).mean()) < SELDOM
 
 
-def _solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
+def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
     """The last fit of one person, planted feet held."""
     soles = soles_of(model, s.state)
     speed = speed_of(camera, s, soles)
