@@ -7,6 +7,7 @@ from scipy.special import expit, logit
 
 from sinew_take import skeleton as sk
 
+from ..geometry.ground import LOOK_S
 from .fit import State
 from .kinematics import pose
 from .model import Model
@@ -87,17 +88,18 @@ def events(chance: np.ndarray, soles_m: np.ndarray, joined: np.ndarray) -> tuple
         (M, 3) median places and (M,) weights: the mean probability, halved because heel and toe are one foot.
     """
     places, weights = [], []
-    run = np.cumsum(~joined)
     for s in range(chance.shape[1]):
-        on = chance[:, s] > 0.5
-        start = np.nonzero(on & ~np.r_[False, on[:-1] & (run[1:] == run[:-1])])[0]
-        for a in start:
-            b = a
-            while b + 1 < len(on) and on[b + 1] and run[b + 1] == run[a]:
-                b += 1
-            places.append(np.median(soles_m[a:b + 1, s], axis=0))
-            weights.append(0.5 * chance[a:b + 1, s].mean())
+        for a, b in _runs(chance[:, s] > 0.5, joined):
+            places.append(np.median(soles_m[a:b, s], axis=0))
+            weights.append(0.5 * chance[a:b, s].mean())
     return np.array(places).reshape(-1, 3), np.array(weights)
+
+
+def heeded(weight: np.ndarray, time_s: np.ndarray) -> np.ndarray:
+    """Weights (M,) of somebody's `events` over the frames at time_s (T,): however often the same feet are put down, one
+    look shows little more than two of them."""
+    most = 2.0 * (np.ptp(time_s) / LOOK_S + 1)
+    return weight * min(1.0, most / max(float(weight.sum()), 1e-9))
 
 
 def raised(still: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..flow import Camera
-from ..geometry.ground import LOOK_S
 from . import contact
 from .model import Model
 from .subject import Subject, soles_of, speed_of
@@ -26,8 +25,7 @@ def put_on_floor(model: Model, camera: Camera, subjects: list[Subject]) -> None:
         still = contact.standing(speed_of(camera, s, soles))
         planted, height = still > _LEAST_STANDING, soles[..., 2]
         place, weight = contact.events(still, soles, s.frames.joined)
-        # However often the same feet are put down, one look shows little more than two of them.
-        weight = weight * min(1.0, 2.0 * (np.ptp(s.seen.time_s) / LOOK_S + 1) / max(float(weight.sum()), 1e-9))
+        weight = contact.heeded(weight, s.seen.time_s)
         group = contact.levels(place[:, 2], weight)
         if len(group) and group.max() > 0:
             # Whoever walks over steps has the lowest of their levels for a floor.

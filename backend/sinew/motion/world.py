@@ -44,9 +44,7 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         axes.append(axis @ T_cw[:3, :3].T)
         carried.append(weight)
         place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)
-        # However often the same feet are put down, one look shows little more than two of them.
-        most = 2.0 * (np.ptp(s.seen.time_s) / LOOK_S + 1)
-        weights.append(weight * min(1.0, most / max(weight.sum(), 1e-9)))
+        weights.append(contact.heeded(weight, s.seen.time_s))
         places.append(place)
         owners.append(np.full(len(place), number))
     lines = (None, None) if start is None else (start.line_planes, start.line_share)

@@ -247,18 +247,17 @@ class Tracker:
         checking = [self.eyes.look(picture, c) for c in strangers]
         now_seen = []
         around = list(zip(self.active, expected))
+        alone = [t for t, own in around if all(t is o or overlap(c, own) < MEETING for o, c in around)]
         for (tracklet, crop, sighting), more in zip(seen, refining):
             sighting = joined(sighting, [m.result() for m in more])
-            alone = all(t is tracklet or overlap(c, crop) < MEETING for t, c in around)
-            if alone and disagreement(sighting) > turns.UNSURE:
+            if tracklet in alone and disagreement(sighting) > turns.UNSURE:
                 sighting = self._upright(picture, crop, sighting, kinds) or sighting
             if disagreement(sighting) <= MOST_DISAGREEMENT:
                 self._append(tracklet, frame, sighting)
                 now_seen.append(sighting)
         for tracklet, crop in around:
-            alone = all(t is tracklet or overlap(c, crop) < MEETING for t, c in around)
             # At once, and then now and then: most who are lost stand behind something.
-            if alone and (frame - tracklet.frames[-1]) % 4 == 1 and all(t is not tracklet for t, _, _ in seen):
+            if tracklet in alone and (frame - tracklet.frames[-1]) % 4 == 1 and all(t is not tracklet for t, _, _ in seen):
                 sighting = self._upright(picture, crop, None, kinds)
                 if sighting is not None and all(alike(sighting, o) < SAME for o in now_seen):
                     self._append(tracklet, frame, sighting)
