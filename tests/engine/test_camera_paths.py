@@ -187,6 +187,31 @@ def test_a_camera_that_hardly_moves_is_solved_without_a_pair_to_begin_with():
     assert found.way.misfit_px < 0.6 * turn.misfit_px
 
 
+@pytest.mark.parametrize("way", ["orbit", "slide", "held in the hand"])
+def test_a_zoom_during_a_move_is_found_per_frame(way):
+    t = np.linspace(0, 1, 60)
+    R, c = orbit(60, 30) if way == "orbit" else (np.tile(CAMERA, (60, 1, 1)), t[:, None] * [3.0, 0, 0])
+    if way == "held in the hand":
+        c = 0.1 * np.stack([np.sin(8 * t), 0.3 * np.sin(5 * t), 0.5 * np.cos(7 * t)], 1)
+        R = yawed(np.radians(6 * np.sin(8 * t)))
+    focal = FOCAL * np.linspace(1, 1.3, 60)
+    path = solved(seen_by(R, c, focal, scene(), wrong=0.1))
+    assert path.kind == "moving" and path.zooms and "It zooms by 30 %" in path.reason
+    assert path.focal_px[-1] / path.focal_px[0] == pytest.approx(1.3, rel=0.01)
+    assert path.focal_px[30] / path.focal_px[0] == pytest.approx(focal[30] / FOCAL, rel=0.01)
+    assert ate(path.c, c) < 0.01 * path_length(c) and rotation_error_deg(path.R, R) < 0.1
+    if way == "orbit":  # with its focal length given, it is held on average
+        again = path.again(1.05 * focal.mean())
+        assert again.zooms and again.focal_px.mean() == pytest.approx(1.05 * focal.mean(), rel=0.03)
+
+
+def test_a_camera_that_goes_straight_ahead_does_not_zoom():
+    c = np.linspace(0, 1, 60)[:, None] * [0.3, 3.0, 0]
+    path = solved(seen_by(np.tile(CAMERA, (60, 1, 1)), c, np.full(60, FOCAL), scene(), wrong=0.1))
+    assert path.kind == "moving" and not path.zooms and np.ptp(path.focal_px) < 1e-6 * FOCAL
+    assert ate(path.c, c) < 0.002 * path_length(c)
+
+
 def test_a_user_s_word_overrules_and_what_cannot_be_is_said():
     R = yawed(np.radians(np.linspace(0, 20, 40)))
     path = solved(seen_by(R, np.zeros((40, 3)), np.full(40, FOCAL), scene(240)), kind="rotating")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sinew import cli, video
-from sinew.people import looks, models, strong, tracker
+from sinew.people import looks, models, strong
 from sinew.people.crops import Crop, cut
 from sinew.people.looks import Eyes
 from sinew_take.errors import RequestError
@@ -92,7 +92,7 @@ def test_strong_without_the_file_is_one_sentence(tmp_path, capfd, monkeypatch):
     assert err[-1].startswith("sinew: --detector strong: MediaPipe heavy needs") and not (tmp_path / "take").exists()
 
 
-def test_the_strong_model_takes_half_of_the_looks(monkeypatch):
+def test_the_strong_model_looks_in_every_second_frame(monkeypatch):
     asked = []
 
     class Recorder:
@@ -106,10 +106,10 @@ def test_the_strong_model_takes_half_of_the_looks(monkeypatch):
     picture, crop = np.zeros((300, 300, 3), np.uint8), Crop(150.0, 150.0, 200.0, 0.0)
     with Eyes(1.0, (300, 300), workers=1) as eyes:
         eyes.look(picture, crop).result()
-        for number in (1, 3, 9):
-            for future in eyes.refine(picture, crop, tracker.Tracker._kinds(number)):
+        for number, frame in ((2, 0), (3, 0), (9, 0), (2, 1), (3, 1), (9, 1)):
+            for future in eyes.refine(picture, crop, looks.kinds(number, frame)):
                 assert future.result() is None
-    assert asked == [False, *(True, False, True), *(True, False), True]
+    assert asked == [False, *(True, True), *(True, False), True, *(False, False), *(False, False), False]
 
 
 def a_person(shared) -> np.ndarray:

@@ -317,3 +317,28 @@ def test_a_container_that_seeks_too_far_costs_time_and_no_frame(long_film, monke
     shot = only(video.find_shots(long_film, 6.0, 6.5))
     assert shot.frame.tolist() == list(range(180, 195))
     assert list(numbers(shot, [0, 7, 14]).values()) == [180, 187, 194]
+
+
+def test_pictures_made_ahead_are_the_same_and_nothing_is_left_open():
+    closed = []
+
+    def made(fails_at):
+        try:
+            for k in range(5):
+                if k == fails_at:
+                    raise InputError("broken")
+                yield k
+        finally:
+            closed.append(True)
+
+    assert list(video.ahead(made(None))) == [0, 1, 2, 3, 4] and closed == [True]
+    seen = []
+    with pytest.raises(InputError, match="broken"):
+        for k in video.ahead(made(3)):
+            seen.append(k)
+    assert seen == [0, 1, 2] and closed == [True, True]
+    some = video.ahead(made(None))
+    assert next(some) == 0
+    some.close()
+    assert closed == [True, True, True]
+    assert list(video.ahead(k for k in ())) == []

@@ -55,7 +55,7 @@ def build_avatars(shot: Shot, camera: Camera, motions: list[Motion], bodies: lis
     people = [_Person(body, motion, n_splats, most_frames) for body, motion in zip(bodies, motions)]
     wanted = spread_frames(np.any([p.present for p in people], 0) if people else np.zeros(0, bool), most_frames)
     report(0, len(wanted) + 1)
-    for done, (t, picture) in enumerate(video.frames(shot, wanted) if len(wanted) else ()):
+    for done, (t, picture) in enumerate(video.ahead(video.frames(shot, wanted)) if len(wanted) else ()):
         placed = [p.place(camera, t) if p.present[t] else None for p in people]
         for i, person in enumerate(people):
             if placed[i] is not None:

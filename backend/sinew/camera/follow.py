@@ -15,7 +15,7 @@ import numpy as np
 from sinew_take import masks as take_masks
 
 from ..flow import People, Report, Shot, nothing
-from ..video import frames
+from ..video import ahead, frames
 
 FOLLOWED_PX = 800
 """Long side of the pictures in which corners are followed."""
@@ -78,7 +78,7 @@ def follow(shot: Shot, people: People, report: Report = nothing, indices: np.nda
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     count = most = 0
     drift = np.zeros(2, np.float32)
-    for done, (t, picture) in enumerate(frames(shot, wanted)):
+    for done, (t, picture) in enumerate(ahead(frames(shot, wanted))):
         report(done, len(wanted))
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         if scale > 1:

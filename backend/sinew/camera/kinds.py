@@ -160,7 +160,8 @@ def _solve(shot: Shot, tracks: Tracks, options: CameraOptions, focal_px: float, 
 
 
 def _moves(turn: turning.Way, moved: structure.Structure) -> bool:
-    return (moved.way.misfit_px < (MOVE_GAIN_ZOOM if turn.zooms else MOVE_GAIN) * turn.misfit_px
+    gain = MOVE_GAIN_ZOOM if turn.zooms and not moved.way.zooms else MOVE_GAIN
+    return (moved.way.misfit_px < gain * turn.misfit_px
             and np.degrees(moved.parallax) > MOVE_PARALLAX_DEG)
 
 
@@ -198,6 +199,8 @@ def _moving(tracks: Tracks, moved: structure.Structure, turn: turning.Way, optio
         reason = (f"A camera that only turns misses the background by {turn.misfit_px:.2f} px, one that moves by "
                   f"{way.misfit_px:.2f} px")
     reason += f"; points are seen from directions {angle:.1f} degrees apart."
+    if way.zooms:
+        reason += f" It zooms by {100 * np.expm1(np.ptp(way.cameras.log_f)):.0f} %."
     R0, c0 = way.cameras.R[0], way.cameras.c[0]
     R = R0.T @ way.cameras.R
     c = (way.cameras.c - c0) @ R0
@@ -215,7 +218,7 @@ def _moving(tracks: Tracks, moved: structure.Structure, turn: turning.Way, optio
     notes = _lost(way)
     if angle < MOVE_PARALLAX_DEG:
         notes.append("The camera hardly sees round anything, so how far it moved is uncertain.")
-    return Path("moving", reason, R, c, focal, said, False, moved.k1, X, tracks.color[track_of[near]].astype(float),
+    return Path("moving", reason, R, c, focal, said, way.zooms, moved.k1, X, tracks.color[track_of[near]].astype(float),
                 confidence, moved.depth_sigma[near], notes)
 
 

@@ -76,24 +76,47 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
     Returns:
         None where there is no solve.
     """
-    if begin is None:
-        return _from_nothing(tracks, size_px, time_s, turn, focal_px, focal_known, tick)
+    log_f0 = float(np.log(focal_px / tracks.scale))
+    flat = np.full(tracks.n_frames, log_f0)
+    if begin is not None:
+        log_f = begin.way.cameras.log_f - begin.way.cameras.log_f.mean() + log_f0 if begin.way.zooms else flat
+        return _adjusted(tracks, size_px, time_s, turn, _again(begin, log_f), focal_px, focal_known, begin.way.zooms, tick)
+    found = _from_nothing(tracks, size_px, time_s, turn, flat, focal_px, focal_known, tick)
+    begun = [] if found is None else [_again(found, found.way.cameras.log_f)]
+    if turn.zooms:
+        # The change of size that a camera that only turns must take for a zoom, which part of it may be.
+        shape = _from_nothing(tracks, size_px, time_s, turn, turn.cameras.log_f - turn.cameras.log_f.mean() + log_f0,
+                              focal_px, focal_known, tick)
+        begun += [] if shape is None else [_again(shape, shape.way.cameras.log_f)]
+    for one in begun:
+        zoomed = _adjusted(tracks, size_px, time_s, turn, one, focal_px, focal_known, True, tick)
+        if zoomed is None or np.ptp(zoomed.way.cameras.log_f) < turning.ZOOM_LEAST:
+            continue
+        if found is None or zoomed.way.misfit_px < (1.0 if found.way.zooms else turning.ZOOM_GAIN) * found.way.misfit_px:
+            found = zoomed
+    return found
+
+
+def _again(begin: Structure, log_f: np.ndarray) -> _Begun:
+    """An earlier solve to go on from. log_f: (T,)."""
     way = begin.way
-    cameras = bundle.Cameras(way.cameras.R[way.keys], way.cameras.c[way.keys],
-                             np.full(len(way.keys), np.log(focal_px / tracks.scale)))
-    begun = _Begun(begin.by, way.keys, cameras, way.cloud, way.point_of_track, begin.k1)
-    return _adjusted(tracks, size_px, time_s, turn, begun, focal_px, focal_known, tick)
+    cameras = bundle.Cameras(way.cameras.R[way.keys], way.cameras.c[way.keys], log_f[way.keys])
+    return _Begun(begin.by, way.keys, cameras, way.cloud, way.point_of_track, begin.k1)
 
 
-def _from_nothing(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, focal_px: float,
-                  focal_known: bool, tick) -> Structure | None:
-    """COLMAP for a camera that moves much, small motion for one that hardly does; the other where that finds nothing."""
+def _from_nothing(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, log_f: np.ndarray,
+                  focal_px: float, focal_known: bool, tick) -> Structure | None:
+    """COLMAP for a camera that moves much, small motion for one that hardly does; the other where that finds nothing.
+
+    Args as of `solve`; log_f: (T,) a first guess of the focal length's logarithm, whose changes are held.
+    """
     shift_px = np.radians(BEGIN_ANGLES_DEG[-1]) * focal_px / tracks.scale
     moves_much = turn.far_off_px > WORTH_PAIRS * shift_px
     best = None
     for begin in (_begin_far, _begin_small) if moves_much else (_begin_small, _begin_far):
-        begun = begin(tracks, size_px, turn, focal_px, focal_known, tick)
-        found = None if begun is None else _adjusted(tracks, size_px, time_s, turn, begun, focal_px, focal_known, tick)
+        begun = begin(tracks, size_px, turn, log_f, focal_px, focal_known, tick)
+        found = None if begun is None else _adjusted(tracks, size_px, time_s, turn, begun, focal_px, focal_known, False,
+                                                     tick)
         if found is not None and (best is None or found.way.misfit_px < best.way.misfit_px):
             best = found
         # What was begun as a small motion and became a large one may have gone astray.
@@ -114,21 +137,25 @@ class _Begun:
     k1: float = 0.0
 
 
-def _begin_far(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, focal_px: float, focal_known: bool, tick
-               ) -> _Begun | None:
+def _begin_far(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, log_f: np.ndarray, focal_px: float,
+               focal_known: bool, tick) -> _Begun | None:
     """From COLMAP; None where it finds too little."""
-    found = _colmap(tracks, size_px, turn.keys, focal_px, focal_known, tick)
+    change = log_f - log_f.mean()
+    middle = np.asarray(size_px, dtype=float) / 2
+    # COLMAP sees the pictures as they would be without the zoom.
+    even = replace(tracks, px=middle + (tracks.px - middle) * np.exp(-change)[tracks.frame, None])
+    found = _colmap(even, size_px, turn.keys, focal_px, focal_known, tick)
     if found is None or len(found[2].d) < LEAST_POINTS:
         return None
     keys, cameras, cloud, point_of_track, k1 = found
     corner = np.linalg.norm(np.asarray(size_px, dtype=float) / 2) / (np.exp(cameras.log_f[0]) * tracks.scale)
     if abs(k1) * corner**3 * np.exp(cameras.log_f[0]) * tracks.scale < LENS_PX:
         k1 = 0.0
-    return _Begun("colmap", keys, cameras, cloud, point_of_track, k1)
+    return _Begun("colmap", keys, replace(cameras, log_f=cameras.log_f + change[keys]), cloud, point_of_track, k1)
 
 
-def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, focal_px: float, focal_known: bool, tick
-                 ) -> _Begun | None:
+def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, log_f: np.ndarray, focal_px: float,
+                 focal_known: bool, tick) -> _Begun | None:
     """From rest and one distance for all points; None where too few corners are seen for long."""
     px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
     keys = turn.keys
@@ -138,7 +165,7 @@ def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, fo
     n = int(point_of_track.max(initial=-1)) + 1
     if n < LEAST_POINTS:
         return None
-    cameras = bundle.Cameras(turn.cameras.R[keys], np.zeros((len(keys), 3)), turn.cameras.log_f[keys])
+    cameras = bundle.Cameras(turn.cameras.R[keys], np.zeros((len(keys), 3)), log_f[keys])
     cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 1 / NORMAL_DISTANCE))
     # The first pushes: how far each point moves against the others tells near from far.
     rules = bundle.Rules(True, "fixed", float(np.log(focal_px / tracks.scale)))
@@ -147,8 +174,9 @@ def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, fo
 
 
 def _adjusted(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, begun: _Begun,
-              focal_px: float, focal_known: bool, tick) -> Structure | None:
-    """The last adjustments, without strays, and every frame; None where too little is left."""
+              focal_px: float, focal_known: bool, zooms: bool, tick) -> Structure | None:
+    """The last adjustments, without strays, and every frame; None where too little is left. zooms: the focal length is
+    free in every keyframe; else only as a whole."""
     keys, cameras, cloud, point_of_track = begun.keys, begun.cameras, begun.cloud, begun.point_of_track
     px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
     if begun.k1:
@@ -159,7 +187,9 @@ def _adjusted(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn
     sight = bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own],
                          tracks.weight[tracks.track[own]])
     log_f0 = float(np.log(focal_px / tracks.scale))
-    rules = bundle.Rules(True, "fixed" if focal_known else "shared", log_f0)
+    rules = bundle.Rules(True, "zoom" if zooms else "fixed" if focal_known else "shared", log_f0)
+    if zooms and focal_known:
+        rules = replace(rules, log_f_sigma=turning.ZOOM_HELD)
     out = bundle.adjust(sight, cameras, cloud, rules, 25, 1e-5, tick)
     good = out.residual_px < STRAY_PX
     count = np.bincount(sight.point[good], minlength=len(cloud.d))
@@ -175,9 +205,9 @@ def _adjusted(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn
     if (out.cloud.r > 1e-9).sum() < LEAST_POINTS:
         return None
     out = _sized(out)
-    misfit = turning.misfit_of(sight, out.residual_px, 3, 6)
-    way = turning.Way(out.cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, False, np.zeros(0))
-    way.cameras, way.registered = turning.all_frames(tracks, px, keys, out, point_of_track, turn.cameras.R, True, False,
+    misfit = turning.misfit_of(sight, out.residual_px, 3, 7 if zooms else 6)
+    way = turning.Way(out.cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, zooms, np.zeros(0))
+    way.cameras, way.registered = turning.all_frames(tracks, px, keys, out, point_of_track, turn.cameras.R, True, zooms,
                                                      np.asarray(time_s, dtype=float))
     angle = _parallax(sight, out.cameras, out.cloud)
     sigma = turning.PIXEL_SIGMA / np.maximum(np.exp(out.cameras.log_f.mean()) * angle, 1e-9)

@@ -33,6 +33,8 @@ PIXEL_SIGMA = 0.5
 """Followed pixels: more than the noise of a corner, since neighbours err alike."""
 ZOOM_GAIN, ZOOM_LEAST = 0.8, 0.02
 """A zoom is believed where it takes the misfit below this share and changes the focal length by at least this much."""
+ZOOM_HELD = 0.005
+"""Spread of the logarithm of the mean focal length of a zoom, where it is known."""
 
 
 @dataclass
@@ -202,7 +204,7 @@ def solve(tracks: Tracks, middle_px: np.ndarray, long_side_px: float, time_s: np
     rules = bundle.Rules(False, "fixed" if focal_known else "shared", log_f0)
     out = bundle.adjust(sight, start, cloud, rules, 60, tick=tick)
     zoomed = bundle.adjust(sight, out.cameras, out.cloud,
-                           bundle.Rules(False, "zoom", log_f0, 0.005 if focal_known else 0.22), 30, tick=tick)
+                           bundle.Rules(False, "zoom", log_f0, ZOOM_HELD if focal_known else 0.22), 30, tick=tick)
     misfit, with_zoom = misfit_of(sight, out.residual_px, 2, 3), misfit_of(sight, zoomed.residual_px, 2, 4)
     zooms = with_zoom < ZOOM_GAIN * misfit and np.ptp(zoomed.cameras.log_f) > ZOOM_LEAST
     if zooms:

@@ -15,9 +15,10 @@ from sinew_take.skeleton import MEDIAPIPE_KEYPOINTS
 INPUT_PX = 256
 """Side of the landmark model's input."""
 
-TURN_GAIN = 2.0
+TURN_GAIN, TURN_NOISE = 2.0, np.radians(10.0)
 """The model names about half of the turn by which a crop is off (0.35 to 0.55 of it, on people who bend, kick and spin in
-our renders), so twice as much is put right; else its crops trail behind whoever turns quickly."""
+our renders), so twice as much is put right; else its crops trail behind whoever turns quickly. Less of what lies below the
+noise, which would shake the crops of whoever stands upright."""
 MOST_TURN = np.radians(35.0)
 """Put right from one look to the next."""
 
@@ -125,7 +126,8 @@ def crop_of(frame: np.ndarray, crop: Crop, mirrored: bool) -> Crop:
     affine = crop_to_picture(crop, mirrored)
     middle, tip = frame @ affine[:, :2].T + affine[:, 2]
     out = tip - middle
-    off = np.clip(TURN_GAIN * wrapped(np.arctan2(out[0], -out[1]) - crop.turn), -MOST_TURN, MOST_TURN)
+    off = wrapped(np.arctan2(out[0], -out[1]) - crop.turn)
+    off = np.clip(off * (1 + (TURN_GAIN - 1) * min(1.0, abs(off) / TURN_NOISE)), -MOST_TURN, MOST_TURN)
     return Crop(float(middle[0]), float(middle[1]), float(2 * MARGIN * np.hypot(*out)), float(wrapped(crop.turn + off)))
 
 

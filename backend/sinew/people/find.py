@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import cv2
@@ -57,14 +57,14 @@ def find_people(shot: Shot, most: int | None = None, report: Report = nothing, d
     step = max(1.0, max(looked_px) / GRID_PX)
     grid = (int(np.ceil(looked_px[0] / step)), int(np.ceil(looked_px[1] / step)))
 
-    def pictures() -> Iterator[tuple[int, np.ndarray]]:
+    def pictures() -> Generator[tuple[int, np.ndarray], None, None]:
         for index, picture in video.frames(shot):
             if scale > 1.0:
                 picture = cv2.resize(picture, looked_px, interpolation=cv2.INTER_AREA)
             yield index, picture
 
     with Eyes(step, grid, landmarks=landmarks) as eyes:
-        pieces = follow(pictures(), Tracker(eyes, looked_px, shot.time_s), report, shot.n_frames)
+        pieces = follow(video.ahead(pictures()), Tracker(eyes, looked_px, shot.time_s), report, shot.n_frames)
     people = linked(pieces, shot.time_s)
     return _chosen(people, shot, most, looked_px, grid)
 

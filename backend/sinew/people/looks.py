@@ -21,12 +21,23 @@ MOST_WORKERS = 4
 TURN = np.radians(12.0)
 Kind = tuple[float, float, bool, bool]
 """Scale against the usual crop, turn, mirrored, by the strong landmark model where there is one."""
-# In order of use. Tried on balancing cam01 and cam02: mirrored crops disagree most with the plain one, above all about
-# sides, and turning the crops apart took 2 mm off their mean's error. The strong model takes half of the four looks: its
-# errors are others than the plain one's, and tracking stays with the quick one. Two of each take 3.5 to 4 mm off the
-# PA-MPJPE of four plain ones on both views (cam01 61.8 to 57.9, cam02 48.5 to 45.0).
-REFINEMENTS: tuple[Kind, ...] = (
-    (0.8, TURN, True, True), (1.0, -TURN, True, False), (0.8, -TURN, False, True))
+OTHER_LOOKS = ((0.8, TURN, True), (0.8, -TURN, False))
+"""Scale against the usual crop, turn, mirrored. Mirrored crops disagree most with the plain one, above all about sides, and
+turning the crops apart takes 2 mm off their mean's error (balancing cam01 and cam02)."""
+MOST_ALL_STRONG, MOST_TWO_LOOKS = 2, 4
+"""People up to whom the strong model takes all other looks of its frames, and up to whom there are two of them, to bound the
+cost."""
+
+
+def kinds(n_people: int, frame: int) -> tuple[Kind, ...]:
+    """Looks at each of so many people in a frame, besides the first.
+
+    The strong model looks in every second frame: its errors are others than the plain one's and last for many frames, so
+    that half as many of its looks tell as much (docs/fit.md, "Looks"); tracking stays with the quick one.
+    """
+    n_looks = len(OTHER_LOOKS) if n_people <= MOST_TWO_LOOKS else 1
+    n_strong = 0 if frame % 2 else n_looks if n_people <= MOST_ALL_STRONG else 1
+    return tuple((*look, k < n_strong) for k, look in enumerate(OTHER_LOOKS[:n_looks]))
 
 
 @dataclass(eq=False)
@@ -150,18 +161,17 @@ class Eyes:
                 [paste(seen.mask, crop, mirrored, self._step, self._grid)] if masked else [])
         return self._threads.submit(self._with_models, work)
 
-    def refine(self, picture: np.ndarray, crop: Crop, kinds: Sequence[Kind]) -> list[Future]:
-        return [self.look(picture, crop.scaled(scale, turn), mirrored, masked=mirrored and scale == 1.0, strong=strong)
-                for scale, turn, mirrored, strong in kinds]
+    def refine(self, picture: np.ndarray, crop: Crop, wanted: Sequence[Kind]) -> list[Future]:
+        return [self.look(picture, crop.scaled(scale, turn), mirrored, masked=mirrored, strong=strong)
+                for scale, turn, mirrored, strong in wanted]
 
 
 def joined(first: Sighting, more: list[Sighting | None]) -> Sighting:
-    """One sighting of several crops of the same person in the same frame."""
+    """One sighting of several crops of the same person in the same frame.
+
+    Where the person is, the first look alone says: the narrower ones name other sizes.
+    """
     parts = [first, *(m for m in more if m is not None)]
-    crops = [p.crop for p in parts]
-    turns = [np.exp(1j * c.turn) for c in crops]
-    crop = Crop(float(np.median([c.x_px for c in crops])), float(np.median([c.y_px for c in crops])),
-                float(np.median([c.side_px for c in crops])), float(np.angle(np.sum(turns))))
     return Sighting(*(np.concatenate([getattr(p, name) for p in parts])
                       for name in ("points_px", "confidence", "landmarks_m", "presence")),
-                    crop, first.colour, [s for p in parts for s in p.soft])
+                    first.crop, first.colour, [s for p in parts for s in p.soft])

@@ -18,7 +18,7 @@ from . import turns
 from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, tiles
 from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
-from .looks import REFINEMENTS, Eyes, Kind, Sighting, joined
+from .looks import Eyes, Kind, Sighting, joined, kinds
 
 LEAST_PRESENCE = 0.5
 LEAST_SURENESS = 0.3
@@ -223,11 +223,6 @@ class Tracker:
         (x0, x1), (y0, y1) = out
         return x0, y0, x1, y1
 
-    @staticmethod
-    def _kinds(n_people: int) -> tuple[Kind, ...]:
-        """Crops besides the first: all for one person, fewer for more people, to bound the cost."""
-        return REFINEMENTS[:3 if n_people <= 1 else 2 if n_people <= 4 else 1]
-
     def step(self, frame: int, picture: np.ndarray) -> None:
         """Look at the next frame. picture: (H, W, 3) uint8 RGB."""
         now = float(self.time_s[frame])
@@ -240,8 +235,8 @@ class Tracker:
             if believable(sighting, crop, self.size_px):
                 seen.append((tracklet, crop, sighting))
         seen = self._without_doubles(seen)
-        kinds = self._kinds(len(seen))
-        refining = [self.eyes.refine(picture, s.crop, kinds) for _, _, s in seen]
+        more_looks = kinds(len(seen), frame)
+        refining = [self.eyes.refine(picture, s.crop, more_looks) for _, _, s in seen]
         found = [c for d in detections for c in d.result()]
         strangers = self._strangers(frame, found, [s.crop for _, _, s in seen])
         checking = [self.eyes.look(picture, c) for c in strangers]
@@ -251,14 +246,14 @@ class Tracker:
         for (tracklet, crop, sighting), more in zip(seen, refining):
             sighting = joined(sighting, [m.result() for m in more])
             if tracklet in alone and disagreement(sighting) > turns.UNSURE:
-                sighting = self._upright(picture, crop, sighting, kinds) or sighting
+                sighting = self._upright(picture, crop, sighting, more_looks) or sighting
             if disagreement(sighting) <= MOST_DISAGREEMENT:
                 self._append(tracklet, frame, sighting)
                 now_seen.append(sighting)
         for tracklet, crop in around:
             # At once, and then now and then: most who are lost stand behind something.
             if tracklet in alone and (frame - tracklet.frames[-1]) % 4 == 1 and all(t is not tracklet for t, _, _ in seen):
-                sighting = self._upright(picture, crop, None, kinds)
+                sighting = self._upright(picture, crop, None, more_looks)
                 if sighting is not None and all(alike(sighting, o) < SAME for o in now_seen):
                     self._append(tracklet, frame, sighting)
                     now_seen.append(sighting)
@@ -271,13 +266,13 @@ class Tracker:
                 self.done.append(tracklet)
         self._past.append((frame, picture))
 
-    def _upright(self, picture: np.ndarray, expected: Crop, before: Sighting | None, kinds: tuple[Kind, ...]
-                 ) -> Sighting | None:
+    def _upright(self, picture: np.ndarray, expected: Crop, before: Sighting | None,
+                 more_looks: tuple[Kind, ...]) -> Sighting | None:
         """The same person in crops turned other ways, where their looks agree better than `before`; None elsewhere."""
         best, level = None, MOST_AT_FIRST if before is None else turns.BETTER * disagreement(before)
         for crop in turns.search(self.eyes, picture, expected):
             first = self.eyes.look(picture, crop, masked=True, coloured=True)
-            more = self.eyes.refine(picture, crop, kinds)
+            more = self.eyes.refine(picture, crop, more_looks)
             sighting = first.result()
             if not believable(sighting, expected, self.size_px):
                 continue
@@ -343,7 +338,7 @@ class Tracker:
         if any(alike(second, o) > SAME or part_of(second, o, self.eyes.cell) > MOST_SHARED for o in others):
             self._rejected.append((frame, crop))
             return
-        more = self.eyes.refine(picture, second.crop, self._kinds(len(others) + 1))
+        more = self.eyes.refine(picture, second.crop, kinds(len(others) + 1, frame))
         sighting = joined(second, [m.result() for m in more])
         if disagreement(sighting) > MOST_AT_FIRST:
             self._rejected.append((frame, crop))
@@ -383,7 +378,7 @@ class Tracker:
             others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
             if any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others):
                 return
-            more = self.eyes.refine(picture, sighting.crop, self._kinds(len(others) + 1))
+            more = self.eyes.refine(picture, sighting.crop, kinds(len(others) + 1, frame))
             sighting = joined(sighting, [m.result() for m in more])
             if disagreement(sighting) > MOST_AT_FIRST:
                 return
@@ -403,10 +398,11 @@ class Tracker:
                 continue
             x0, y0 = (min(b[i] for b in boxes) for i in (0, 1))
             x1, y1 = (max(b[i] for b in boxes) for i in (2, 3))
-            total = np.zeros((y1 - y0, x1 - x0), np.float32)
+            total, looks = np.zeros((2, y1 - y0, x1 - x0), np.float32)
             for (a0, b0, a1, b1), soft in sighting.soft:
-                total[b0 - y0:b1 - y0, a0 - x0:a1 - x0] += soft / len(sighting.soft)
-            fields.append(((x0, y0, x1, y1), total))
+                total[b0 - y0:b1 - y0, a0 - x0:a1 - x0] += soft
+                looks[b0 - y0:b1 - y0, a0 - x0:a1 - x0] += 1
+            fields.append(((x0, y0, x1, y1), total / np.maximum(looks, 1)))
         for i, (sighting, own) in enumerate(zip(sightings, fields)):
             if own is None:
                 continue

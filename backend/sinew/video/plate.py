@@ -14,7 +14,7 @@ from sinew_take.errors import RequestError
 from sinew_take.take import PLATE_PATTERN
 
 from ..flow import Report, Shot, nothing
-from .read import frames
+from .read import ahead, frames
 from .undistort import UNDISTORTED_PATTERN, Undistorter, is_distorted
 
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
@@ -57,7 +57,7 @@ def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing,
             straight.make_folder(folder)
         with ThreadPoolExecutor(workers) as pool:
             try:
-                for index, rgb in frames(shot):
+                for index, rgb in ahead(frames(shot)):
                     if straight is not None:
                         _write(folder / UNDISTORTED_PATTERN.format(index), straight.picture(index, rgb))
                     pending.append(pool.submit(_write, folder / PLATE_PATTERN.format(index), rgb))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .scan import SEEK_AFTER_S, SEEK_MARGIN_S
 from .source import Source, open_again
 
 
-def frames(shot: Shot, indices: Iterable[int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def frames(shot: Shot, indices: Iterable[int] | None = None) -> Generator[tuple[int, np.ndarray], None, None]:
     """Upright pictures of a shot, one at a time, in order of time.
 
     Args:
@@ -36,7 +37,24 @@ def frames(shot: Shot, indices: Iterable[int] | None = None) -> Iterator[tuple[i
     return _stream(shot, wanted)
 
 
-def _stream(shot: Shot, wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+def ahead(pictures: Generator) -> Iterator:
+    """The same items, each made on another thread while the one before is worked on.
+
+    Args:
+        pictures: Such as `frames` gives. What it raises is raised here; it is closed when this ends or is dropped.
+    """
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as thread:
+        try:
+            coming = thread.submit(next, pictures, end)
+            while (item := coming.result()) is not end:
+                coming = thread.submit(next, pictures, end)
+                yield item
+        finally:
+            thread.submit(pictures.close).result()
+
+
+def _stream(shot: Shot, wanted: list[int]) -> Generator[tuple[int, np.ndarray], None, None]:
     done = 0
     # A container may seek to a wrong place: then the rest is read from the beginning. A damaged file is read for
     # certain only one picture at a time.
