@@ -344,10 +344,20 @@ def _bend(pycolmap, model, focal_known: bool) -> None:
     options.refine_extra_params = True
     options.print_summary = False
     options.ceres.solver_options.max_num_iterations = 40
-    pycolmap.bundle_adjustment(bent, options)
+    _adjust_all(pycolmap, bent, options)
     bent.update_point_3d_errors()
     if bent.compute_mean_reprojection_error() < BENT_GAIN * straight:
-        pycolmap.bundle_adjustment(model, options)
+        _adjust_all(pycolmap, model, options)
+
+
+def _adjust_all(pycolmap, model, options) -> None:
+    """Adjust all cameras and points. (`pycolmap.bundle_adjustment` does the same and writes to the user's terminal.)"""
+    config = pycolmap.BundleAdjustmentConfig()
+    for image in model.images.values():
+        if image.has_pose:
+            config.add_image(image.image_id)
+    config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
+    pycolmap.create_default_bundle_adjuster(options, config, model).solve()
 
 
 def _write_database(pycolmap, path: Path, tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, rows: list[slice],
