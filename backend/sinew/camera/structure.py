@@ -165,6 +165,7 @@ def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, lo
     n = int(point_of_track.max(initial=-1)) + 1
     if n < LEAST_POINTS:
         return None
+    log_f = log_f if turn.zooms else turn.cameras.log_f
     cameras = bundle.Cameras(turn.cameras.R[keys], np.zeros((len(keys), 3)), log_f[keys])
     cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 1 / NORMAL_DISTANCE))
     # The first pushes: how far each point moves against the others tells near from far.
