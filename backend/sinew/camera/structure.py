@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..geometry import rotations as rot
 from . import bundle, turning
 from .follow import Tracks
 
@@ -34,6 +35,8 @@ smallest angle of `BEGIN_ANGLES_DEG`. A camera that only turns then misses one c
 least: one that it misses by less hardly moved."""
 SMALL_KEYS = 30
 """Keyframes of a camera that hardly moves, at least: only many of them together tell near from far."""
+DENSER_MISFIT = 1.25
+"""A way through many more keyframes and points is kept up to so much more misfit than COLMAP's through its few."""
 NORMAL_DISTANCE = 5.0
 """Median distance of the points after a solve: about metres, until the people say more."""
 SEED = 7
@@ -112,15 +115,27 @@ def _from_nothing(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, 
     """
     shift_px = np.radians(BEGIN_ANGLES_DEG[-1]) * focal_px / tracks.scale
     moves_much = turn.far_off_px > WORTH_PAIRS * shift_px
+
     best = None
-    for begin in (_begin_far, _begin_small) if moves_much else (_begin_small, _begin_far):
-        begun = begin(tracks, size_px, turn, log_f, focal_px, focal_known, tick)
-        found = None if begun is None else _adjusted(tracks, size_px, time_s, turn, begun, focal_px, focal_known, False,
-                                                     tick)
-        if found is not None and (best is None or found.way.misfit_px < best.way.misfit_px):
+    for begins in (_begin_far, _begin_small) if moves_much else (_begin_small, _begin_far):
+        found = None
+        for begun in begins(tracks, size_px, turn, log_f, focal_px, focal_known, tick):
+            one = _adjusted(tracks, size_px, time_s, turn, begun, focal_px, focal_known, False, tick)
+            if one is not None and (found is None or one.way.misfit_px < found.way.misfit_px):
+                found = one
+        if found is None:
+            continue
+        is_small = np.degrees(found.parallax) < BEGIN_ANGLES_DEG[-1]
+        if found.by == "colmap" and is_small:
+            # A few keyframes tell near from far no better than COLMAP did; many do.
+            begun = _denser(tracks, size_px, turn, found)
+            denser = None if begun is None else _adjusted(tracks, size_px, time_s, turn, begun, focal_px, focal_known, False,
+                                                          tick)
+            found = denser if denser is not None and denser.way.misfit_px < DENSER_MISFIT * found.way.misfit_px else found
+        if best is None or found.way.misfit_px < best.way.misfit_px:
             best = found
         # What was begun as a small motion and became a large one may have gone astray.
-        if found is not None and (found.by == "colmap" or np.degrees(found.parallax) < BEGIN_ANGLES_DEG[-1]):
+        if found.by == "colmap" or is_small:
             break
     return best
 
@@ -138,40 +153,72 @@ class _Begun:
 
 
 def _begin_far(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, log_f: np.ndarray, focal_px: float,
-               focal_known: bool, tick) -> _Begun | None:
-    """From COLMAP; None where it finds too little."""
+               focal_known: bool, tick) -> list[_Begun]:
+    """From COLMAP; nothing where it finds too little."""
     change = log_f - log_f.mean()
     middle = np.asarray(size_px, dtype=float) / 2
     # COLMAP sees the pictures as they would be without the zoom.
     even = replace(tracks, px=middle + (tracks.px - middle) * np.exp(-change)[tracks.frame, None])
     found = _colmap(even, size_px, turn.keys, focal_px, focal_known, tick)
     if found is None or len(found[2].d) < LEAST_POINTS:
-        return None
+        return []
     keys, cameras, cloud, point_of_track, k1 = found
     corner = np.linalg.norm(np.asarray(size_px, dtype=float) / 2) / (np.exp(cameras.log_f[0]) * tracks.scale)
     if abs(k1) * corner**3 * np.exp(cameras.log_f[0]) * tracks.scale < LENS_PX:
         k1 = 0.0
-    return _Begun("colmap", keys, replace(cameras, log_f=cameras.log_f + change[keys]), cloud, point_of_track, k1)
+    return [_Begun("colmap", keys, replace(cameras, log_f=cameras.log_f + change[keys]), cloud, point_of_track, k1)]
 
 
 def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, log_f: np.ndarray, focal_px: float,
-                 focal_known: bool, tick) -> _Begun | None:
-    """From rest and one distance for all points; None where too few corners are seen for long."""
+                 focal_known: bool, tick) -> list[_Begun]:
+    """From rest and one distance for all points; nothing where too few corners are seen for long.
+
+    Turning and moving a little are alike, and the adjustment may end in what it began with: where the focal length is not
+    known it is begun from that of the turning camera, and from the likeliest one.
+    """
     px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
-    keys = turn.keys
-    if len(keys) < SMALL_KEYS:
-        keys = np.union1d(keys, np.linspace(0, tracks.n_frames - 1, SMALL_KEYS).astype(int))
+    keys = _small_keys(tracks, turn.keys)
+    sight, point_of_track = turning.select(tracks, px, keys, least=3)
+    n = int(point_of_track.max(initial=-1)) + 1
+    if n < LEAST_POINTS:
+        return []
+    rules = bundle.Rules(True, "fixed", float(np.log(focal_px / tracks.scale)))
+    out = []
+    for own in (log_f,) if focal_known or turn.zooms else (turn.cameras.log_f, log_f):
+        # What the corners moved by is a smaller turn at a longer focal length.
+        first = turn.cameras.R[0]
+        turned = rot.log(first.T @ turn.cameras.R[keys]) * np.exp(turn.cameras.log_f - own)[keys, None]
+        cameras = bundle.Cameras(first @ rot.exp(turned), np.zeros((len(keys), 3)), own[keys])
+        cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 1 / NORMAL_DISTANCE))
+        # The first pushes: how far each point moves against the others tells near from far.
+        pushed = bundle.adjust(sight, cameras, cloud, rules, 25, tick=tick)
+        out.append(_Begun("small motion", keys, pushed.cameras, pushed.cloud, point_of_track))
+    return out
+
+
+def _small_keys(tracks: Tracks, keys: np.ndarray) -> np.ndarray:
+    if len(keys) >= SMALL_KEYS:
+        return keys
+    return np.union1d(keys, np.linspace(0, tracks.n_frames - 1, SMALL_KEYS).astype(int))
+
+
+def _denser(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, found: Structure) -> _Begun | None:
+    """The same way to go on from with the keyframes and points of a small motion; points it lacks begin at a usual depth."""
+    way = found.way
+    px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
+    if found.k1:
+        px = straighten(px, found.k1, float(np.exp(way.cameras.log_f.mean())))
+    keys = _small_keys(tracks, turn.keys)
     sight, point_of_track = turning.select(tracks, px, keys, least=3)
     n = int(point_of_track.max(initial=-1)) + 1
     if n < LEAST_POINTS:
         return None
-    log_f = log_f if turn.zooms else turn.cameras.log_f
-    cameras = bundle.Cameras(turn.cameras.R[keys], np.zeros((len(keys), 3)), log_f[keys])
-    cloud = bundle.Cloud(turning.directions(sight, cameras, n), np.full(n, 1 / NORMAL_DISTANCE))
-    # The first pushes: how far each point moves against the others tells near from far.
-    rules = bundle.Rules(True, "fixed", float(np.log(focal_px / tracks.scale)))
-    out = bundle.adjust(sight, cameras, cloud, rules, 25, tick=tick)
-    return _Begun("small motion", keys, out.cameras, out.cloud, point_of_track)
+    cameras = bundle.Cameras(way.cameras.R[keys], way.cameras.c[keys], way.cameras.log_f[keys])
+    d, r = turning.directions(sight, cameras, n), np.full(n, float(np.median(way.cloud.r)))
+    both = np.flatnonzero((point_of_track >= 0) & (way.point_of_track >= 0))
+    d[point_of_track[both]] = way.cloud.d[way.point_of_track[both]]
+    r[point_of_track[both]] = way.cloud.r[way.point_of_track[both]]
+    return _Begun(found.by, keys, cameras, bundle.Cloud(d, r), point_of_track, found.k1)
 
 
 def _adjusted(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: turning.Way, begun: _Begun,
