@@ -15,7 +15,7 @@ import numpy as np
 from ..flow import CameraOptions, People, Report, Shot, nothing
 from ..geometry import rotations as rot
 from . import background, bundle, structure, turning
-from .follow import Tracks, follow
+from .follow import LEAST_HELD, Tracks, follow, held
 from .given import Given
 
 TURN_EXPLAINS_PX = 0.22
@@ -120,12 +120,18 @@ def find_path(shot: Shot, people: People, options: CameraOptions, seen: backgrou
         if stands:
             return still(n, f"The background stays where it is, to within {seen.moved_px:.2f} px.")
         if seen.moved_px is None and not seen.is_lost:
-            return still(n, "The background shows too little to tell whether the camera moves; it is taken to stand still.")
+            said = ("The background shows too little to tell whether the camera moves; it is taken to stand still, and if it "
+                    "moved, people drift; say --camera static if it did not.")
+            return still(n, said, [said])
     tracks = follow(shot, people, report)
     per_frame = float(np.median(np.bincount(tracks.frame, minlength=n)))
     if per_frame < LEAST_PER_FRAME:
         said = ("The camera seems to move, but the background shows too little to follow; it was solved as if it stood "
                 "still, so people may drift.")
+        return still(n, said, [said])
+    if held(tracks) < LEAST_HELD:
+        said = ("The background shows nothing that stays from one frame to the next, as noise or water does, so whether the "
+                "camera moves cannot be told; it was solved as if it stood still, and if it moved, people drift.")
         return still(n, said, [said])
     path = _solve(shot, tracks, options, focal_px, focal_known, lambda: report(n, n + 1))
     return path

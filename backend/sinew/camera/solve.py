@@ -22,7 +22,7 @@ from ..motion import balance, contact, fit
 from ..motion.frames import solved_frames
 from ..motion.model import Model, make_model
 from ..motion.start import Start
-from . import background, kinds, quick
+from . import agree, background, kinds, quick
 from . import given as given_camera
 
 FOCAL_PER_LONG_SIDE = 0.92
@@ -72,6 +72,8 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         path = kinds.from_file(own, pathlib.Path(options.file).name)
         given, focal_source = float(path.focal_px.mean()), "file"
         focal = given
+        if look:
+            path.notes += agree.doubt(shot, people, path, pathlib.Path(options.file).name, report)
     elif look:
         path = kinds.find_path(shot, people, options, seen, focal, given is not None, report)
     notes = list(path.notes)
