@@ -11,7 +11,7 @@ import numpy as np
 from ..flow import People, Report, Shot, nothing
 from ..geometry import projection
 from . import turning
-from .follow import LEAST_HELD, Tracks, follow, held
+from .follow import Tracks, follow, is_noise
 from .kinds import Path
 
 OFF_PX, OFF_SHARE = 3.0, 0.1
@@ -33,7 +33,7 @@ def doubt(shot: Shot, people: People, path: Path, name: str, report: Report = no
         report: Progress over the frames; may raise Stopped.
     """
     tracks = follow(shot, people, report)
-    if held(tracks) < LEAST_HELD:
+    if is_noise(tracks):
         return []
     off, moved, corners = misfit(tracks, path, max(shot.info.size_px))
     if corners < LEAST_CORNERS or off < OFF_PX * tracks.scale or off < OFF_SHARE * moved:

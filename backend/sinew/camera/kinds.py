@@ -15,7 +15,7 @@ import numpy as np
 from ..flow import CameraOptions, People, Report, Shot, nothing
 from ..geometry import rotations as rot
 from . import background, bundle, structure, turning
-from .follow import LEAST_HELD, Tracks, follow, held
+from .follow import Tracks, follow, is_noise, jumps
 from .given import Given
 
 TURN_EXPLAINS_PX = 0.22
@@ -129,11 +129,14 @@ def find_path(shot: Shot, people: People, options: CameraOptions, seen: backgrou
         said = ("The camera seems to move, but the background shows too little to follow; it was solved as if it stood "
                 "still, so people may drift.")
         return still(n, said, [said])
-    if held(tracks) < LEAST_HELD:
+    if is_noise(tracks):
         said = ("The background shows nothing that stays from one frame to the next, as noise or water does, so whether the "
                 "camera moves cannot be told; it was solved as if it stood still, and if it moved, people drift.")
         return still(n, said, [said])
     path = _solve(shot, tracks, options, focal_px, focal_known, lambda: report(n, n + 1))
+    for t in jumps(tracks):
+        path.notes.append(f"The picture jumps at {shot.time_s[t]:.2f} s; if that is a cut, reconstruct each side of it on its own "
+                          "(--start, --end), because people and camera are solved as if it were none.")
     return path
 
 

@@ -103,7 +103,9 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
     for track, (_, _, found) in zip(tracks, kept):
         turned = found.exchanged.any(1).mean()
         if turned > 0.05:
-            notes.append(f"{track.id}: left and right were exchanged in {100 * turned:.0f} % of frames and put right.")
+            how = " and put right" if turned < 0.5 else (
+                ": most looks read them the other way than the motion does, so which side is which is doubtful")
+            notes.append(f"{track.id}: left and right were exchanged in {100 * turned:.0f} % of frames{how}.")
     return People(tracks, notes)
 
 
