@@ -15,10 +15,13 @@ from .follow import Tracks, follow, is_noise
 from .kinds import Path
 
 OFF_PX, OFF_SHARE = 3.0, 0.1
-"""Pixels as followed, and share of the way that they move, by which corners are not off a right camera: measured, 0 to 1.1 px
-for true cameras; a rolling shutter and a coarse solve add to it. Cameras of other clips: 5 px and more, but for pairs of pans,
-dollies or orbits that are nearly the same."""
+"""Pixels as followed, and share of the way that they move, by which corners are not off a right camera. Measured: 0 to 1.1 px
+for true cameras, to which a rolling shutter and a coarse solve add; 5 px and more for those of other clips, but for pairs
+of pans, dollies or orbits that are nearly the same."""
 LEAST_CORNERS = 20
+STILL_WAY = 0.02
+"""A camera that moves by this share of the people's distance and sees no background move is not this clip's: the background
+would have to be a hundred times as far away as the people."""
 ROUNDS = 3
 
 
@@ -38,8 +41,21 @@ def doubt(shot: Shot, people: People, path: Path, name: str, report: Report = no
     off, moved, corners = misfit(tracks, path, max(shot.info.size_px))
     if corners < LEAST_CORNERS or off < OFF_PX * tracks.scale or off < OFF_SHARE * moved:
         return []
-    return [f"The background lies {off:.0f} px off where the camera of {name} would see it: the file may be another clip's, or "
-            "count frames from another one, unless most of the background moves by itself."]
+    return [f"The background lies {off:.0f} px off where the camera of {name} would see it: the file may be another "
+            "clip's, or count frames from another one, unless most of the background moves by itself."]
+
+
+def doubt_still(way_m: float, distance_m: float, name: str) -> list[str]:
+    """The same for a background that stands still, which a camera without turns does not contradict by its directions.
+
+    Args:
+        way_m: Size of the way of the user's camera.
+        distance_m: Of the people.
+        name: Of its file.
+    """
+    if way_m < STILL_WAY * distance_m:
+        return []
+    return [f"The background stands still, and the camera of {name} moves by {way_m:.2f} m: the file may be another clip's."]
 
 
 def misfit(tracks: Tracks, path: Path, long_side_px: float) -> tuple[float, float, int]:
@@ -73,7 +89,7 @@ def misfit(tracks: Tracks, path: Path, long_side_px: float) -> tuple[float, floa
     far = np.einsum("nji,nj->ni", R, rays[middle])
     step = np.einsum("nji,nj->ni", R, c[middle] - c)
     xy = (px - K[:, :2, 2]) / K[:, [0, 1], [0, 1]]
-    # Seen at (far + step / depth): linear in the inverse depth but for the division, which is the weight of the round before.
+    # Seen at (far + step / depth): linear in the inverse depth but for the division, a weight from the round before.
     begin, slope = xy * far[:, 2:] - far[:, :2], xy * step[:, 2:] - step[:, :2]
     inverse, weight = np.zeros(n), np.ones(len(px))
     for _ in range(ROUNDS):

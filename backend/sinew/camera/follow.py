@@ -31,11 +31,11 @@ APART_PX = 7
 _LK = {"winSize": (21, 21), "maxLevel": 4, "minEigThreshold": 1e-6,
        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 0.01)}
 LEAST_HELD = 0.6
-"""Share of a frame's corners that the next one shows again, in the median: with less, what is followed is noise. Measured: 0.8
-to 1 on real and rendered clips, shaken and blurred ones among them, 0.4 on grain."""
+"""Share of a frame's corners that the next one shows again, in the median: with less, what is followed is noise. Measured:
+0.8 to 1 on real and rendered clips, shaken and blurred ones among them, 0.4 on grain."""
 JUMP_HELD = 0.65
-"""A step that holds less than this share of what the steps on either side hold is a jump. Measured: 0.4 and 0.5 at cuts within
-one place, at least 0.85 elsewhere."""
+"""A step that holds less than this share of what the steps on either side hold is a jump. Measured: 0.4 and 0.5 at cuts
+within one place, at least 0.78 elsewhere."""
 LOOK_EVERY, LOOK_LEFT = 3, 0.85
 """New corners are looked for in every so manieth frame, and when fewer than this share of the corners are left."""
 GROWN = 0.02

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ LONGEST_GAP = 12
 """Frames between two given ones that are filled."""
 SAME_SHAPE = 0.01
 """Relative difference of the sides' ratio up to which a size is the clip's, only larger or smaller."""
+LATE_SHARE = 0.02
+"""Of the clip: frames after its end up to which its length is only counted otherwise."""
 MOST_BYTES = 200_000_000
 _MODELS = {"SIMPLE_PINHOLE": (0, 0, 1, 2, ()), "PINHOLE": (0, 1, 2, 3, ()), "SIMPLE_RADIAL": (0, 0, 1, 2, (3,)),
            "RADIAL": (0, 0, 1, 2, (3, 4)), "OPENCV": (0, 1, 2, 3, (4, 5, 6, 7))}
@@ -49,6 +51,8 @@ class Given:
     points: np.ndarray
     """(P, 3) in the user's world; may be empty."""
     color: np.ndarray
+    notes: list[str] = field(default_factory=list)
+    """Sentences: what is odd about the file."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,12 @@ def read_camera(path: Path, shot: Shot) -> Given:
                          "give the camera of this clip.")
     T, K = _at(read, wanted)
     K = K * np.array([scale, scale, 1.0])[:, None]
-    return Given(T, K, read.distortion, read.unit_m, read.points, read.color)
+    last, end = int(read.frame.max()), shot.info.n_frames - 1
+    notes = []
+    if last > end + max(2, LATE_SHARE * end):
+        notes.append(f"{path.name} goes on to frame {last}, and {shot.info.path.name} ends at frame {end}: the file may be "
+                     "another clip's.")
+    return Given(T, K, read.distortion, read.unit_m, read.points, read.color, notes)
 
 
 def _longest_gap(have: np.ndarray) -> int:

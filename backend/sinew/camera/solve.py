@@ -72,6 +72,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         path = kinds.from_file(own, pathlib.Path(options.file).name)
         given, focal_source = float(path.focal_px.mean()), "file"
         focal = given
+        path.notes += own.notes
         if look:
             path.notes += agree.doubt(shot, people, path, pathlib.Path(options.file).name, report)
     elif look:
@@ -111,6 +112,10 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         if path.unit_m is not None:
             scale, said = path.unit_m, []
         notes += said
+        if own is not None and kinds.stands(seen, shot):
+            away = np.median(np.concatenate([np.linalg.norm(s.state.root_m, axis=1) for s in samples.values()]))
+            way = scale * np.linalg.norm(np.ptp(path.c, axis=0))
+            notes += agree.doubt_still(float(way), float(away), pathlib.Path(options.file).name)
         if plane is not None:
             up, _ = find_up(axes, looks, *nobody, planes, share, sides_of(path.R), plane.n, plane.sigma_deg, carried)
     first = samples[usable[0]]

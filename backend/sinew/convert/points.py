@@ -19,10 +19,8 @@ K = {name: i for i, name in enumerate(KEYPOINTS)}
 FAR_PX = 1e5
 """Further off than any picture is wide: no place at all."""
 JUMP, STAY = 0.5, 0.25
-"""Two people whose numbers are exchanged between neighbouring frames each seem to jump by more than the first share of their
-size, while somebody of the other number goes on within the second."""
-FEW_FRAMES = 8
-"""Somebody seen in fewer frames has a doubtful size and place."""
+"""Two people whose numbers are exchanged between neighbouring frames each seem to jump by more than the first share of
+their size, while somebody of the other number goes on within the second."""
 
 
 def _numbered(**table: int) -> dict[str, int]:
@@ -110,7 +108,7 @@ def link(seen: list[Seen]) -> list[list[Seen]]:
 
 
 def unexchanged(tracks: list[list[Seen]]) -> tuple[list[list[Seen]], list[int]]:
-    """Tracks by the system's own numbers with exchanges put right, and the frames from which two of them were exchanged.
+    """Tracks by the system's own numbers with exchanges put right, and the frames from which two were exchanged.
 
     Args:
         tracks: As `link` gives them.
@@ -126,7 +124,8 @@ def unexchanged(tracks: list[list[Seen]]) -> tuple[list[list[Seen]], list[int]]:
             for k, i in enumerate(here):
                 for j in here[k + 1:]:
                     (a, a2), (b, b2) = ((at[owner[p]][before], at[owner[p]][frame]) for p in (i, j))
-                    if (min(_distance(a, a2), _distance(b, b2)) > JUMP and max(_distance(a, b2), _distance(b, a2)) < STAY):
+                    jump, stay = (_distance(a, a2), _distance(b, b2)), (_distance(a, b2), _distance(b, a2))
+                    if min(jump) > JUMP and max(stay) < STAY:
                         owner[i], owner[j] = owner[j], owner[i]
                         exchanged.append(frame)
         for i, own in enumerate(owner):
@@ -198,8 +197,6 @@ def tracks_of(detections: Detections, frames: np.ndarray, size_px: tuple[int, in
     people = [track for _, track in found[:most]]
     for number, track in enumerate(people, 1):
         track.id = f"person_{number}"
-    notes += [f"{track.id} is seen in only {int(track.present.sum())} frames; size and place are guesses." for track in people
-              if track.present.sum() < min(FEW_FRAMES, n)]
     if poor and people:
         notes.append(f"{poor} {'person' if poor == 1 else 'people'} seen with enough keypoints in fewer than two frames "
                      f"{'was' if poor == 1 else 'were'} left out.")

@@ -27,8 +27,8 @@ _LEAST_STEP = 3.0
 _LEAST_CHANGE, _LEAST_COLOUR = 0.25, 5.0
 _OVER_QUIET, _OVER_BUSY = 2.5, 1.8
 _JUMP_CHANGE, _JUMP_OVER, _JUMP_QUIET = 0.14, 6.0, 0.02
-"""A jump cut in one place finds much of the picture again: it may change less, where it stands out from the steps on either
-side (at least the last of the three) by so much."""
+"""A jump cut in one place finds much of the picture again: it may change less (the first) where it stands out from the
+steps on either side by the second, which are counted as the third at least."""
 _SAME = 0.5
 """Measured on five real clips with 1080 frames: neighbours differ by at most 0.12 (0.30 at three times the speed),
 pictures of different clips by 0.49 or more."""
