@@ -29,6 +29,8 @@ FOCAL_PER_LONG_SIDE = 0.92
 """Focal length over the long side of the picture where nothing is known: 57 degrees."""
 MOST_PEOPLE = 3
 """People whose perspective is asked for the focal length."""
+USUAL_DEG = (2.5, 122.0)
+"""Horizontal angles of view between an 800 mm and a 10 mm lens (35 mm equivalent): hardly any camera has another."""
 SAME_FOCAL = 0.03
 """Focal lengths this near to each other need no second solve of the camera's way."""
 
@@ -87,6 +89,9 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         samples[i] = quick.first_fit(shot, people.tracks[i], quick.sampled(shot, frames[i]), focal, lens, model,
                                      quick.weights(options, i))
     angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
+    if given is not None and not USUAL_DEG[0] <= angle <= USUAL_DEG[1]:
+        notes.append(f"The horizontal angle of view given is {angle:.3g} degrees, which hardly any camera has; if it is wrong, "
+                     "so are the camera and everybody's depth.")
     if given is None and focal_source != "background":
         focal, sigma, focal_source = quick.estimate_focal([samples[i] for i in usable[:MOST_PEOPLE]], model, focal, lens,
                                                           options)
