@@ -94,8 +94,8 @@ def test_a_plain_wall_is_said_to_tell_nothing(tmp_path):
     shot = shot_of(write_film(tmp_path / "wall.mp4", [np.full((180, 320, 3), 170, np.uint8)] * 12))
     path = kinds.find_path(shot, People([]), CameraOptions(), background.look(shot, People([])), 300.0, False)
     assert path.kind == "static" and path.notes == [path.reason]
-    assert path.reason == ("The background shows too little to tell whether the camera moves; it is taken to stand still, and "
-                           "if it moved, people drift.")
+    assert path.reason == ("The background shows too little to tell whether the camera moves; it is taken to stand still, "
+                           "and if it moved, people drift.")
 
 
 def test_a_jump_is_a_step_that_loses_corners_as_none_beside_it():

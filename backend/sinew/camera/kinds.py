@@ -133,15 +133,16 @@ def find_path(shot: Shot, people: People, options: CameraOptions, seen: backgrou
         said = ("The camera seems to move, but the background shows too little to follow; it was solved as if it stood "
                 "still, so people may drift.")
         return still(n, said, [said])
-    if is_noise(tracks):
-        said = ("The background shows nothing that stays from one frame to the next, as noise or water does, so "
-                "whether the camera moves cannot be told; it was solved as if it stood still, and if it moved, people "
-                "drift.")
+    if options.kind == "auto" and is_noise(tracks):
+        said = ("The background shows nothing that stays from one frame to the next, so whether the camera moves cannot be "
+                "told; it was solved as if it stood still, and if it moved, people drift.")
         return still(n, said, [said])
     path = _solve(shot, tracks, options, focal_px, focal_known, lambda: report(n, n + 1))
-    for t in jumps(tracks):
-        path.notes.append(f"The picture jumps at {shot.time_s[t]:.2f} s; if that is a cut, reconstruct each side of it "
-                          "on its own (--start, --end), because people and camera are solved as if it were none.")
+    jumped = shot.time_s[jumps(tracks)]
+    if len(jumped):
+        when = ", ".join(f"{t:.2f} s" for t in jumped[:4]) + (", …" if len(jumped) > 4 else "")
+        path.notes.append(f"The picture jumps at {when}; if that is a cut, reconstruct each side of it on its own (--start, "
+                          "--end), because people and camera are solved as if it were none.")
     return path
 
 

@@ -90,8 +90,8 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
                                      quick.weights(options, i))
     angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
     if given is not None and not USUAL_DEG[0] <= angle <= USUAL_DEG[1]:
-        notes.append(f"The horizontal angle of view given is {angle:.3g} degrees, which hardly any camera has; if it is wrong, "
-                     "so are the camera and everybody's depth.")
+        notes.append(f"The horizontal angle of view given is {angle:.3g} degrees, which hardly any camera has; if it is "
+                     "wrong, so are the camera and everybody's depth.")
     if given is None and focal_source != "background":
         focal, sigma, focal_source = quick.estimate_focal([samples[i] for i in usable[:MOST_PEOPLE]], model, focal, lens,
                                                           options)

@@ -120,12 +120,12 @@ def unexchanged(tracks: list[list[Seen]]) -> tuple[list[list[Seen]], list[int]]:
     exchanged = []
     for before, frame in zip([None, *frames], frames, strict=False):
         if before == frame - 1:
-            here = [i for i in range(len(at)) if before in at[owner[i]] and frame in at[owner[i]]]
-            for k, i in enumerate(here):
-                for j in here[k + 1:]:
-                    (a, a2), (b, b2) = ((at[owner[p]][before], at[owner[p]][frame]) for p in (i, j))
-                    jump, stay = (_distance(a, a2), _distance(b, b2)), (_distance(a, b2), _distance(b, a2))
-                    if min(jump) > JUMP and max(stay) < STAY:
+            jumped = [i for i, own in enumerate(owner) if before in at[own] and frame in at[own]
+                      and _distance(at[own][before], at[own][frame]) > JUMP]
+            for k, i in enumerate(jumped):
+                for j in jumped[k + 1:]:
+                    a, b = at[owner[i]], at[owner[j]]
+                    if max(_distance(a[before], b[frame]), _distance(b[before], a[frame])) < STAY:
                         owner[i], owner[j] = owner[j], owner[i]
                         exchanged.append(frame)
         for i, own in enumerate(owner):
