@@ -114,4 +114,17 @@ def test_a_jump_is_a_step_that_loses_corners_as_none_beside_it():
     assert follow.jumps(tracks({12: 0.4})).tolist() == [12]
     assert follow.jumps(tracks({})).tolist() == []
     assert follow.jumps(tracks({k: 0.7 for k in range(8, 20)})).tolist() == []  # a pan that begins
-    assert not follow.is_noise(tracks({12: 0.4})) and follow.is_noise(tracks({k: 0.4 for k in range(1, 20)}))
+
+
+def test_few_corners_that_go_along_are_no_noise():
+    rng = np.random.default_rng(1)
+    begin = rng.uniform(0, 300, (80, 2))
+    # Of each frame's 80 corners the next one shows 32 again, all moved by (40, 3) px, or each somewhere else.
+    frame, track = np.repeat(np.arange(12), 80), np.concatenate([np.arange(80) + 48 * t for t in range(12)])
+    place = rng.uniform(0, 300, (48 * 12 + 32, 2))
+    place[:80] = begin
+    along = place[track] + frame[:, None] * [40.0, 3.0]
+    scattered = along + rng.normal(0, 5, along.shape)
+    for px, noise in ((along, False), (scattered, True)):
+        tracks = follow.Tracks(frame, track, px, np.zeros((len(place), 3)), np.ones(len(place)), 1.0, 12)
+        assert follow.is_noise(tracks) is noise
