@@ -111,6 +111,9 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     if request.distance is not None:
         distances.check_in(request.distance, info.size_px, [(int(s.frame[0]), int(s.frame[-1])) for s in shots])
 
+    if request.camera.file is not None:
+        camera.examine(Path(request.camera.file), shots)
+
     for number in range(len(shots)):
         out = _out(request, number)
         if out.exists():

@@ -217,21 +217,28 @@ def _refuse_contradictions(edits: list) -> None:
             flips.append((number, edit))
 
 
-def check(edits: list, take: Take) -> None:
+def check(edits: list, take: Take, is_regrouped: bool = False) -> None:
     """Hold edits against the take that they are for.
+
+    Args:
+        edits: As `parse` gives them.
+        take: The take.
+        is_regrouped: The edits of people are carried out in it: those of poses are checked, by their numbers in the file.
 
     Raises:
         RequestError: One sentence on the first edit whose person, frame, keypoint, limb or place is not there.
     """
-    try:
-        regroup(take, edits)
-    except Bad as bad:
-        raise _sentence(bad.number, edits[bad.number - 1], bad) from None
-    if any(map(is_people_edit, edits)):
-        return  # those of poses name people as they are afterwards: they are checked when that take is there
+    if not is_regrouped:
+        try:
+            regroup(take, edits)
+        except Bad as bad:
+            raise _sentence(bad.number, edits[bad.number - 1], bad) from None
+        if any(map(is_people_edit, edits)):
+            return  # those of poses name people as they are afterwards: they are checked when that take is there
     for number, edit in enumerate(edits, 1):
         try:
-            edit.check(take)
+            if not is_people_edit(edit):
+                edit.check(take)
         except Bad as bad:
             raise _sentence(number, edit, bad) from None
 

@@ -133,6 +133,23 @@ def test_bad_input(name, tmp_path, capfd, monkeypatch):
     assert not (tmp_path / "take.partial").exists()
 
 
+@pytest.mark.parametrize(("frames", "focal_px", "words"), [
+    (range(3), 150.0, "holds a camera for 3 of the 30 frames (its frames are 0 to 2, the shot's 0 to 29)"),
+    (range(30), 1.0, "a focal length of 1 px for a picture 160 px wide, which no lens has"),
+    (range(30), 1e6, "a focal length of 1e+06 px for a picture 160 px wide, which no lens has")])
+def test_a_camera_file_is_held_against_the_clip_before_anybody_is_looked_for(tmp_path, capfd, monkeypatch, frames, focal_px,
+                                                                             words):
+    monkeypatch.setattr("sinew.progress.StopRequest.watch", lambda self, parent: None)
+    K = [[focal_px, 0, 80], [0, focal_px, 48], [0, 0, 1]]
+    (tmp_path / "camera.json").write_text(json.dumps({
+        "format": "sinew-camera", "version": [1, 0], "size_px": [160, 96], "frame": list(frames),
+        "T_wc": [np.eye(4).tolist()] * len(frames), "K": [K] * len(frames)}))
+    got, err = _run(capfd, "reconstruct", write_film(tmp_path / "c.mp4", 30), "--out", tmp_path / "take", "--camera-file",
+                    tmp_path / "camera.json")
+    assert got == 3 and words in _sentence(err)
+    assert not (tmp_path / "take").exists() and not (tmp_path / "take.partial").exists()
+
+
 def test_unwritable_output(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr("sinew.progress.StopRequest.watch", lambda self, parent: None)
     (tmp_path / "file").write_text("")

@@ -76,6 +76,8 @@ def test_colmap_text_and_binary(tmp_path):
     ({"frame": [2, 2, 3, 4, 5, 6]}, "as many T_wc"),
     ({"T_wc": [np.diag([2.0, 1, 1, 1]).tolist()] * 6}, "no camera's"),
     ({"K": [np.diag([-5.0, 5, 1]).tolist()] * 6}, "focal length"),
+    ({"K": [[[1, 0, 640], [0, 1, 360], [0, 0, 1]]] * 6}, "focal length of 1 px for a picture 1280 px wide, which no lens"),
+    ({"K": [[[1e6, 0, 640], [0, 1e6, 360], [0, 0, 1]]] * 6}, r"focal length of 1e\+06 px for a picture 1280 px wide"),
     ({"unit_m": -3}, "units of -3 m"),
     ({"T_wc": "x"}, "is no sinew-camera file"),
 ])
@@ -83,6 +85,19 @@ def test_a_camera_that_cannot_be_is_one_sentence(tmp_path, change, said):
     with pytest.raises(InputError, match=said) as error:
         given.read_camera(written(tmp_path, camera() | change), shot())
     assert str(error.value).endswith(".") and "\n" not in str(error.value)
+
+
+def test_a_file_that_goes_on_after_the_clip_is_said(tmp_path):
+    assert given.read_camera(written(tmp_path, camera(range(20))), shot()).notes == []
+    notes = given.read_camera(written(tmp_path, camera(range(30))), shot()).notes
+    assert notes == ["camera.json goes on to frame 29, and clip.mp4 ends at frame 19: the file may be another clip's."]
+
+
+def test_one_shot_s_camera_is_enough_and_none_is_said_at_once(tmp_path):
+    path = written(tmp_path, camera())
+    given.examine(path, [shot(6, 100), shot(6, 2)])
+    with pytest.raises(InputError, match="holds a camera for 0 of the 6 frames"):
+        given.examine(path, [shot(6, 100), shot(6, 200)])
 
 
 def test_files_that_are_something_else(tmp_path):

@@ -218,6 +218,32 @@ def test_people_are_linked_over_time(smpl):
     assert all(np.ptp([s.px[0, 1] for s in t]) < 1 for t in tracks)
 
 
+def test_exchanged_numbers_of_two_people_are_followed_by_place():
+    def seen(frame: int, x_px: float, ident: int) -> points.Seen:
+        px = np.concatenate([np.random.default_rng(0).uniform(0, 100, (33, 2)) + [x_px, 50], np.full((33, 1), 0.9)], 1)
+        return points.Seen(frame, px, ident)
+
+    found = [s for t in range(10) for s in (seen(t, 100 + 2 * t, int(t >= 6)), seen(t, 500 - 2 * t, int(t < 6)))]
+    tracks, exchanged = points.unexchanged(points.link(found))
+    assert exchanged == [6] and [len(t) for t in tracks] == [10, 10]
+    assert np.ptp([s.px[0, 0] for s in tracks[0]]) < 20 and np.ptp([s.px[0, 0] for s in tracks[1]]) < 20
+    # One who jumps alone, and two who jump after a gap, keep their numbers.
+    alone = [s for t in range(10) for s in (seen(t, 100 if t < 6 else 400, 0), seen(t, 700, 1))]
+    gap = [s for s in found if s.frame not in (5, 6)]
+    assert points.unexchanged(points.link(alone))[1] == [] and points.unexchanged(points.link(gap))[1] == []
+    frames = np.arange(10)
+    notes = points.tracks_of(points.Detections("COCO keypoints", found), frames, (640, 360)).notes
+    assert notes == ["COCO keypoints: the numbers of two people are exchanged from frame 6 on; everybody was followed by "
+                     "their place."]
+
+
+def test_a_keypoint_beyond_any_picture_is_none():
+    far = np.full((17, 3), [50.0, 60.0, 0.9])
+    far[0, 0], far[1, 1], far[2, 2], far[3, 0] = 1e30, -1e9, np.nan, -np.inf
+    px = points.ours(far)
+    assert [px[points.K[n], 2] for n in ("nose", "eye_l", "eye_r", "ear_l", "ear_r")] == [0, 0, 0, 0, 0.9]
+
+
 def test_the_first_depth_bends_knees_forward(smpl):
     """A knee seen bent leads towards where the body faces; a turned body shows in the depth of its shoulders."""
     px = np.concatenate([smpl.keypoints_px, np.full((48, 33, 1), 0.9)], -1)
@@ -427,7 +453,7 @@ BAD = {
                              "op holds nobody; convert a result in which somebody was found."),
     "OpenPose of another order": (lambda d: _openpose(d, [{"pose_keypoints_2d": FIFTY}]), {"rate": "30"}, InputError,
                                   "Frame 0 of op has keypoints of 50 numbers; known are x, y and confidence of 17, 18, 25, "
-                                  "26, 70, 133 keypoints."),
+                                  "26, 70, 133 keypoints, so write the result again with one of these."),
     "OpenPose without points": (lambda d: _openpose(d, [{"person_id": [-1]}]), {"rate": "30"}, InputError,
                                 "Frame 0 of op has a person without pose_keypoints_2d; write the result again with "
                                 "OpenPose's --write_json."),

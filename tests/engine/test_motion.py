@@ -115,6 +115,19 @@ def test_short_gaps_are_filled_and_marked_long_ones_are_not(body):
     assert any("5 frame(s)" in note for note in motion.notes)
 
 
+def test_brief_people_and_feet_out_of_view_are_said(body):
+    film = Filmed(body, n=12)
+    film.hide(slice(5, 12))
+    feet = [i for i, name in enumerate(sk.MEDIAPIPE_KEYPOINTS) if name.startswith(("ankle", "heel", "foot"))]
+    film.track.keypoints_px[:5, feet, 2] = 0.05
+    _, (motion,) = solve(film, body)
+    assert motion.notes == [
+        "person_1: seen in only 5 frame(s); size and place are guesses.",
+        "person_1: the feet are not in view; where they stand, the floor and the height over it are guesses."]
+    _, (motion,) = solve(Filmed(body, n=12), body)
+    assert motion.notes == []
+
+
 def test_variable_rate_gives_the_same_motion(body):
     rng = np.random.default_rng(2)
     film = Filmed(body, time_s=np.cumsum(rng.uniform(.02, .05, 50)))

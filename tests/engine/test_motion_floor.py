@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sinew.flow import Camera, Points
+from sinew.geometry.ground import fit_up
 from sinew.motion import world
 from sinew.motion.fit import State
 
@@ -36,3 +37,33 @@ def test_the_points_floor_comes_to_the_feet():
 def test_another_floor_is_left_alone(height):
     camera, person = scene(height)
     assert world._onto_points(camera, [person]) is camera
+
+
+def test_size_on_the_floor():
+    assert world._size_on_floor(1.5, 0.05) == 1.0
+    assert world._size_on_floor(1.5, 0.25) == pytest.approx(1.2)  # seen as 1.25 m under the camera, is 1.5 m under it
+    assert world._size_on_floor(1.5, 0.5) is None and world._size_on_floor(1.5, 1.6) is None
+    assert world._size_on_floor(1.5, 0.5, own=0.75) == pytest.approx(1.5)  # who began too small may grow by more
+
+
+def test_somebody_on_a_screen_has_no_say_in_which_way_is_up():
+    """One person walks on a floor 1.5 m under the camera; another, seen in a tilted picture, 0.6 m under it."""
+    rng = np.random.default_rng(0)
+    up, tilted = np.array([0.0, -np.cos(0.2), -np.sin(0.2)]), np.array([0.35, -np.cos(0.2), -np.sin(0.2)])
+    tilted /= np.linalg.norm(tilted)
+    axes, places = [], []
+    for own, depth in ((up, 1.5), (tilted, 0.6)):
+        noisy = own + rng.normal(0, 0.05, (40, 3))
+        axes.append(noisy / np.linalg.norm(noisy, axis=1, keepdims=True))
+        spot = np.stack([rng.uniform(-1, 1, 12), np.zeros(12), rng.uniform(3, 6, 12)], 1)
+        places.append(spot - (spot @ own + depth)[:, None] * own)
+
+    def find(who):
+        own = np.concatenate([axes[i] for i in who])
+        return lambda place, weight, owner: fit_up(own, 8.0 * len(who), place, weight, owner)
+
+    found, levels = world._together(find, places, [np.ones(12)] * 2, [np.zeros((40, 3))] * 2)
+    alone, (level,) = world._together(lambda who: find([0]), places[:1], [np.ones(12)], [np.zeros((40, 3))])
+    np.testing.assert_allclose(found, alone, atol=1e-9)
+    assert levels[0] == pytest.approx(level) and level == pytest.approx(-1.5, abs=0.05)
+    assert levels[1] > -1.0

@@ -79,7 +79,7 @@ def test_what_is_wrong_leaves_nothing_behind(folder, tmp_path):
     out = tmp_path / "never"
     with pytest.raises(RequestError, match=r"^Edit 1 \(merge\): s1 and s2 are both seen in 48 frames \(the first is 0\)"):
         solve(folder, out, {"kind": "merge", "subject": "s1", "into": "s2"})
-    with pytest.raises(RequestError, match=r"^Edit 2 \(pin\)|the take holds no person 's1'"):
+    with pytest.raises(RequestError, match=r"^Edit 2 \(pin\): the take holds no person 's1'; it has s2, s3\.$"):
         solve(folder, out, {"kind": "skip", "subject": "s1"},
               {"kind": "pin", "subject": "s1", "frame": 2, "keypoint": "nose", "x_px": 10.0, "y_px": 10.0})
     assert not out.exists() and not out.with_name("never.partial").exists()

@@ -79,6 +79,29 @@ def zoomed(seed, n):
     return out
 
 
+def street(n, start):
+    """n pictures of a camera that goes along a wall with hedges at 1 px a frame: much of it looks alike elsewhere."""
+    wide = texture(11, (600, 180), grain_px=14) // 6 + 120
+    wide[100:] = texture(12, (600, 80), grain_px=14) // 8 + 60
+    wide[20:100, ::90] = 70
+    for x in range(40, 600, 150):
+        wide[60:100, x:x + 60] = (30, 90, 30)
+    pictures = [wide[:, start + k:start + k + SIZE[0]].copy() for k in range(n)]
+    for k, picture in enumerate(pictures):
+        cv2.ellipse(picture, (200 - 3 * k, 110), (16, 60), 0, 0, 360, (40, 60, 90), -1)
+    return pictures
+
+
+def test_a_jump_within_one_place_is_a_cut_unless_pictures_are_missing(tmp_path):
+    pictures = street(30, 0) + street(30, 50)
+    assert cuts_of(pictures) == [30]
+    assert cuts_of(street(60, 0)) == []
+    late = [k if k < 30 else k + 20 for k in range(60)]
+    shots = [len(video.find_shots(write_film(tmp_path / name, pictures, ticks=ticks)).shots)
+             for name, ticks in (("cut.mp4", None), ("late.mp4", late))]
+    assert shots == [2, 1]
+
+
 @pytest.mark.parametrize("speed", [0.0, 3.0, 12.0])
 def test_hard_cuts_are_found_where_they_are(speed):
     lengths = [20, 9, 31, 12, 7, 25]

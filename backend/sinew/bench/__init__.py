@@ -24,12 +24,13 @@ SUITES = {
     "fit": ("fit", "the fit and the body's forward and backward pass, against what is published"),
     "speed": ("speed", "a whole reconstruction against one detector pass over the same frames"),
     "memory": ("memory", "peak memory of a clip against that of the same clip ten times as long"),
+    "crowd": ("crowd", "time and memory of two, five and ten people, and of twice as many frames"),
     "hsmr": ("hsmr", "the HSMR network at its released size beside its matrix products alone (random weights)"),
     "blender": ("blender", "import into Blender (needs SINEW_BLENDER_PYTHON, a Python with bpy)"),
 }
 """Name -> (module of this package, what it measures); each module has `run(say) -> list[Row]`."""
-ONLY_BY_NAME = {"ablation"}
-"""Not run with all: long, and of interest to who works on the fit."""
+ONLY_BY_NAME = {"ablation", "crowd"}
+"""Not run with all: long, and of interest to who works on the fit or on the tracker."""
 ALIASES = {"balancing": "accuracy"}
 """Earlier names."""
 

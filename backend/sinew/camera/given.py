@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,10 @@ LONGEST_GAP = 12
 """Frames between two given ones that are filled."""
 SAME_SHAPE = 0.01
 """Relative difference of the sides' ratio up to which a size is the clip's, only larger or smaller."""
+LATE_SHARE = 0.02
+"""Of the clip: frames after its end up to which its length is only counted otherwise."""
+FOV_DEG = (1.0, 170.0)
+"""Horizontal angles of view that there are, as for --fov-deg."""
 MOST_BYTES = 200_000_000
 _MODELS = {"SIMPLE_PINHOLE": (0, 0, 1, 2, ()), "PINHOLE": (0, 1, 2, 3, ()), "SIMPLE_RADIAL": (0, 0, 1, 2, (3,)),
            "RADIAL": (0, 0, 1, 2, (3, 4)), "OPENCV": (0, 1, 2, 3, (4, 5, 6, 7))}
@@ -49,6 +53,8 @@ class Given:
     points: np.ndarray
     """(P, 3) in the user's world; may be empty."""
     color: np.ndarray
+    notes: list[str] = field(default_factory=list)
+    """Sentences: what is odd about the file."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,28 @@ def read_camera(path: Path, shot: Shot) -> Given:
                          "give the camera of this clip.")
     T, K = _at(read, wanted)
     K = K * np.array([scale, scale, 1.0])[:, None]
-    return Given(T, K, read.distortion, read.unit_m, read.points, read.color)
+    last, end = int(read.frame.max()), shot.info.n_frames - 1
+    notes = []
+    if last > end + max(2, LATE_SHARE * end):
+        notes.append(f"{path.name} goes on to frame {last}, and {shot.info.path.name} ends at frame {end}: the file may be "
+                     "another clip's.")
+    return Given(T, K, read.distortion, read.unit_m, read.points, read.color, notes)
+
+
+def examine(path: Path, shots: list[Shot]) -> None:
+    """Say what is wrong with a camera file before anybody is looked for. It need only hold the camera of one shot.
+
+    Raises:
+        InputError: As `read_camera`, of the first shot.
+    """
+    errors = []
+    for shot in shots:
+        try:
+            read_camera(path, shot)
+            return
+        except InputError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _longest_gap(have: np.ndarray) -> int:
@@ -163,13 +190,13 @@ def _json(path: Path) -> _Read:
             and min(size) > 0 and len(np.unique(frame)) == n)
     if not fits:
         raise InputError(f"{path.name} does not hold as many T_wc (4x4) and K (3x3) as frames; {what}.")
-    _checked(path, T, K, distortion, what)
+    _checked(path, T, K, size[0], distortion, what)
     if unit is not None and not 1e-6 < unit < 1e6:
         raise InputError(f"{path.name} has units of {unit:g} m, which cannot be; {what}.")
     return _Read(frame, T, K, size, distortion, unit, np.zeros((0, 3)), np.zeros((0, 3)))
 
 
-def _checked(path: Path, T: np.ndarray, K: np.ndarray, distortion: np.ndarray, what: str) -> None:
+def _checked(path: Path, T: np.ndarray, K: np.ndarray, width: int, distortion: np.ndarray, what: str) -> None:
     R = T[:, :3, :3]
     rigid = (np.isfinite(T).all() and np.isfinite(K).all() and np.isfinite(distortion).all()
              and np.abs(R @ np.swapaxes(R, 1, 2) - np.eye(3)).max() < 1e-3 and (np.linalg.det(R) > 0).all())
@@ -177,6 +204,11 @@ def _checked(path: Path, T: np.ndarray, K: np.ndarray, distortion: np.ndarray, w
         raise InputError(f"{path.name} holds matrices that are no camera's (not rigid, or not finite); {what}.")
     if (K[:, 0, 0] <= 0).any() or (K[:, 1, 1] <= 0).any():
         raise InputError(f"{path.name} holds a focal length that is not above 0; {what}.")
+    angle = np.degrees(2 * np.arctan(width / 2 / K[:, 0, 0]))
+    odd = (angle < FOV_DEG[0]) | (angle > FOV_DEG[1])
+    if odd.any():
+        raise InputError(f"{path.name} holds a focal length of {K[odd][0, 0, 0]:g} px for a picture {width} px wide, which "
+                         f"no lens has; {what}.")
 
 
 def _colmap(path: Path) -> _Read:
@@ -218,7 +250,7 @@ def _colmap(path: Path) -> _Read:
             distortion[:len(bend)] = p[list(bend)]
         m = image.cam_from_world().matrix()
         T[k, :3, :3], T[k, :3, 3] = m[:, :3].T, -m[:, :3].T @ m[:, 3]
-    _checked(path, T, K, distortion, what)
+    _checked(path, T, K, size[0], distortion, what)
     points = np.array([p.xyz for p in model.points3D.values()]).reshape(-1, 3)
     color = np.array([p.color for p in model.points3D.values()], dtype=float).reshape(-1, 3) / 255
     return _Read(frame, T, K, size, distortion, None, points, color)

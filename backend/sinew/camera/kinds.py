@@ -15,7 +15,7 @@ import numpy as np
 from ..flow import CameraOptions, People, Report, Shot, nothing
 from ..geometry import rotations as rot
 from . import background, bundle, structure, turning
-from .follow import Tracks, follow
+from .follow import Tracks, follow, is_noise, jumps
 from .given import Given
 
 TURN_EXPLAINS_PX = 0.22
@@ -99,6 +99,11 @@ def from_file(given: Given, name: str) -> Path:
                 unit_m=given.unit_m, T_gp=T0)
 
 
+def stands(seen: background.Background, shot: Shot) -> bool:
+    """The background stays on its pixels."""
+    return seen.moved_px is not None and seen.moved_px < background.STILL_SHARE * max(shot.info.size_px)
+
+
 def find_path(shot: Shot, people: People, options: CameraOptions, seen: background.Background, focal_px: float,
               focal_known: bool, report: Report = nothing) -> Path:
     """Decide the kind of camera and solve its way.
@@ -115,19 +120,29 @@ def find_path(shot: Shot, people: People, options: CameraOptions, seen: backgrou
     n = shot.n_frames
     if options.kind == "static":
         return still(n, "The user says that the camera stands still.")
-    stands = seen.moved_px is not None and seen.moved_px < background.STILL_SHARE * max(shot.info.size_px)
     if options.kind == "auto":
-        if stands:
+        if stands(seen, shot):
             return still(n, f"The background stays where it is, to within {seen.moved_px:.2f} px.")
         if seen.moved_px is None and not seen.is_lost:
-            return still(n, "The background shows too little to tell whether the camera moves; it is taken to stand still.")
+            said = ("The background shows too little to tell whether the camera moves; it is taken to stand still, and "
+                    "if it moved, people drift.")
+            return still(n, said, [said])
     tracks = follow(shot, people, report)
     per_frame = float(np.median(np.bincount(tracks.frame, minlength=n)))
     if per_frame < LEAST_PER_FRAME:
         said = ("The camera seems to move, but the background shows too little to follow; it was solved as if it stood "
                 "still, so people may drift.")
         return still(n, said, [said])
+    if options.kind == "auto" and is_noise(tracks):
+        said = ("The background shows nothing that stays from one frame to the next, so whether the camera moves cannot be "
+                "told; it was solved as if it stood still, and if it moved, people drift.")
+        return still(n, said, [said])
     path = _solve(shot, tracks, options, focal_px, focal_known, lambda: report(n, n + 1))
+    jumped = shot.time_s[jumps(tracks)]
+    if len(jumped):
+        when = ", ".join(f"{t:.2f} s" for t in jumped[:4]) + (", …" if len(jumped) > 4 else "")
+        path.notes.append(f"The picture jumps at {when}; if that is a cut, reconstruct each side of it on its own (--start, "
+                          "--end), because people and camera are solved as if it were none.")
     return path
 
 

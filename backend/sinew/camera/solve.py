@@ -22,13 +22,15 @@ from ..motion import balance, contact, fit
 from ..motion.frames import solved_frames
 from ..motion.model import Model, make_model
 from ..motion.start import Start
-from . import background, kinds, quick
+from . import agree, background, kinds, quick
 from . import given as given_camera
 
 FOCAL_PER_LONG_SIDE = 0.92
 """Focal length over the long side of the picture where nothing is known: 57 degrees."""
 MOST_PEOPLE = 3
 """People whose perspective is asked for the focal length."""
+USUAL_DEG = (2.5, 122.0)
+"""Horizontal angles of view between an 800 mm and a 10 mm lens (35 mm equivalent): hardly any camera has another."""
 SAME_FOCAL = 0.03
 """Focal lengths this near to each other need no second solve of the camera's way."""
 
@@ -72,6 +74,9 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         path = kinds.from_file(own, pathlib.Path(options.file).name)
         given, focal_source = float(path.focal_px.mean()), "file"
         focal = given
+        path.notes += own.notes
+        if look:
+            path.notes += agree.doubt(shot, people, path, pathlib.Path(options.file).name, report)
     elif look:
         path = kinds.find_path(shot, people, options, seen, focal, given is not None, report)
     notes = list(path.notes)
@@ -84,6 +89,9 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         samples[i] = quick.first_fit(shot, people.tracks[i], quick.sampled(shot, frames[i]), focal, lens, model,
                                      quick.weights(options, i))
     angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
+    if given is not None and not USUAL_DEG[0] <= angle <= USUAL_DEG[1]:
+        notes.append(f"The horizontal angle of view given is {angle:.3g} degrees, which hardly any camera has; if it is "
+                     "wrong, so are the camera and everybody's depth.")
     if given is None and focal_source != "background":
         focal, sigma, focal_source = quick.estimate_focal([samples[i] for i in usable[:MOST_PEOPLE]], model, focal, lens,
                                                           options)
@@ -109,6 +117,10 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         if path.unit_m is not None:
             scale, said = path.unit_m, []
         notes += said
+        if own is not None and kinds.stands(seen, shot):
+            away = np.median(np.concatenate([np.linalg.norm(s.state.root_m, axis=1) for s in samples.values()]))
+            way = scale * np.linalg.norm(np.ptp(path.c, axis=0))
+            notes += agree.doubt_still(float(way), float(away), pathlib.Path(options.file).name)
         if plane is not None:
             up, _ = find_up(axes, looks, *nobody, planes, share, sides_of(path.R), plane.n, plane.sigma_deg, carried)
     first = samples[usable[0]]

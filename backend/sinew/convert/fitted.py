@@ -58,5 +58,9 @@ def take_of(request, found: Detections, shot: flow.Shot, frames: np.ndarray, fre
     names = {m.track.id: f"Person {n}" for n, m in enumerate(motions, 1)}
     notes = people.notes + solved.notes + [n for m in motions for n in m.notes]
     notes = [re.sub(r"person_(\d+)", lambda at: names.get(at[0], f"Track {at[1]}"), n) for n in notes]
+    if solved.scale_source == "assumed":
+        height = float(np.ptp(built[0].body["rest_vertices_m"][:, 2]))
+        notes.append(f"No height was given: the first person is taken to be {height:.2f} m tall; give --height-m for true "
+                     "scale.")
     return assemble.take_of(found.system, shot, solved, built, ["default"] * len(built), list(names.values()), motions,
                             notes, {"format": request.format, **asdict(options)})

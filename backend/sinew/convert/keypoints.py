@@ -72,7 +72,7 @@ def _points(values, where: str) -> np.ndarray:
     if len(flat) % 3 or len(flat) // 3 not in ORDERS:
         counts = ", ".join(map(str, sorted(ORDERS)))
         raise InputError(f"{where} has keypoints of {len(flat)} numbers; known are x, y and confidence of {counts} "
-                         "keypoints.")
+                         "keypoints, so write the result again with one of these.")
     return ours(flat.reshape(-1, 3))
 
 

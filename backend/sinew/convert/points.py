@@ -16,6 +16,13 @@ KEYPOINTS = sk.MEDIAPIPE_KEYPOINTS
 K = {name: i for i, name in enumerate(KEYPOINTS)}
 
 
+FAR_PX = 1e5
+"""Further off than any picture is wide: no place at all."""
+JUMP, STAY = 0.5, 0.25
+"""Two people whose numbers are exchanged between neighbouring frames each seem to jump by more than the first share of
+their size, while somebody of the other number goes on within the second."""
+
+
 def _numbered(**table: int) -> dict[str, int]:
     return table
 
@@ -72,7 +79,7 @@ def ours(points: np.ndarray) -> np.ndarray:
     out[:, :2] = np.nan
     for name, i in ORDERS[len(points)].items():
         x, y, c = points[i]
-        if np.isfinite([x, y, c]).all() and c > 0:
+        if np.isfinite([x, y, c]).all() and c > 0 and max(abs(x), abs(y)) < FAR_PX:
             out[K[name]] = x, y, min(c, 1.0)
     return out
 
@@ -98,6 +105,33 @@ def link(seen: list[Seen]) -> list[list[Seen]]:
                     taken.add(j)
         open_tracks += [[s] for j, s in enumerate(here) if j not in taken]
     return open_tracks
+
+
+def unexchanged(tracks: list[list[Seen]]) -> tuple[list[list[Seen]], list[int]]:
+    """Tracks by the system's own numbers with exchanges put right, and the frames from which two were exchanged.
+
+    Args:
+        tracks: As `link` gives them.
+    """
+    at = [{s.frame: s for s in track} for track in tracks]
+    frames = sorted({f for own in at for f in own})
+    owner = list(range(len(at)))  # whose detections person i has from here on
+    out: list[list[Seen]] = [[] for _ in at]
+    exchanged = []
+    for before, frame in zip([None, *frames], frames, strict=False):
+        if before == frame - 1:
+            jumped = [i for i, own in enumerate(owner) if before in at[own] and frame in at[own]
+                      and _distance(at[own][before], at[own][frame]) > JUMP]
+            for k, i in enumerate(jumped):
+                for j in jumped[k + 1:]:
+                    a, b = at[owner[i]], at[owner[j]]
+                    if max(_distance(a[before], b[frame]), _distance(b[before], a[frame])) < STAY:
+                        owner[i], owner[j] = owner[j], owner[i]
+                        exchanged.append(frame)
+        for i, own in enumerate(owner):
+            if frame in at[own]:
+                out[i].append(at[own][frame])
+    return out, exchanged
 
 
 def _one_per_frame(track: list[Seen]) -> list[Seen]:
@@ -130,7 +164,13 @@ def tracks_of(detections: Detections, frames: np.ndarray, size_px: tuple[int, in
     slot = {int(f): t for t, f in enumerate(frames)}
     n = len(frames)
     found = []
-    for people in link([s for s in detections.seen if s.frame in slot]):
+    tracks, exchanged = unexchanged(link([s for s in detections.seen if s.frame in slot]))
+    notes, poor = list(detections.notes), 0
+    if exchanged:
+        when = ", ".join(map(str, exchanged[:4])) + (", …" if len(exchanged) > 4 else "")
+        notes.append(f"{detections.system}: the numbers of two people are exchanged from frame {when} on; everybody was "
+                     "followed by their place.")
+    for people in tracks:
         px = np.full((n, len(KEYPOINTS), 3), np.nan)
         given = np.full((n, len(KEYPOINTS), 3), np.nan)
         for s in people:
@@ -141,6 +181,7 @@ def tracks_of(detections: Detections, frames: np.ndarray, size_px: tuple[int, in
         landmarks = lift(px, (confidence > 0.1).sum(1) >= 6)
         present = np.isfinite(landmarks).all((1, 2))
         if present.sum() < 2:
+            poor += 1
             continue
         sure = np.where((confidence > 0.1)[..., None], px[..., :2], np.nan)
         box = np.full((n, 4), np.nan)
@@ -156,7 +197,10 @@ def tracks_of(detections: Detections, frames: np.ndarray, size_px: tuple[int, in
     people = [track for _, track in found[:most]]
     for number, track in enumerate(people, 1):
         track.id = f"person_{number}"
-    return flow.People(people, list(detections.notes))
+    if poor and people:
+        notes.append(f"{poor} {'person' if poor == 1 else 'people'} seen with enough keypoints in fewer than two frames "
+                     f"{'was' if poor == 1 else 'were'} left out.")
+    return flow.People(people, notes)
 
 
 def _box_masks(box: np.ndarray, present: np.ndarray, size_px: tuple[int, int]) -> dict[str, np.ndarray]:

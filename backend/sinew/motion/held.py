@@ -33,4 +33,6 @@ def put_on_floor(model: Model, camera: Camera, subjects: list[Subject]) -> None:
             reach = contact.LEVEL_SIGMA_M
             planted = planted & (height > floor.min() - reach) & (height < floor.max() + reach)
         level = float(np.median(height[planted])) if planted.any() else 0.0
-        _onto_floor(model, s, eyes[s.frames.index], level)
+        # The shape that they began from may be of an earlier, wrong grouping: what counts is the size that they come to.
+        own = model.stature(s.state.shape) / model.stature(np.zeros(model.n_shape))
+        _onto_floor(model, s, eyes[s.frames.index], level, own)

@@ -245,6 +245,9 @@ def _joint_keypoints() -> np.ndarray:
 
 SEEN_CONFIDENCE = 0.3
 """A joint less sure than this was not seen."""
+FEW_FRAMES = 8
+"""Somebody seen in fewer frames has a doubtful size and place."""
+FEET = [KEYPOINT[f"{name}_{side}"] for name in ("ankle", "heel", "foot_index") for side in "lr"]
 
 
 def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motion:
@@ -332,13 +335,25 @@ def _pixel_error(shot: Shot, model: Model, camera: Camera, s: Subject) -> np.nda
     return out
 
 
+def _feet_seen(s: Subject) -> float:
+    """Share of the detected frames in which a heel, an ankle or toes are seen."""
+    confidence = finite_track(s.track)[1][s.frames.index][s.frames.seen]
+    return float((confidence[:, FEET] >= SEEN_CONFIDENCE).any(1).mean()) if len(confidence) else 0.0
+
+
 def _notes(s: Subject, chance: np.ndarray) -> list[str]:
     notes = []
+    seen = int(s.frames.seen.sum())
+    if seen < min(FEW_FRAMES, len(s.track.present)):
+        notes.append(f"{s.track.id}: seen in only {seen} frame(s); size and place are guesses.")
     filled = int((~s.frames.seen).sum())
     if filled:
         notes.append(f"{s.track.id}: {filled} frame(s) without a detection were filled from their neighbours.")
     if not s.on_floor:
         notes.append(f"{s.track.id} stands away from the others' floor; its distance from the camera is a guess.")
+    elif _feet_seen(s) < SELDOM:
+        notes.append(f"{s.track.id}: the feet are not in view; where they stand, the floor and the height over it are "
+                     "guesses.")
     elif _seldom(chance):
         notes.append(f"{s.track.id}: hardly a planted foot was seen; the floor and its height over it are guesses.")
     return notes

@@ -34,10 +34,10 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         camera = _scaled(model, camera, subjects)
     T_wc = np.asarray(camera.T_wc, dtype=float)
     T_cw = np.linalg.inv(T_wc[0])
-    looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects)
+    looks = [np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects]
     axes, carried = [], []
-    places, weights, owners = [], [], []
-    for number, s in enumerate(subjects):
+    places, weights = [], []
+    for s in subjects:
         soles = soles_of(model, s.state)
         chance = contact.standing(speed_of(camera, s, soles)) * balance.lowest(soles, np.array([0.0, 0.0, 1.0]))
         axis, weight = balance.support_axes(model, s.state, chance)
@@ -46,19 +46,22 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)
         weights.append(contact.heeded(weight, s.seen.time_s))
         places.append(place)
-        owners.append(np.full(len(place), number))
     lines = (None, None) if start is None else (start.line_planes, start.line_share)
     sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
     floor_c = None if camera.floor is None else T_cw[:3, :3] @ camera.floor[:3]
 
-    def find(place, weight, owner):
-        return fit_up(np.concatenate(axes), looks, place, weight, owner, *lines, _sides(sides), floor_c,
-                      0.0 if camera.floor is None else float(camera.floor[4]), np.concatenate(carried))
+    def find(who):
+        own, heed = np.concatenate([axes[i] for i in who]), np.concatenate([carried[i] for i in who])
+        own_looks = sum(looks[i] for i in who)
 
-    up, levels = _stand(find, np.concatenate(places), np.concatenate(weights), np.concatenate(owners), len(subjects))
-    under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
-    standing = np.nonzero(np.isfinite(levels))[0]
-    reference = int(under[0] if len(under) else standing[0] if len(standing) else 0)
+        def of(place, weight, owner):
+            return fit_up(own, own_looks, place, weight, owner, *lines, _sides(sides), floor_c,
+                          0.0 if camera.floor is None else float(camera.floor[4]), heed)
+        return of
+
+    eyes = (T_cw @ T_wc)[:, :3, 3]
+    up, levels = _together(find, places, weights, [eyes[s.frames.index] for s in subjects])
+    reference = _reference(levels)
     floor = float(levels[reference])
     if not np.isfinite(floor):
         soles = soles_of(model, subjects[reference].state) @ T_cw[:3, :3].T + T_cw[:3, 3]
@@ -72,6 +75,60 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     for s, own in zip(subjects, levels, strict=True):
         _onto_floor(model, s, eye[s.frames.index], 0.0 if np.isnan(own) else own - floor)
     return camera
+
+
+def _reference(levels: np.ndarray) -> int:
+    """Whose floor is the floor: the first whose feet are under the camera, else the first who stands."""
+    under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
+    standing = np.nonzero(np.isfinite(levels))[0]
+    return int(under[0] if len(under) else standing[0] if len(standing) else 0)
+
+
+def _together(find, places: list[np.ndarray], weights: list[np.ndarray], eyes: list[np.ndarray]
+              ) -> tuple[np.ndarray, np.ndarray]:
+    """Up, and the level of everybody's floor (P,), NaN where nobody stands.
+
+    Who cannot stand on the others' floor, whatever their size, has no say in which way is up while anybody else does: a
+    person in a mirror or on a screen has a floor and an upright of their own.
+
+    Args:
+        find: Called with the numbers of people: `fit_up` by what these say, of places, weights and owners.
+        places: Per person (M, 3) of the stances, in the first camera's axes, m.
+        weights: Per person (M,)
+        eyes: Per person (N, 3) the camera while it sees them, in the same axes.
+    """
+    def solve(who: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        owners = np.concatenate([np.full(len(places[i]), k) for k, i in enumerate(who)])
+        up, own = _stand(find(who), np.concatenate([places[i] for i in who]), np.concatenate([weights[i] for i in who]),
+                         owners, len(who))
+        levels = np.array([np.median(p @ up) if len(p) else np.nan for p in places])
+        levels[who] = own
+        return up, levels
+
+    everybody = list(range(len(places)))
+    up, levels = solve(everybody)
+    floor = levels[_reference(levels)]
+    together = [i for i in everybody if not np.isfinite(levels[i] - floor)
+                or _size_on_floor(float((eyes[i] @ up).mean() - floor), levels[i] - floor) is not None]
+    if len(together) == len(everybody) or not any(np.isfinite(levels[i]) for i in together):
+        return up, levels
+    return solve(together)
+
+
+def _size_on_floor(eye: float, level: float, own: float = 1.0) -> float | None:
+    """How much larger somebody is who stands on the floor where they seem to stand on `level`; None for nobody's size.
+
+    Seen from one place, a child near by and an adult farther off and lower are the same picture.
+
+    Args:
+        eye: Height of the camera over the floor, m.
+        level: Height over the floor on which they seem to stand, m.
+        own: Their size now over the usual one, where that was not told by this take.
+    """
+    if abs(level) < _SAME_LEVEL_M:
+        return 1.0
+    size = eye / (eye - level) if eye > _LEAST_EYE_HEIGHT_M and level < eye - 0.1 else np.inf
+    return size if _SIZES[0] <= size * own <= _SIZES[1] else None
 
 
 def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_people: int
@@ -194,18 +251,15 @@ def _grown(camera: Camera, subjects: list[Subject], factor: float) -> Camera:
     return replace(camera, T_wc=moved, points=points, floor=floor, given=given)
 
 
-def _onto_floor(model: Model, s: Subject, eyes: np.ndarray, level: float) -> None:
+def _onto_floor(model: Model, s: Subject, eyes: np.ndarray, level: float, own: float = 1.0) -> None:
     """Decide whether somebody stands on the floor; if so, and it takes another size to reach it, begin from that size.
 
-    Seen from one place, a child near by and an adult farther off and lower are the same picture.
+    Args:
+        own: See `_size_on_floor`.
     """
-    s.on_floor = True
-    if abs(level) < _SAME_LEVEL_M:
-        return
-    eye = float(eyes[:, 2].mean())
-    size = eye / (eye - level) if eye > _LEAST_EYE_HEIGHT_M and level < eye - 0.1 else np.inf
-    if not _SIZES[0] <= size <= _SIZES[1] or s.stature_m is not None:
-        s.on_floor = False
+    size = _size_on_floor(float(eyes[:, 2].mean()), level, own)
+    s.on_floor = size is not None and (size == 1.0 or s.stature_m is None)
+    if not s.on_floor or size == 1.0:
         return
     old = s.state
     dirs = model.stature_dirs

@@ -29,6 +29,9 @@ LEAST_SURENESS = 0.35
 """Median confidence of a track's trunk and limbs."""
 MOST_SPREAD = 0.03
 """Median disagreement of a track's crops, in the person's sizes, above which it is no person."""
+DOUBTFUL_SPREAD = 0.01
+"""The same above which the poses are doubtful. Measured: 0.004 to 0.008 for people seen whole, in small and large
+pictures; 0.01 to 0.02 under strong motion blur; 0.013 and more where the legs are out of view."""
 LEAST_HEIGHT_PX = 40.0
 
 
@@ -100,10 +103,16 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
     tracks = [_track(f"person_{i + 1}", person, found, shot, looked_px, grid)
               for i, (_, person, found) in enumerate(kept)]
     mark_hidden(tracks)
-    for track, (_, _, found) in zip(tracks, kept):
+    for track, (_, person, found) in zip(tracks, kept):
         turned = found.exchanged.any(1).mean()
         if turned > 0.05:
-            notes.append(f"{track.id}: left and right were exchanged in {100 * turned:.0f} % of frames and put right.")
+            how = " and put right" if turned < 0.5 else (
+                ": most looks read them the other way than the motion does, so which side is which is doubtful")
+            notes.append(f"{track.id}: left and right were exchanged in {100 * turned:.0f} % of frames{how}.")
+        spread = _spread(person, found)
+        if spread > DOUBTFUL_SPREAD:
+            notes.append(f"{track.id}: several looks disagree about the limbs by {100 * spread:.1f} % of the person's size, "
+                         "as under motion blur or where much is out of view, so poses are doubtful.")
     return People(tracks, notes)
 
 
@@ -119,11 +128,17 @@ def _no_person(person: Tracklet, found: Combined) -> str | None:
     sure = float(np.median(found.keypoints_px[:, LIMBS, 2]))
     if sure < LEAST_SURENESS:
         return f"the detector is {100 * sure:.0f} % sure of its limbs, so it is probably no person or hardly in view"
-    spread = float(np.median(found.spread_px[:, LIMBS] / size[:, None]))
+    spread = _spread(person, found)
     if spread > MOST_SPREAD:
         return (f"several looks at it disagree about its limbs by {100 * spread:.0f} % of its size, "
                 "so it is probably no person")
     return None
+
+
+def _spread(person: Tracklet, found: Combined) -> float:
+    """Median disagreement of the looks about the limbs, in the person's sizes."""
+    size = np.array([s.crop.side_px / MARGIN for s in person.sightings])
+    return float(np.median(found.spread_px[:, LIMBS] / size[:, None]))
 
 
 def _track(name: str, person: Tracklet, found: Combined, shot: Shot, looked_px: tuple[int, int],

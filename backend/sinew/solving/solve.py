@@ -112,7 +112,7 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
         after = people_edits.regroup(take, new)
         take, notes, rebuilt = people.regroup(take, new, report)
         earlier = people_edits.carried(earlier, people_edits.people_of(source), after)
-        contract.check(_of_poses(new), take)
+        contract.check(new, take, is_regrouped=True)
     every = contract.add(earlier, _of_poses(new))
     # Whoever was solved anew from the detections follows no edit of poses yet.
     fresh = [e for e in every if e not in earlier or e.subject in rebuilt]

@@ -26,6 +26,9 @@ _LEAST_STEP = 3.0
 """Mean absolute difference, 8-bit levels, under which no step is a cut."""
 _LEAST_CHANGE, _LEAST_COLOUR = 0.25, 5.0
 _OVER_QUIET, _OVER_BUSY = 2.5, 1.8
+_JUMP_CHANGE, _JUMP_OVER, _JUMP_QUIET = 0.14, 6.0, 0.02
+"""A jump cut in one place finds much of the picture again: it may change less (the first) where it stands out from the
+steps on either side by the second, which are counted as the third at least."""
 _SAME = 0.5
 """Measured on five real clips with 1080 frames: neighbours differ by at most 0.12 (0.30 at three times the speed),
 pictures of different clips by 0.49 or more."""
@@ -116,6 +119,7 @@ class _Seen:
     thumb: np.ndarray
     step: float
     contrast: float
+    is_late: bool
     structure: float | None = None
     colour: float = 0.0
 
@@ -135,10 +139,15 @@ class CutFinder:
         self.empty: list[bool] = []
         """Per frame: the picture holds nothing (black, white, one colour)."""
 
-    def push(self, thumb: np.ndarray) -> None:
-        """Add a frame, (H, W, 3) uint8 YUV of one size throughout."""
+    def push(self, thumb: np.ndarray, is_late: bool = False) -> None:
+        """Add a frame.
+
+        Args:
+            thumb: (H, W, 3) uint8 YUV of one size throughout.
+            is_late: Pictures are missing before it, so that a jump is no cut.
+        """
         last = self._window[-1] if self._window else None
-        seen = _Seen(self._count, thumb, step(last.thumb, thumb) if last else 0.0, contrast(thumb))
+        seen = _Seen(self._count, thumb, step(last.thumb, thumb) if last else 0.0, contrast(thumb), is_late)
         self._window.append(seen)
         self.empty.append(seen.contrast < _EMPTY)
         self._count += 1
@@ -181,17 +190,21 @@ class CutFinder:
             return
         self._measure(at)
         here = seen[at]
-        if here.structure < _LEAST_CHANGE or here.colour < _LEAST_COLOUR:
+        if here.structure < _JUMP_CHANGE or here.colour < _LEAST_COLOUR:
             return
         before, after = self._typical(range(at - _LAG, at)), self._typical(range(at + 1, at + _LAG + 1))
         sides = [side for side in (before, after) if side is not None]
         if sides and (here.structure < _OVER_QUIET * min(sides) or here.structure < _OVER_BUSY * max(sides)):
             return
+        is_jump = here.structure < _LEAST_CHANGE
+        if is_jump and (here.is_late or len(sides) < 2 or here.structure < _JUMP_OVER * max(_JUMP_QUIET, *sides)):
+            return
+        least = _JUMP_CHANGE if is_jump else _LEAST_CHANGE
         for i in (at - 1, at - 3, at - 6):
             for j in (at, at + 3, at + 6):
                 if (i, j) != (at - 1, at) and 0 <= i and j < len(seen):
                     structure, _ = change(seen[i].thumb, seen[j].thumb)
-                    if structure < max(_SAME * here.structure, _LEAST_CHANGE * 0.8):
+                    if structure < max(_SAME * here.structure, least * 0.8):
                         return
         self._hard.append(index)
 

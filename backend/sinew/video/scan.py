@@ -20,6 +20,8 @@ from .times import check_range, fit_rate
 
 LEAST_SHOT = 5
 """Frames; a shorter piece between cuts is left out."""
+LATE = 1.5
+"""Of the time between the two pictures before: when one comes later than this, others are missing before it."""
 SEEK_AFTER_S = 4.0
 """A start later than this is sought instead of decoded up to."""
 SEEK_MARGIN_S = 1.0
@@ -162,7 +164,9 @@ def _pass(source: Source, info: VideoInfo, start: float, end: float, may_seek: b
             sizes.add((frame.width, frame.height))
             small = converter.reformat(
                 frame, width=width, height=height, format="yuv444p", interpolation="AREA", threads=1)
-            finder.push(np.ascontiguousarray(small.to_ndarray().transpose(1, 2, 0)))
+            gaps = np.diff(ticks[-3:])
+            finder.push(np.ascontiguousarray(small.to_ndarray().transpose(1, 2, 0)),
+                        is_late=len(gaps) == 2 and gaps[1] > LATE * gaps[0])
             report(len(ticks), max(total, len(ticks)))
     if seeks and not before and start < info.duration_s:
         return None
