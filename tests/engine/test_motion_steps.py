@@ -90,3 +90,13 @@ def test_feet_stay_on_the_steps_and_the_floor_stays_level(climbed):
     assert np.nanmean(slide) < 0.005  # m a frame
     raised = on & (ground > 0.02)
     assert (motion.arrays["contact"][raised] > 0.5).mean() > 0.7, "contacts on the steps are told"
+
+
+def test_a_runner_s_foot_stands_at_a_higher_speed_than_a_slow_mover_s():
+    at_rest, swinging = np.full(60, 0.1), np.linspace(0, 1, 60)
+    assert contact.slow_of(np.concatenate([at_rest, swinging])) == 0.30  # m/s
+    assert contact.slow_of(np.concatenate([at_rest, 2.5 * swinging])) == pytest.approx(2.5 * 0.9 / 6, rel=0.03)
+    assert contact.slow_of(np.concatenate([at_rest, 6 * swinging])) == 0.50
+    assert contact.slow_of(np.full((3, 4), np.inf)) == 0.30
+    chance = contact.standing(np.concatenate([[0.45], 6 * swinging]))
+    assert chance[0] > 0.5 > contact.standing(np.concatenate([[0.45], swinging]))[0]

@@ -12,8 +12,11 @@ from .fit import State
 from .kinematics import pose
 from .model import Model
 
-SLOW, SLOW_SPREAD = 0.30, 0.08
-"""m/s: below this a sole counts as standing."""
+SLOW, SLOW_MOST = 0.30, 0.50
+"""m/s: below this a sole counts as standing; the most that is for somebody fast. ..."""
+SWING_SHARE, SLOW_SPREAD = 1 / 6, 0.25
+"""... It is this share of the speed at which somebody's feet swing, since smoothing and short stances leave a runner's foot as
+much more speed; its spread is a share of itself."""
 NEAR_M, NEAR_SPREAD_M = 0.07, 0.02
 ALONG_SIGHT = 0.3
 """Share of the speed along the line of sight that is believed: one view sees depth badly."""
@@ -62,9 +65,17 @@ def sole_speed(soles_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, eye_
     return out
 
 
+def slow_of(speed: np.ndarray) -> float:
+    """Speed, m/s, below which the soles of one person stand, whose soles have these speeds (any shape) over time."""
+    known = speed[np.isfinite(speed)]
+    swing = float(np.percentile(known, 95)) if known.size else 0.0
+    return float(np.clip(SWING_SHARE * swing, SLOW, SLOW_MOST))
+
+
 def standing(speed: np.ndarray) -> np.ndarray:
-    """Probability by speed alone."""
-    return expit((SLOW - speed) / SLOW_SPREAD)
+    """Probability by speed alone, of one person's soles (any shape), m/s."""
+    slow = slow_of(speed)
+    return expit((slow - speed) / (SLOW_SPREAD * slow))
 
 
 def planted(speed: np.ndarray, height_m: np.ndarray) -> np.ndarray:
