@@ -35,6 +35,10 @@ smallest angle of `BEGIN_ANGLES_DEG`. A camera that only turns then misses one c
 least: one that it misses by less hardly moved."""
 SMALL_KEYS = 30
 """Keyframes of a camera that hardly moves, at least: only many of them together tell near from far."""
+HOPELESS, FRUITLESS = 0.6, 0.8
+"""Of the misfit of a camera that turns and zooms: one that moves and leaves more than the first of it will not win from
+another start (`kinds.MOVE_GAIN_ZOOM`); only where more than the second is left is a zoom beside the move looked for anew."""
+PROBE_ROUNDS, PROBE_GAIN = 8, 0.9
 DENSER_MISFIT = 1.25
 """A way through many more keyframes and points is kept up to so much more misfit than COLMAP's through its few."""
 NORMAL_DISTANCE = 5.0
@@ -85,19 +89,51 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
         log_f = begin.way.cameras.log_f - begin.way.cameras.log_f.mean() + log_f0 if begin.way.zooms else flat
         return _adjusted(tracks, size_px, time_s, turn, _again(begin, log_f), focal_px, focal_known, begin.way.zooms, tick)
     found = _from_nothing(tracks, size_px, time_s, turn, flat, focal_px, focal_known, tick)
-    begun = [] if found is None else [_again(found, found.way.cameras.log_f)]
-    if turn.zooms:
+    zoomed = None
+    if found is not None and _may_zoom(tracks, size_px, found, log_f0, focal_known, tick):
+        zoomed = _adjusted(tracks, size_px, time_s, turn, _again(found, found.way.cameras.log_f), focal_px, focal_known, True,
+                           tick)
+    if turn.zooms and (found is None or found.way.misfit_px > FRUITLESS * turn.misfit_px):
         # The change of size that a camera that only turns must take for a zoom, which part of it may be.
-        shape = _from_nothing(tracks, size_px, time_s, turn, turn.cameras.log_f - turn.cameras.log_f.mean() + log_f0,
-                              focal_px, focal_known, tick)
-        begun += [] if shape is None else [_again(shape, shape.way.cameras.log_f)]
-    for one in begun:
-        zoomed = _adjusted(tracks, size_px, time_s, turn, one, focal_px, focal_known, True, tick)
-        if zoomed is None or np.ptp(zoomed.way.cameras.log_f) < turning.ZOOM_LEAST:
-            continue
-        if found is None or zoomed.way.misfit_px < (1.0 if found.way.zooms else turning.ZOOM_GAIN) * found.way.misfit_px:
-            found = zoomed
-    return found
+        shape = turn.cameras.log_f - turn.cameras.log_f.mean() + log_f0
+        other = _from_nothing(tracks, size_px, time_s, turn, shape, focal_px, focal_known, tick)
+        if other is not None:
+            zoomed = _adjusted(tracks, size_px, time_s, turn, _again(other, other.way.cameras.log_f), focal_px, focal_known,
+                               True, tick)
+    if zoomed is None or np.ptp(zoomed.way.cameras.log_f) < turning.ZOOM_LEAST:
+        return found
+    return zoomed if found is None or zoomed.way.misfit_px < turning.ZOOM_GAIN * found.way.misfit_px else found
+
+
+def _may_zoom(tracks: Tracks, size_px: tuple[int, int], found: Structure, log_f0: float, focal_known: bool, tick) -> bool:
+    """Whether a focal length for every keyframe begins to take the misfit away: a few rounds tell."""
+    sight = _sight(tracks, size_px, found.way.keys, found.way.point_of_track, found.k1, found.way.cameras.log_f)
+    at = _again(found, found.way.cameras.log_f).cameras
+    before = bundle.predict(sight, at, found.way.cloud)[0]
+    out = bundle.adjust(sight, at, found.way.cloud, _zoom_rules(log_f0, focal_known), PROBE_ROUNDS, 1e-5, tick)
+    return float(np.median(out.residual_px)) < PROBE_GAIN * float(np.median(np.linalg.norm(before, axis=1)))
+
+
+def _zoom_rules(log_f0: float, focal_known: bool) -> bundle.Rules:
+    rules = bundle.Rules(True, "zoom", log_f0)
+    return replace(rules, log_f_sigma=turning.ZOOM_HELD) if focal_known else rules
+
+
+def _sight(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, point_of_track: np.ndarray, k1: float,
+           log_f: np.ndarray) -> bundle.Sight:
+    """Observations of points in keyframes."""
+    px = _straight(tracks, size_px, k1, log_f)
+    view = np.full(tracks.n_frames, -1)
+    view[keys] = np.arange(len(keys))
+    own = (view[tracks.frame] >= 0) & (point_of_track[tracks.track] >= 0)
+    return bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own],
+                        tracks.weight[tracks.track[own]])
+
+
+def _straight(tracks: Tracks, size_px: tuple[int, int], k1: float, log_f: np.ndarray) -> np.ndarray:
+    """Centred pixels of all observations, as the ideal camera would see them."""
+    px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
+    return straighten(px, k1, float(np.exp(log_f.mean()))) if k1 else px
 
 
 def _again(begin: Structure, log_f: np.ndarray) -> _Begun:
@@ -135,7 +171,7 @@ def _from_nothing(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, 
         if best is None or found.way.misfit_px < best.way.misfit_px:
             best = found
         # What was begun as a small motion and became a large one may have gone astray.
-        if found.by == "colmap" or is_small:
+        if found.by == "colmap" or is_small or (turn.zooms and found.way.misfit_px > HOPELESS * turn.misfit_px):
             break
     return best
 
@@ -205,9 +241,7 @@ def _small_keys(tracks: Tracks, keys: np.ndarray) -> np.ndarray:
 def _denser(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, found: Structure) -> _Begun | None:
     """The same way to go on from with the keyframes and points of a small motion; points it lacks begin at a usual depth."""
     way = found.way
-    px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
-    if found.k1:
-        px = straighten(px, found.k1, float(np.exp(way.cameras.log_f.mean())))
+    px = _straight(tracks, size_px, found.k1, way.cameras.log_f)
     keys = _small_keys(tracks, turn.keys)
     sight, point_of_track = turning.select(tracks, px, keys, least=3)
     n = int(point_of_track.max(initial=-1)) + 1
@@ -226,18 +260,12 @@ def _adjusted(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn
     """The last adjustments, without strays, and every frame; None where too little is left. zooms: the focal length is
     free in every keyframe; else only as a whole."""
     keys, cameras, cloud, point_of_track = begun.keys, begun.cameras, begun.cloud, begun.point_of_track
-    px = turning.centred(tracks, np.asarray(size_px, dtype=float) / 2)
-    if begun.k1:
-        px = straighten(px, begun.k1, float(np.exp(cameras.log_f[0])))
-    view = np.full(tracks.n_frames, -1)
-    view[keys] = np.arange(len(keys))
-    own = (view[tracks.frame] >= 0) & (point_of_track[tracks.track] >= 0)
-    sight = bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own],
-                         tracks.weight[tracks.track[own]])
+    px = _straight(tracks, size_px, begun.k1, cameras.log_f[:1])
+    sight = _sight(tracks, size_px, keys, point_of_track, begun.k1, cameras.log_f[:1])
     log_f0 = float(np.log(focal_px / tracks.scale))
-    rules = bundle.Rules(True, "zoom" if zooms else "fixed" if focal_known else "shared", log_f0)
-    if zooms and focal_known:
-        rules = replace(rules, log_f_sigma=turning.ZOOM_HELD)
+    rules = bundle.Rules(True, "fixed" if focal_known else "shared", log_f0)
+    if zooms:
+        rules = _zoom_rules(log_f0, focal_known)
     out = bundle.adjust(sight, cameras, cloud, rules, 25, 1e-5, tick)
     good = out.residual_px < STRAY_PX
     count = np.bincount(sight.point[good], minlength=len(cloud.d))

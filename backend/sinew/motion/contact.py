@@ -15,8 +15,8 @@ from .model import Model
 SLOW, SLOW_MOST = 0.30, 0.50
 """m/s: below this a sole counts as standing; the most that is for somebody fast. ..."""
 SWING_SHARE, SLOW_SPREAD = 1 / 6, 0.25
-"""... It is this share of the speed at which somebody's feet swing, since smoothing and short stances leave a runner's foot as
-much more speed; its spread is a share of itself."""
+"""... It is this share of the speed at which somebody's feet swing, since smoothing and short stances leave a runner's foot
+as much more speed; its spread is a share of itself."""
 NEAR_M, NEAR_SPREAD_M = 0.07, 0.02
 ALONG_SIGHT = 0.3
 """Share of the speed along the line of sight that is believed: one view sees depth badly."""
