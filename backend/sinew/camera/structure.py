@@ -89,20 +89,19 @@ def solve(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn: tu
         log_f = begin.way.cameras.log_f - begin.way.cameras.log_f.mean() + log_f0 if begin.way.zooms else flat
         return _adjusted(tracks, size_px, time_s, turn, _again(begin, log_f), focal_px, focal_known, begin.way.zooms, tick)
     found = _from_nothing(tracks, size_px, time_s, turn, flat, focal_px, focal_known, tick)
-    zoomed = None
-    if found is not None and _may_zoom(tracks, size_px, found, log_f0, focal_known, tick):
-        zoomed = _adjusted(tracks, size_px, time_s, turn, _again(found, found.way.cameras.log_f), focal_px, focal_known, True,
-                           tick)
+    begins = [found] if found is not None and _may_zoom(tracks, size_px, found, log_f0, focal_known, tick) else []
     if turn.zooms and (found is None or found.way.misfit_px > FRUITLESS * turn.misfit_px):
         # The change of size that a camera that only turns must take for a zoom, which part of it may be.
         shape = turn.cameras.log_f - turn.cameras.log_f.mean() + log_f0
-        other = _from_nothing(tracks, size_px, time_s, turn, shape, focal_px, focal_known, tick)
-        if other is not None:
-            zoomed = _adjusted(tracks, size_px, time_s, turn, _again(other, other.way.cameras.log_f), focal_px, focal_known,
-                               True, tick)
-    if zoomed is None or np.ptp(zoomed.way.cameras.log_f) < turning.ZOOM_LEAST:
-        return found
-    return zoomed if found is None or zoomed.way.misfit_px < turning.ZOOM_GAIN * found.way.misfit_px else found
+        begins.append(_from_nothing(tracks, size_px, time_s, turn, shape, focal_px, focal_known, tick))
+    most = np.inf if found is None else turning.ZOOM_GAIN * found.way.misfit_px
+    for one in begins:
+        zoomed = None if one is None else _adjusted(tracks, size_px, time_s, turn, _again(one, one.way.cameras.log_f),
+                                                    focal_px, focal_known, True, tick)
+        if (zoomed is not None and zoomed.way.misfit_px < most
+                and np.ptp(zoomed.way.cameras.log_f) >= turning.ZOOM_LEAST):
+            found, most = zoomed, zoomed.way.misfit_px
+    return found
 
 
 def _may_zoom(tracks: Tracks, size_px: tuple[int, int], found: Structure, log_f0: float, focal_known: bool, tick) -> bool:
