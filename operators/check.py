@@ -35,6 +35,7 @@ class SINEW_OT_check_view(_OnTake, bpy.types.Operator):
 
     def execute(self, context):
         from ..addon.scene import check, corrections
+        from ..addon.scene.view import look_through
 
         owner = _owner(root := take_root(context.object))
         is_on = check.shown(owner)
@@ -42,10 +43,8 @@ class SINEW_OT_check_view(_OnTake, bpy.types.Operator):
             self.report({"ERROR"}, "The check view was taken out of the file; import the take again to get it back.")
             return {"CANCELLED"}
         check.show(owner, not is_on)
-        space = context.space_data
-        if not is_on and space is not None and space.type == "VIEW_3D":
-            context.scene.camera = corrections.camera_of(root)
-            space.region_3d.view_perspective = "CAMERA"
+        if not is_on:
+            look_through(context, corrections.camera_of(root))
         return {"FINISHED"}
 
 

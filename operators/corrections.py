@@ -61,6 +61,7 @@ class SINEW_OT_pin_joint(_OnPerson, bpy.types.Operator):
 
     def execute(self, context):
         from ..addon.scene import corrections
+        from ..addon.scene.view import look_through
 
         armature = corrected_person(context)
         root = take_root(armature)
@@ -77,14 +78,8 @@ class SINEW_OT_pin_joint(_OnPerson, bpy.types.Operator):
         pin.hide_set(False)
         pin.select_set(True)
         context.view_layer.objects.active = pin
-        _look_through(context, corrections.camera_of(root))
+        look_through(context, corrections.camera_of(root))
         return {"FINISHED"}
-
-
-def _look_through(context: bpy.types.Context, camera: bpy.types.Object) -> None:
-    space = context.space_data
-    if space is not None and space.type == "VIEW_3D" and context.scene.camera == camera:
-        space.region_3d.view_perspective = "CAMERA"
 
 
 class _OnFrames(_OnPerson):

@@ -42,6 +42,8 @@ class SINEW_OT_measure_distance(_OnTake, bpy.types.Operator):
 
 def _take_up(context: bpy.types.Context, points: list[bpy.types.Object], camera: bpy.types.Object) -> None:
     """Select the first point alone, in the camera's view."""
+    from ..addon.scene.view import look_through
+
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     for item in context.selected_objects:
@@ -51,9 +53,7 @@ def _take_up(context: bpy.types.Context, points: list[bpy.types.Object], camera:
         point.hide_set(False)
     points[0].select_set(True)
     context.view_layer.objects.active = points[0]
-    space = context.space_data
-    if space is not None and space.type == "VIEW_3D" and context.scene.camera == camera:
-        space.region_3d.view_perspective = "CAMERA"
+    look_through(context, camera)
 
 
 class SINEW_OT_show_distance(_OnTake, bpy.types.Operator):

@@ -94,7 +94,12 @@ def _distance(layout, context, settings) -> None:
 
 def _body(layout, context, settings) -> None:
     ready = {item.name: item for item in context.window_manager.sinew.models}
-    row = layout.row(heading="Body", align=True)
+    split = layout.split(factor=0.4)
+    split.use_property_split = False  # else each choice is split into a label and an empty button
+    label = split.row()
+    label.alignment = "RIGHT"
+    label.label(text="Body")
+    row = split.column(align=True)
     for key in ("default", "skel", "smplx"):
         choice = row.row(align=True)
         choice.enabled = key == "default" or (key in ready and ready[key].is_ready)
