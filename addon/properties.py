@@ -56,7 +56,7 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
                ("smplx", "SMPL-X", "Hands, face and skin of SMPL-X, from your own files")])
     use_heavy: bpy.props.BoolProperty(
         name="Heavy Landmark Model", default=True,
-        description="MediaPipe's heavy model looks at everybody too, in every second frame: more exact, and slower")
+        description="MediaPipe's heavy model looks at everybody too: more exact, and slower")
     use_hsmr: bpy.props.BoolProperty(
         name="Poses From HSMR", default=True,
         description="The HSMR network's poses begin the solve, from your own file; slow without a graphics card")

@@ -44,8 +44,8 @@ def find_people(shot: Shot, most: int | None = None, report: Report = nothing, d
         most: The most people to keep, the largest and longest seen; None keeps all.
         report: Told of every frame looked at; raises `Stopped` when the user has cancelled.
         device: Not used: the models run on the processor, on as many threads as it has (four at most).
-        landmarks: File of the second, stronger landmark model (`strong.choose`), which looks at everybody in
-            every second frame beside mediapipe's own; None leaves all looks to that.
+        landmarks: File of the second, stronger landmark model (`strong.choose`), which looks at everybody
+            beside mediapipe's own (`looks.kinds`); None leaves all looks to that.
 
     Returns:
         Tracks, the largest and longest first, and notes on what was left out. Without anybody: no tracks, and a note.

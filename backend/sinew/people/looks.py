@@ -24,8 +24,8 @@ Kind = tuple[float, float, bool, bool]
 LOOKS_ALONE = ((0.8, TURN, True), (0.8, -TURN, False))
 LOOKS_AMONG = ((0.8, TURN, True), (1.0, -TURN, True))
 """Scale against the usual crop, turn, mirrored: looks at somebody alone, and at one of several people, besides the first.
-Mirrored crops disagree most with the plain one, above all about sides, and turning the crops apart takes 2 mm off their mean's
-error (balancing cam01 and cam02). Two narrow crops tell poses best, but lose whoever is partly out of sight."""
+Mirrored crops disagree most with the plain one, above all about sides, and turning the crops apart takes 2 mm off their
+mean's error (balancing cam01 and cam02). Two narrow crops tell poses best, but lose whoever is partly out of sight."""
 MOST_TWO_LOOKS = 4
 """People up to whom there are two more looks at each, to bound the cost."""
 
