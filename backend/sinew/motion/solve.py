@@ -37,7 +37,7 @@ ROUNDS = {"landmarks": (12, 1e-2), "free": (20, 2e-3), "ground": (20, 2e-4)}
 GROUNDINGS = 2
 """Times that planted feet are looked for and held: with the first ones held, others show that were taken to move."""
 _NO_FLOOR_M = 1e6
-SELDOM = 0.05
+SELDOM = 0.2
 """Share of frames with a planted foot below which the floor tells nothing of somebody's size: skates, a swing, a bed."""
 WORST_FIT = 0.06
 """Median pixel error over the height of the person's box, above which no body was found to fit."""
