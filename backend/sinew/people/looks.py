@@ -21,26 +21,23 @@ MOST_WORKERS = 4
 TURN = np.radians(12.0)
 Kind = tuple[float, float, bool, bool]
 """Scale against the usual crop, turn, mirrored, by the strong landmark model where there is one."""
-LOOKS_ALONE = ((0.8, TURN, True), (0.8, -TURN, False))
-LOOKS_AMONG = ((0.8, TURN, True), (1.0, -TURN, True))
-"""Scale against the usual crop, turn, mirrored: looks at somebody alone, and at one of several people, besides the first.
-Mirrored crops disagree most with the plain one, above all about sides, and turning the crops apart takes 2 mm off their
-mean's error (balancing cam01 and cam02). Two narrow crops tell poses best, but lose whoever is partly out of sight."""
-MOST_TWO_LOOKS = 4
-"""People up to whom there are two more looks at each, to bound the cost."""
+OTHER_LOOKS = ((0.8, TURN, True), (0.8, -TURN, False))
+"""Scale against the usual crop, turn, mirrored. Mirrored crops disagree most with the plain one, above all about sides, and
+turning the crops apart takes 2 mm off their mean's error (balancing cam01 and cam02)."""
+MOST_ALL_STRONG, MOST_TWO_LOOKS = 2, 4
+"""People up to whom the strong model takes all other looks of its frames, and up to whom there are two of them, to bound the
+cost."""
 
 
 def kinds(n_people: int, frame: int) -> tuple[Kind, ...]:
     """Looks at each of so many people in a frame, besides the first.
 
-    The strong model takes both at somebody alone in every second frame: its errors are others than the plain one's and last
-    for many frames, so that half as many of its looks tell as much (docs/fit.md, "Looks"). At one of several it takes one.
-    Tracking stays with the quick one.
+    The strong model looks in every second frame: its errors are others than the plain one's and last for many frames, so
+    that half as many of its looks tell as much (docs/fit.md, "Looks"); tracking stays with the quick one.
     """
-    if n_people <= 1:
-        return tuple((*look, frame % 2 == 0) for look in LOOKS_ALONE)
-    strong_first = tuple((*look, k == 0) for k, look in enumerate(LOOKS_AMONG))
-    return strong_first if n_people <= MOST_TWO_LOOKS else strong_first[:1]
+    n_looks = len(OTHER_LOOKS) if n_people <= MOST_TWO_LOOKS else 1
+    n_strong = 0 if frame % 2 else n_looks if n_people <= MOST_ALL_STRONG else 1
+    return tuple((*look, k < n_strong) for k, look in enumerate(OTHER_LOOKS[:n_looks]))
 
 
 @dataclass(eq=False)
