@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ RUNS = ((2, 150), (5, 150), (10, 150), (10, 300))
 """People and frames of each run; the first is what the others are held against, the third the fourth."""
 
 
-def tiled(pictures: np.ndarray, empty: np.ndarray, people: int, n_frames: int) -> np.ndarray:
+def tiled(pictures: np.ndarray, empty: np.ndarray, people: int, n_frames: int) -> Iterator[np.ndarray]:
     """Frames of a crowd, of one size however many people there are.
 
     Args:

@@ -22,6 +22,7 @@ import numpy as np
 from sinew_take.errors import InputError
 
 from ..flow import Shot
+from ..geometry import projection
 from ..geometry import rotations as rot
 
 FORMAT = "sinew-camera"
@@ -204,7 +205,7 @@ def _checked(path: Path, T: np.ndarray, K: np.ndarray, width: int, distortion: n
         raise InputError(f"{path.name} holds matrices that are no camera's (not rigid, or not finite); {what}.")
     if (K[:, 0, 0] <= 0).any() or (K[:, 1, 1] <= 0).any():
         raise InputError(f"{path.name} holds a focal length that is not above 0; {what}.")
-    angle = np.degrees(2 * np.arctan(width / 2 / K[:, 0, 0]))
+    angle = projection.fov_deg_of(K[:, 0, 0], width)
     odd = (angle < FOV_DEG[0]) | (angle > FOV_DEG[1])
     if odd.any():
         raise InputError(f"{path.name} holds a focal length of {K[odd][0, 0, 0]:g} px for a picture {width} px wide, which "

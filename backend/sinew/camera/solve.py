@@ -88,7 +88,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         report(0, 1)
         samples[i] = quick.first_fit(shot, people.tracks[i], quick.sampled(shot, frames[i]), focal, lens, model,
                                      quick.weights(options, i))
-    angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
+    angle = projection.fov_deg_of(focal, size[0])
     if given is not None and not USUAL_DEG[0] <= angle <= USUAL_DEG[1]:
         notes.append(f"The horizontal angle of view given is {angle:.3g} degrees, which hardly any camera has; if it is "
                      "wrong, so are the camera and everybody's depth.")
@@ -101,7 +101,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
             lens = _lens(shot, path)
         for i in usable:
             samples[i] = quick.refit(samples[i], model, focal, lens, quick.weights(options, i))
-        angle = np.degrees(2 * np.arctan(size[0] / 2 / focal))
+        angle = projection.fov_deg_of(focal, size[0])
         how = {"people": "estimated from the people", "background": "estimated from the background, which shows little of it"
                }.get(focal_source, "assumed")
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "

@@ -8,7 +8,7 @@ corners stay in view; the frames between are registered against the same directi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -145,9 +145,20 @@ def select(tracks: Tracks, px: np.ndarray, keys: np.ndarray, least: int = 2) -> 
     cell = np.floor(tracks.px[own] / tracks.scale / CELL_PX).astype(int) @ [1, 1000]
     good = _longest(tracks.track[own], view[tracks.frame[own]], cell, count + tracks.weight) & (count >= least)
     point_of_track = np.where(good, np.cumsum(good) - 1, -1)
-    own &= good[tracks.track]
+    return sight_of(tracks, px, keys, point_of_track), point_of_track
+
+
+def sight_of(tracks: Tracks, px: np.ndarray, keys: np.ndarray, point_of_track: np.ndarray) -> bundle.Sight:
+    """Observations, views numbered as `keys`, of tracks that have a point (M,); -1 where they have none.
+
+    Args:
+        px: (N, 2) of all observations, centred.
+    """
+    view = np.full(tracks.n_frames, -1)
+    view[keys] = np.arange(len(keys))
+    own = (view[tracks.frame] >= 0) & (point_of_track[tracks.track] >= 0)
     return bundle.Sight(view[tracks.frame[own]], point_of_track[tracks.track[own]], px[own],
-                        tracks.weight[tracks.track[own]]), point_of_track
+                        tracks.weight[tracks.track[own]])
 
 
 def _longest(track: np.ndarray, view: np.ndarray, cell: np.ndarray, worth: np.ndarray) -> np.ndarray:
@@ -204,7 +215,7 @@ def solve(tracks: Tracks, middle_px: np.ndarray, long_side_px: float, time_s: np
     rules = bundle.Rules(False, "fixed" if focal_known else "shared", log_f0)
     out = bundle.adjust(sight, start, cloud, rules, 60, tick=tick)
     zoomed = bundle.adjust(sight, out.cameras, out.cloud,
-                           bundle.Rules(False, "zoom", log_f0, ZOOM_HELD if focal_known else 0.22), 30, tick=tick)
+                           zoom_rules(False, log_f0, focal_known), 30, tick=tick)
     misfit, with_zoom = misfit_of(sight, out.residual_px, 2, 3), misfit_of(sight, zoomed.residual_px, 2, 4)
     zooms = with_zoom < ZOOM_GAIN * misfit and np.ptp(zoomed.cameras.log_f) > ZOOM_LEAST
     if zooms:
@@ -212,6 +223,12 @@ def solve(tracks: Tracks, middle_px: np.ndarray, long_side_px: float, time_s: np
     cameras, registered = all_frames(tracks, px, keys, out, point_of_track, R, False, zooms, time_s)
     far_off = float(np.percentile(out.residual_px, 90)) if len(out.residual_px) else np.inf
     return Way(cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, zooms, registered, far_off)
+
+
+def zoom_rules(moves: bool, log_f0: float, focal_known: bool) -> bundle.Rules:
+    """A focal length for every view; where it is known, held on average."""
+    rules = bundle.Rules(moves, "zoom", log_f0)
+    return replace(rules, log_f_sigma=ZOOM_HELD) if focal_known else rules
 
 
 SURE, LEAST_SURE = 0.99, 200

@@ -14,7 +14,7 @@ from sinew.body.smpl_joints import BODY, I
 from sinew.body.smplx_body import assemble as assemble_body
 from sinew.body.smplx_body import make
 from sinew.body.smplx_motion import CORRESPONDING, MEAN_PELVIS_M, smplx_to_q
-from sinew.geometry.projection import intrinsics
+from sinew.geometry.projection import fov_deg_of, intrinsics
 from sinew.motion import contact
 from sinew.progress import Progress
 from sinew_take import laws, measures, model_files
@@ -181,7 +181,7 @@ def _camera(result: Result, request, placed: Placed, shot: flow.Shot) -> flow.Ca
     elif result.size_px is not None and result.size_px != size:
         focal *= size[0] / result.size_px[0]
     if source == "assumed":
-        notes.append(f"The lens is not known: {np.degrees(2 * np.arctan(size[0] / 2 / focal)):.0f} degrees across were "
+        notes.append(f"The lens is not known: {fov_deg_of(focal, size[0]):.0f} degrees across were "
                      "assumed; give --focal-mm or --fov-deg if you know it.")
     if not placed.camera_known:
         notes.append(f"{result.system}'s result has no camera: one was put where it sees everybody's whole way.")

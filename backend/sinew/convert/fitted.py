@@ -9,6 +9,7 @@ import numpy as np
 
 from sinew import body, camera, flow, motion
 from sinew.camera.solve import FOCAL_PER_LONG_SIDE
+from sinew.geometry.projection import fov_deg_of
 from sinew.progress import Progress
 from sinew_take import take as take_format
 from sinew_take.errors import InputError
@@ -44,7 +45,7 @@ def take_of(request, found: Detections, shot: flow.Shot, frames: np.ndarray, fre
     own = [s.focal_px for s in found.seen if s.focal_px]
     if own and options.fov_deg is None and options.focal_mm is None:
         # The system's depth belongs to its own lens.
-        options = replace(options, fov_deg=float(np.degrees(2 * np.arctan(shot.info.size_px[0] / 2 / np.median(own)))))
+        options = replace(options, fov_deg=float(fov_deg_of(np.median(own), shot.info.size_px[0])))
         people.notes.append(f"The lens is {found.system}'s own ({options.fov_deg:.0f} degrees across).")
     look = request.video is not None
     if not look and options.kind in ("auto", "static"):

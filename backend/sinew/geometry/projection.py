@@ -18,6 +18,11 @@ def focal_px_of_fov(fov_deg: float, size_px: tuple[int, int]) -> float:
     return float(size_px[0] / 2 / np.tan(np.radians(fov_deg) / 2))
 
 
+def fov_deg_of(focal_px: np.ndarray | float, width_px: float) -> np.ndarray | float:
+    """Horizontal angle of view, degrees, of focal lengths in pixels of a picture so wide."""
+    return np.degrees(2 * np.arctan(width_px / 2 / focal_px))
+
+
 def intrinsics(focal_px: float, size_px: tuple[int, int]) -> np.ndarray:
     """K (3, 3) with square pixels and the principal point in the middle of the picture."""
     return np.array([[focal_px, 0, size_px[0] / 2], [0, focal_px, size_px[1] / 2], [0, 0, 1.0]])

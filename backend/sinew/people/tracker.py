@@ -277,8 +277,9 @@ class Tracker:
             if not believable(sighting, expected, self.size_px):
                 continue
             sighting = joined(sighting, [m.result() for m in more])
-            if disagreement(sighting) < level:
-                best, level = sighting, disagreement(sighting)
+            apart = disagreement(sighting)
+            if apart < level:
+                best, level = sighting, apart
         return best
 
     def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting) -> None:
