@@ -93,6 +93,10 @@ class Track:
     """(T, 4) a network's word on when left heel, left toe, right heel and right toe stand, 0..1; NaN where it has none."""
     hidden: np.ndarray | None = None
     """(T,) bool: not detected, between two detections, and somebody else stands where the person should be."""
+    overlaps: np.ndarray | None = None
+    """(T,) bool: detected, and somebody else is there in the picture too, seen or lost."""
+    doubtful: np.ndarray | None = None
+    """(T, 33) bool: the keypoint may be somebody else's."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ from sinew.solving.solve import apply, edits_of, failed_flips
 from sinew_take import edits, events, laws
 from sinew_take import skeleton as sk
 from sinew_take import take as take_format
-from sinew_take.errors import InputError, RequestError, Stopped
+from sinew_take.errors import RequestError, Stopped
 
 KEY = {name: i for i, name in enumerate(sk.MEDIAPIPE_KEYPOINTS)}
 RANGE = range(40, 50)
@@ -285,7 +285,7 @@ def test_a_new_take_stands_beside_the_old(tmp_path):
 def test_old_takes_and_edits_that_leave_nothing_are_one_sentence(tmp_path):
     take = truth()
     take.subjects[0].track = None
-    with pytest.raises(InputError, match="The take has no detections, as those of older versions of Sinew; reconstruct"):
+    with pytest.raises(RequestError, match="did not keep what it had detected; reconstruct the clip again"):
         apply(take, [edits.Wrong("s1", 3, 4)], nothing)
     with pytest.raises(RequestError, match="Every frame of s1 from 0 to 89 is marked wrong, which leaves nothing"):
         apply(truth(), [edits.Wrong("s1", 0, 90)], nothing)

@@ -20,7 +20,7 @@ from ..geometry import rotations as rot
 from . import contact, fit, held
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
-from .start import Start, finite_track, first_state, observations
+from .start import Start, believed, finite_track, first_state, observations
 from .subject import Subject, soles_of, speed_of
 from .world import level, settle
 
@@ -265,8 +265,7 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motio
     rest = np.asarray(body.joints(shape), dtype=float)
     T_wj = laws.forward_kinematics(q32.astype(float), root32.astype(float), rest,
                                    np.asarray(body.joint_frames, dtype=float))
-    _, confidence, _ = finite_track(s.track)
-    confidence = confidence[i]
+    confidence = believed(s.track)[1][i]
     # A keypoint far from where the body can be was not really seen.
     off = np.nan_to_num(s.residual_px / np.where(np.isfinite(s.seen.sigma_px), s.seen.sigma_px, np.inf))
     sure = confidence / (1 + (off / fit.Weights().robust_px) ** 2)
@@ -323,7 +322,7 @@ def _pixel_error(shot: Shot, model: Model, camera: Camera, s: Subject) -> np.nda
     x = model.keypoints.positions(p, s.state.shape)
     T_cw = np.linalg.inv(np.asarray(camera.T_wc, dtype=float)[i])
     camera_m = x @ np.swapaxes(T_cw[:, :3, :3], 1, 2) + T_cw[:, None, :3, 3]
-    px, confidence, _ = finite_track(s.track)
+    px, confidence = believed(s.track)
     K, distortion = np.asarray(camera.K, dtype=float)[i], np.asarray(camera.distortion, dtype=float)[i]
     ahead = camera_m[..., 2] > 0.05
     camera_m = np.where(ahead[..., None], camera_m, [0.0, 0.0, 1.0])

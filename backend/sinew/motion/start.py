@@ -20,6 +20,12 @@ from .from_prior import with_prior
 from .model import DEPTH_BIAS_M, HIPS, KEYPOINT, REST_Q, SHOULDERS, Model
 
 LEAST_CONFIDENCE = 0.05
+DOUBTFUL = 0.1
+"""Factor on the confidence of a keypoint that may be somebody else's: 0.05 to 0.1 do as well on the crossings of `bench
+world`; at 0 whoever is overlapped for long would have no data."""
+OVERLAP_SPREAD = 4.0
+"""Where people overlap, looks that disagree err by more than their spread: several of them may have taken the same wrong
+limb. Tried: 1 to 6."""
 _TORSO = [KEYPOINT[n] for n in ("shoulder_l", "shoulder_r", "hip_l", "hip_r")]
 
 
@@ -43,6 +49,12 @@ def finite_track(track: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     confidence = np.where(ok, np.clip(np.nan_to_num(confidence), 0, 1), 0.0)
     confidence[confidence < LEAST_CONFIDENCE] = 0.0
     return np.where(ok[..., None], px[..., :2], 0.0), confidence, np.where(np.isfinite(landmarks), landmarks, np.nan)
+
+
+def believed(track: Track) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (T,33,2) and confidence (T,33) of `finite_track`, those that may be somebody else's believed less."""
+    px, confidence, _ = finite_track(track)
+    return px, confidence if track.doubtful is None else np.where(track.doubtful, DOUBTFUL * confidence, confidence)
 
 
 def ray_turn(px: np.ndarray, confidence: np.ndarray, K: np.ndarray) -> np.ndarray:
@@ -83,11 +95,12 @@ def observations(shot: Shot, track: Track, frames: np.ndarray, K: np.ndarray, di
         distance_m: (N,) of the person from the camera, which turns metres into pixels.
         joined: (N,) bool.
     """
-    px, confidence, _ = finite_track(track)
-    px, confidence = px[frames], confidence[frames]
+    px, confidence = (values[frames] for values in believed(track))
     px = projection.undistort_px(px, K[:, None], distortion[:, None])
     depth = landmarks_in_camera(track, _for_track(track, frames, K))[frames][..., 2]
     spread = np.nan_to_num(np.asarray(track.spread_px, dtype=float)[frames], nan=0.0, posinf=0.0)
+    if track.overlaps is not None:
+        spread = spread * np.where(track.overlaps[frames], OVERLAP_SPREAD, 1.0)[:, None]
     sigma = np.hypot(model.sigma_m * (K[:, 0, 0] / np.maximum(distance_m, 0.3))[:, None], spread)
     sigma = np.maximum(sigma, 1.0)
     with np.errstate(divide="ignore", over="ignore"):
@@ -109,8 +122,7 @@ def first_state(track: Track, frames: np.ndarray, view: View, model: Model, shap
 
     Frames without a detection take their pose from between their neighbours.
     """
-    px, confidence, _ = finite_track(track)
-    px, confidence = px[frames], confidence[frames]
+    px, confidence = (values[frames] for values in believed(track))
     px = projection.undistort_px(px, view.K[:, None], distortion[:, None])
     landmarks = landmarks_in_camera(track, _for_track(track, frames, view.K))[frames]
     good = np.isfinite(landmarks).all((1, 2)) & ((confidence > 0).sum(1) >= 4)

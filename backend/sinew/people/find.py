@@ -14,9 +14,9 @@ from .. import video
 from ..flow import People, Report, Shot, Track, nothing
 from .combine import LIMBS, Combined, combine
 from .crops import MARGIN
-from .hiding import mark_hidden
 from .link import linked
 from .looks import Eyes
+from .overlaps import mark_overlaps
 from .tracker import Tracker, Tracklet, follow
 
 MOST_PX = 2560
@@ -102,7 +102,7 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
         kept = kept[:most]
     tracks = [_track(f"person_{i + 1}", person, found, shot, looked_px, grid)
               for i, (_, person, found) in enumerate(kept)]
-    mark_hidden(tracks)
+    mark_overlaps(tracks, shot.info.size_px)
     for track, (_, person, found) in zip(tracks, kept):
         turned = found.exchanged.any(1).mean()
         if turned > 0.05:

@@ -60,17 +60,22 @@ def mark_hidden(tracks: Sequence[Track]) -> None:
         track.hidden = hidden & ~track.present & np.isfinite(boxes[i]).all(1)
 
 
+def points_on_mask(track: Track, other: Track, frames: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """(T, 33) bool: a person's keypoints that lie on a mask, their own or another one's, in frames (T,) bool."""
+    out = np.zeros(track.keypoints_px.shape[:2], bool)
+    grid = other.masks["size_px"]
+    for t in np.flatnonzero(frames):
+        bits = masks.unpack(other.masks, int(t))
+        cell = np.floor(track.keypoints_px[t, :, :2] * grid / size_px).astype(int)
+        inside = ((cell >= 0) & (cell < grid)).all(1)
+        out[t, inside] = bits[cell[inside, 1], cell[inside, 0]]
+    return out
+
+
 def on_mask(track: Track, other: Track, size_px: tuple[int, int]) -> np.ndarray:
     """(T,) how many of a person's limb keypoints lie on another one's mask, where both are detected."""
-    grid = other.masks["size_px"]
-    out = np.zeros(len(track.present), int)
     near = track.present & other.present & (covered(track.box_px.astype(float), other.box_px.astype(float)) > 0)
-    for t in np.flatnonzero(near):
-        bits = masks.unpack(other.masks, int(t))
-        cell = np.floor(track.keypoints_px[t, LIMBS, :2] * grid / size_px).astype(int)
-        inside = ((cell >= 0) & (cell < grid)).all(1)
-        out[t] = int(bits[cell[inside, 1], cell[inside, 0]].sum())
-    return out
+    return points_on_mask(track, other, near, size_px)[:, LIMBS].sum(1)
 
 
 def orders(tracks: Sequence[Track], size_px: tuple[int, int]) -> list[Hiding]:

@@ -17,7 +17,7 @@ from ..flow import Camera, Motion, People, Shot
 from ..motion import solve_motion
 from ..motion.start import Start
 from ..people.edits import Regrouped, regrouped
-from ..people.hiding import mark_hidden
+from ..people.overlaps import mark_overlaps
 from .rebuild import camera_of, shot_of
 
 Report = Callable[[int, int], None]
@@ -41,7 +41,7 @@ def regroup(take: Take, edits: list, report: Report) -> tuple[Take, list[str], s
         RequestError: Somebody would have to be solved again and cannot be.
     """
     people = regrouped(take, edits)
-    mark_hidden([p.track for p in people if p.track is not None])
+    mark_overlaps([p.track for p in people if p.track is not None], tuple(take.meta["source"]["size_px"]))
     asked = [p for p in people if p.unchanged is None]
     notes: list[str] = []
     solved: dict[str, tuple[Motion, Subject]] = {}

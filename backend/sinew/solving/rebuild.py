@@ -10,7 +10,6 @@ import numpy as np
 
 from sinew_take import laws
 from sinew_take import skeleton as sk
-from sinew_take.errors import InputError
 from sinew_take.keypoints import rest_keypoints
 from sinew_take.take import Subject, Take
 
@@ -20,6 +19,8 @@ from ..motion.contact import FLOOR_SHARE
 from ..motion.kinematics import Mover, Points, Skeleton
 from ..motion.model import CONTACT_KEYPOINTS, KEYPOINT_SIGMA_M, KEYPOINTS, Model
 from ..motion.start import observations
+from ..people.edits import track_of
+from ..people.overlaps import mark_overlaps
 
 
 def shot_of(take: Take) -> Shot:
@@ -39,19 +40,11 @@ def camera_of(take: Take) -> Camera:
                   facts.get("kind", "static"), facts.get("focal_source", "assumed"), facts.get("scale_source", "assumed"))
 
 
-def track_of(subject: Subject) -> Track:
-    """One person's detections.
-
-    Raises:
-        InputError: The take does not have them.
-    """
-    if subject.track is None:
-        raise InputError("The take has no detections, as those of older versions of Sinew; reconstruct the clip again "
-                         "to correct it by hand.")
-    own = subject.track
-    return Track(subject.id, own["detected"], subject.motion["keypoints_px"].astype(float),
-                 own["spread_px"].astype(float), own["landmarks_m"].astype(float), own["box_px"].astype(float),
-                 subject.masks or {})
+def tracks_of(take: Take) -> dict[str, Track]:
+    """Everybody's detections by the subject's id, with what of them may be somebody else's; who has none is left out."""
+    out = {s.id: track_of(s) for s in take.subjects if s.track is not None}
+    mark_overlaps(list(out.values()), tuple(take.meta["source"]["size_px"]))
+    return out
 
 
 def model_of(subject: Subject) -> Model:
@@ -109,9 +102,9 @@ def person_of(take: Take, subject: Subject) -> Person:
     """Rebuild one person.
 
     Raises:
-        InputError: The take has no detections.
+        RequestError: The take has no detections.
     """
-    track, model = track_of(subject), model_of(subject)
+    track, model = tracks_of(take).get(subject.id) or track_of(subject), model_of(subject)
     frames = np.flatnonzero(subject.motion["present"])
     joined = np.r_[False, np.diff(frames) == 1]
     camera = camera_of(take)
