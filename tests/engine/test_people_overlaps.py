@@ -12,6 +12,8 @@ from sinew.people.overlaps import mark_overlaps
 from sinew_take import free_body
 from sinew_take import skeleton as sk
 
+TIME_S = np.arange(N) / 25
+
 
 @pytest.fixture
 def passing():
@@ -29,7 +31,7 @@ def body():
 
 def test_keypoints_on_another_persons_mask_are_doubtful(passing):
     front, back = passing
-    mark_overlaps([front, back], SIZE_PX)
+    mark_overlaps([front, back], SIZE_PX, TIME_S)
     both = front.present & back.present & back.overlaps
     assert both.any() and np.array_equal(front.overlaps & back.present, both)
     on_front = ((back.keypoints_px[..., :2] >= front.box_px[:, None, :2])
@@ -41,9 +43,20 @@ def test_keypoints_on_another_persons_mask_are_doubtful(passing):
 
 def test_whoever_stands_before_a_lost_person_may_have_got_their_limbs(passing):
     front, back = passing
-    mark_overlaps([front, back], SIZE_PX)
+    mark_overlaps([front, back], SIZE_PX, TIME_S)
     lost = ~back.present & front.overlaps
     assert np.array_equal(np.flatnonzero(lost), np.arange(29, 34)) and front.doubtful[30].all()  # the boxes are one
+
+
+def test_whoever_is_lost_for_long_may_be_anywhere(passing):
+    front, _ = passing
+    seen = np.zeros(N, bool)
+    seen[[0, N - 1]] = True
+    back = person("back", np.full(N, 305.0), seen)
+    mark_overlaps([front, back], SIZE_PX, TIME_S)
+    assert not front.overlaps[20:40].any() and not front.doubtful[20:40].any()  # 0.8 s and more from both detections
+    mark_overlaps([front, back], SIZE_PX, TIME_S / 4)
+    assert front.overlaps[30] and front.doubtful[30].all()
 
 
 def test_keypoints_off_the_own_mask_are_doubtful_only_among_others(passing):
@@ -51,7 +64,7 @@ def test_keypoints_off_the_own_mask_are_doubtful_only_among_others(passing):
     t = 27
     for frame in (0, t):
         front.keypoints_px[frame, 27, :2] = front.box_px[frame, 0] - 30, 300.0
-    mark_overlaps([front, back], SIZE_PX)
+    mark_overlaps([front, back], SIZE_PX, TIME_S)
     assert front.doubtful[t, 27] and not front.doubtful[0].any()
 
 
@@ -62,7 +75,7 @@ def test_a_frame_without_a_mask_says_nothing(passing):
     front.masks["bits"] = np.delete(front.masks["bits"], np.arange(offset[t], offset[t + 1]))
     front.masks["offset"] = np.where(np.arange(len(offset)) > t, offset - gone, offset)
     front.masks["box"][t] = 0
-    mark_overlaps([front, back], SIZE_PX)
+    mark_overlaps([front, back], SIZE_PX, TIME_S)
     assert front.overlaps[t] and not front.doubtful[t].any()
 
 
@@ -70,7 +83,7 @@ def test_somebody_alone_and_far_away_is_never_doubtful(passing):
     front, _ = passing
     alone = person("alone", np.full(N, 590.0), np.ones(N, bool))
     for tracks in ([front], [front, alone]):
-        mark_overlaps(tracks, SIZE_PX)
+        mark_overlaps(tracks, SIZE_PX, TIME_S)
         assert not any(t.overlaps.any() or t.doubtful.any() for t in tracks)
 
 

@@ -113,8 +113,8 @@ def heeded(weight: np.ndarray, time_s: np.ndarray) -> np.ndarray:
     return weight * min(1.0, most / max(float(weight.sum()), 1e-9))
 
 
-def raised(still: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray
-           ) -> np.ndarray:
+def raised(still: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray,
+           seen: np.ndarray) -> np.ndarray:
     """Which soles stand on something that is not the floor: steps, a box, a seat.
 
     Args:
@@ -123,9 +123,11 @@ def raised(still: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s:
         pelvis_m: (T, 3)
         time_s: (T,)
         joined: (T,) bool.
+        seen: (T, 4) bool of `subject.soles_seen`.
 
     Returns:
-        (T, 4) bool: the sole stands still over the floor, below the pelvis, and for a while nothing lower carries the body.
+        (T, 4) bool: the sole stands still over the floor, below the pelvis, for a while nothing lower carries the body,
+        and it was seen for most of that time.
     """
     out = np.zeros(still.shape, dtype=bool)
     height = soles_m[..., 2]
@@ -134,7 +136,8 @@ def raised(still: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s:
         for a, b in _runs(on[:, s], joined):
             z = height[a:b, s]
             long = b - a > 1 and time_s[b - 1] - time_s[a] >= RAISED_S
-            if not long or np.median(z) < RAISED_M or np.median(pelvis_m[a:b, 2] - z) < UNDER_PELVIS_M:
+            under_pelvis = np.median(pelvis_m[a:b, 2] - z) >= UNDER_PELVIS_M
+            if not long or seen[a:b, s].mean() < 0.5 or np.median(z) < RAISED_M or not under_pelvis:
                 continue
             lower = (on[a:b] & (height[a:b] < z[:, None] - RAISED_M / 2)).any(1)
             out[a:b, s] = np.mean(~lower) >= CARRIES
@@ -142,14 +145,14 @@ def raised(still: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s:
 
 
 def on_floor_or_raised(speed: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s: np.ndarray,
-                       joined: np.ndarray, said: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+                       joined: np.ndarray, seen: np.ndarray, said: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Probability (T, 4) that a sole stands, on the floor or on something else, and whether it is something else (T, 4).
 
     Args as of `raised`; speed: (T, 4) m/s; said: (T, 4) a network's word, or None.
     """
     still = with_evidence(standing(speed), said)
     floor = with_evidence(planted(speed, soles_m[..., 2]), said)
-    higher = raised(still, soles_m, pelvis_m, time_s, joined)
+    higher = raised(still, soles_m, pelvis_m, time_s, joined, seen)
     return np.where(higher, still, floor), higher
 
 

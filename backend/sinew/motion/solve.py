@@ -21,7 +21,7 @@ from . import contact, fit, held
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations
-from .subject import Subject, soles_of, speed_of
+from .subject import SEEN_CONFIDENCE, Subject, soles_of, soles_seen, speed_of
 from .world import level, settle
 
 LANDMARK_SHARE = 1 / 8
@@ -211,7 +211,8 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
     still = contact.with_evidence(still, said)
     stature = s.stature_m
     if s.on_floor:
-        chance, higher = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, s.frames.joined, said)
+        chance, higher = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, s.frames.joined,
+                                                    soles_seen(s.track, s.frames.index), said)
         s.ground = fit.Ground(chance, on_floor=~higher)
         if _seldom(chance * ~higher):
             # Feet that never stand would be lifted onto a doubtful floor by making the person small.
@@ -243,8 +244,6 @@ def _joint_keypoints() -> np.ndarray:
     return out
 
 
-SEEN_CONFIDENCE = 0.3
-"""A joint less sure than this was not seen."""
 FEW_FRAMES = 8
 """Somebody seen in fewer frames has a doubtful size and place."""
 FEET = [KEYPOINT[f"{name}_{side}"] for name in ("ankle", "heel", "foot_index") for side in "lr"]
@@ -275,7 +274,8 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motio
     said = None if s.track.standing is None else s.track.standing[i]
     chance = contact.with_evidence(contact.standing(speed), said)
     if s.on_floor:
-        chance, _ = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, frames.joined, said)
+        chance, _ = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, frames.joined,
+                                               soles_seen(s.track, s.frames.index), said)
 
     def full(value, fill=np.nan, dtype=np.float32):
         out = np.full((n, *value.shape[1:]), fill, dtype=dtype)

@@ -9,7 +9,8 @@ import numpy as np
 from ..flow import Camera, Track
 from . import contact, fit
 from .frames import Frames
-from .model import Model
+from .model import CONTACT_KEYPOINTS, Model
+from .start import believed
 
 
 @dataclass
@@ -26,6 +27,19 @@ class Subject:
     on_floor: bool = True
     shape_is_known: bool = False
     """The shape is given and kept."""
+
+
+SEEN_CONFIDENCE = 0.3
+"""Of a keypoint, from which it was seen."""
+
+
+def soles_seen(track: Track, frames: np.ndarray) -> np.ndarray:
+    """(N, 4) bool: the keypoint over the sole was seen in a frame of (N,), and is surely this person's.
+
+    All of them where none ever was: then all are guesses alike.
+    """
+    out = believed(track)[1][frames][:, list(CONTACT_KEYPOINTS)] >= SEEN_CONFIDENCE
+    return out if out.any() else np.ones_like(out)
 
 
 def soles_of(model: Model, state: fit.State) -> np.ndarray:

@@ -102,7 +102,7 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
         kept = kept[:most]
     tracks = [_track(f"person_{i + 1}", person, found, shot, looked_px, grid)
               for i, (_, person, found) in enumerate(kept)]
-    mark_overlaps(tracks, shot.info.size_px)
+    mark_overlaps(tracks, shot.info.size_px, shot.time_s)
     for track, (_, person, found) in zip(tracks, kept):
         turned = found.exchanged.any(1).mean()
         if turned > 0.05:

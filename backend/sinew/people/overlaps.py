@@ -17,17 +17,20 @@ from .hiding import covered, expected_boxes, mark_hidden, points_on_mask
 LOST_MARGIN = 0.1
 """Of the height of the box in which a lost person is expected: it is put straight between two detections, and nobody
 moves quite so."""
+LOST_S = 0.75
+"""So long after or before a detection a lost person is reckoned with; then they may be anywhere."""
 
 
-def mark_overlaps(tracks: Sequence[Track], size_px: tuple[int, int]) -> None:
+def mark_overlaps(tracks: Sequence[Track], size_px: tuple[int, int], time_s: np.ndarray) -> None:
     """Set `hidden`, `overlaps` and `doubtful` of every track, in place.
 
     Args:
         tracks: Everybody in the shot.
         size_px: Width and height of the picture.
+        time_s: (T,)
     """
     mark_hidden(tracks)
-    boxes = [expected_boxes(t) for t in tracks]
+    boxes = [_boxes(t, np.asarray(time_s)) for t in tracks]
     for i, track in enumerate(tracks):
         track.overlaps = np.zeros(len(track.present), bool)
         track.doubtful = np.zeros(track.keypoints_px.shape[:2], bool)
@@ -43,6 +46,16 @@ def mark_overlaps(tracks: Sequence[Track], size_px: tuple[int, int]) -> None:
             track.doubtful |= lost[:, None] & _inside(track.keypoints_px[..., :2], boxes[k])
         beside &= np.diff(track.masks["offset"]) > 0  # a frame without a mask says nothing
         track.doubtful |= beside[:, None] & ~points_on_mask(track, track, beside, size_px)
+
+
+def _boxes(track: Track, time_s: np.ndarray) -> np.ndarray:
+    """(T, 4) where somebody is, or was or will be a moment ago or later; NaN elsewhere."""
+    boxes = expected_boxes(track)
+    seen_s = time_s[track.present]
+    if len(seen_s):
+        away = np.abs(time_s[:, None] - seen_s).min(1)
+        boxes[away > LOST_S] = np.nan
+    return boxes
 
 
 def _inside(points_px: np.ndarray, box_px: np.ndarray) -> np.ndarray:

@@ -368,25 +368,32 @@ class Tracker:
                     and colour_distance(old.colour, new.colour) < 0.45)
 
     def _follow_back(self, tracklet: Tracklet) -> None:
+        """Find somebody new in the last pictures too, from the newest to the oldest, until they are lost."""
         backwards = Motion(tracklet.sightings[0].crop, 0.0)
-        start_s = float(self.time_s[tracklet.frames[0]])
+        start_s = last_s = float(self.time_s[tracklet.frames[0]])
         for frame, picture in reversed(self._past):
-            ago = start_s - float(self.time_s[frame])
-            crop = backwards.predict(ago)
-            sighting = self.eyes.look(picture, crop, masked=True, coloured=True).result()
-            if not believable(sighting, crop, self.size_px):
+            now_s = float(self.time_s[frame])
+            if last_s - now_s > LOST_S:
                 return
-            others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
-            if any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others):
-                return
-            more = self.eyes.refine(picture, sighting.crop, kinds(len(others) + 1, frame))
-            sighting = joined(sighting, [m.result() for m in more])
-            if disagreement(sighting) > MOST_AT_FIRST:
-                return
-            self._tell_apart([sighting])
-            backwards.see(sighting.crop, ago)
-            tracklet.frames.insert(0, frame)
-            tracklet.sightings.insert(0, sighting)
+            sighting = self._seen_before(frame, picture, backwards.predict(start_s - now_s))
+            if sighting is not None:
+                self._tell_apart([sighting])
+                backwards.see(sighting.crop, start_s - now_s)
+                tracklet.frames.insert(0, frame)
+                tracklet.sightings.insert(0, sighting)
+                last_s = now_s
+
+    def _seen_before(self, frame: int, picture: np.ndarray, crop: Crop) -> Sighting | None:
+        """Somebody in a crop of an earlier picture, if it is nobody who was known there."""
+        sighting = self.eyes.look(picture, crop, masked=True, coloured=True).result()
+        if not believable(sighting, crop, self.size_px):
+            return None
+        others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
+        if any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others):
+            return None
+        more = self.eyes.refine(picture, sighting.crop, kinds(len(others) + 1, frame))
+        sighting = joined(sighting, [m.result() for m in more])
+        return sighting if disagreement(sighting) <= MOST_DISAGREEMENT else None
 
     def _tell_apart(self, sightings: list[Sighting]) -> None:
         """Turn soft masks into bits: each cell goes to the person whose mask is strongest there."""

@@ -41,7 +41,8 @@ def regroup(take: Take, edits: list, report: Report) -> tuple[Take, list[str], s
         RequestError: Somebody would have to be solved again and cannot be.
     """
     people = regrouped(take, edits)
-    mark_overlaps([p.track for p in people if p.track is not None], tuple(take.meta["source"]["size_px"]))
+    mark_overlaps([p.track for p in people if p.track is not None], tuple(take.meta["source"]["size_px"]),
+                  take.shot["time_s"])
     asked = [p for p in people if p.unchanged is None]
     notes: list[str] = []
     solved: dict[str, tuple[Motion, Subject]] = {}

@@ -43,7 +43,7 @@ def camera_of(take: Take) -> Camera:
 def tracks_of(take: Take) -> dict[str, Track]:
     """Everybody's detections by the subject's id, with what of them may be somebody else's; who has none is left out."""
     out = {s.id: track_of(s) for s in take.subjects if s.track is not None}
-    mark_overlaps(list(out.values()), tuple(take.meta["source"]["size_px"]))
+    mark_overlaps(list(out.values()), tuple(take.meta["source"]["size_px"]), take.shot["time_s"])
     return out
 
 

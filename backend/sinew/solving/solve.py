@@ -22,6 +22,7 @@ from sinew_take.version import VERSION
 from ..geometry import projection
 from ..motion import contact, fit
 from ..motion.frames import LONGEST_GAP_S
+from ..motion.subject import soles_seen
 from ..progress import Progress, StopRequest
 from . import local, people
 from .evidence import Evidence, depths, gather
@@ -193,7 +194,8 @@ def _motion(person: Person, evidence: Evidence, state: fit.State, rows: np.ndarr
     speed = contact.sole_speed(soles, person.seen.time_s, person.joined, eye)
     chance = contact.standing(speed)
     if person.on_floor:
-        chance, _ = contact.on_floor_or_raised(speed, soles, state.root_m, person.seen.time_s, person.joined)
+        chance, _ = contact.on_floor_or_raised(speed, soles, state.root_m, person.seen.time_s, person.joined,
+                                               soles_seen(person.track, person.frames))
     arrays["contact"][at] = chance[rows]
     wrong = evidence.wrong
     if wrong.any():
