@@ -220,16 +220,30 @@ def clip_rows(name: str, video_path: Path, truth_path: Path, say: Callable[[str]
         rows.append(row(f"{name}: person {number + 1}: jitter over the truth's", figures["jitter"] / real, "",
                         None if base is None else base["jitter"] / real, "1.3", "camera solve off"))
         if given[number] is not None:
-            scale = person_figures(sized, given[number], truth, person)["scale over the true one"]
-            what = "scale, own height given" if number == 0 else "scale, the first one's height given"
-            rows.append(row(f"{name}: person {number + 1}: {what}", scale, "", None, "4 %" if number == 0 else ""))
+            known = person_figures(sized, given[number], truth, person)
+            what = "own height given" if number == 0 else "the first one's height given"
+            rows.append(row(f"{name}: person {number + 1}: scale, {what}", known["scale over the true one"], "", None,
+                            "4 %" if number == 0 else ""))
+            for figure in ("W-MPJPE", "WA-MPJPE", "RTE"):
+                unit, target = UNITS[figure]
+                rows.append(row(f"{name}: person {number + 1}: {figure}, {what}", known[figure], unit, figures[figure],
+                                target, "nobody's height given"))
+    return rows + _identities(name, people, solved, truth, true_people, shot.info.size_px)
+
+
+def _identities(name: str, people: People, solved: Solved, truth: dict[str, np.ndarray],
+                true_people: list[dict[str, np.ndarray]], size_px: tuple[int, int]) -> list[Row]:
+    """Identities of the take's people, who are carried on where nobody detects them, and of the detections alone."""
+    away = [np.linalg.norm(p["root_m"] - truth["T_wc"][:, :3, 3], axis=1) for p in true_people]
+    joints = [np.where(m.arrays["present"][:, None, None], x, np.nan) for m, x in zip(
+        solved.motions, _limbs_px(solved), strict=True)]
+    true_joints = _true_limbs_px(truth, true_people)
     points = [np.where(t.present[:, None, None], t.keypoints_px[..., :2], np.nan)[:, identity.LIMBS] for t in people.tracks]
     true_points = [p["keypoints_px"][:, identity.LIMBS] for p in true_people]
-    rows += identity.rows(identity.of_points(points, true_points, shot.info.size_px), name)
-    away = [np.linalg.norm(p["root_m"] - truth["T_wc"][:, :3, 3], axis=1) for p in true_people]
-    seen = identity.of_points(points, true_points, shot.info.size_px, identity.sights(true_points, away))
-    rows += identity.rows(seen, name, ", hidden people not counted")
-    return rows
+    in_sight = identity.sights(true_points, away)
+    return [*identity.rows(identity.of_points(joints, true_joints, size_px), name),
+            *identity.rows(identity.of_points(joints, true_joints, size_px, in_sight), name, ", hidden people not counted"),
+            *identity.rows(identity.of_points(points, true_points, size_px), name, ", detections alone")]
 
 
 def _people(video_path: Path, detector_name: str, make: Callable[[], People]) -> People:
@@ -252,9 +266,17 @@ def _height(person: dict[str, np.ndarray]) -> float:
 
 
 def _matched(s: Solved, truth: dict[str, np.ndarray], true_people: list[dict[str, np.ndarray]]) -> list[Motion | None]:
-    found = [project(m.arrays["joints_m"][:, _LIMBS].astype(float), s.camera.T_wc, s.camera.K) for m in s.motions]
-    true = [project(p["joints_m"][:, _LIMBS].astype(float), truth["T_wc"], truth["K"]) for p in true_people]
-    return [None if k is None else s.motions[k] for k in pair(found, true)]
+    return [None if k is None else s.motions[k] for k in pair(_limbs_px(s), _true_limbs_px(truth, true_people))]
+
+
+def _limbs_px(s: Solved) -> list[np.ndarray]:
+    """Per solved person (T, 12, 2) px, the joints of the limbs."""
+    return [project(m.arrays["joints_m"][:, _LIMBS].astype(float), s.camera.T_wc, s.camera.K) for m in s.motions]
+
+
+def _true_limbs_px(truth: dict[str, np.ndarray], true_people: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
+    """Per true person (T, 12, 2) px, the same joints."""
+    return [project(p["joints_m"][:, _LIMBS].astype(float), truth["T_wc"], truth["K"]) for p in true_people]
 
 
 def run(say: Callable[[str], None]) -> list[Row]:
