@@ -117,6 +117,9 @@ def test_another_persons_legs_do_not_carry_a_walker_away(body):
             track.overlaps[25:35], track.doubtful[25:35, 25:33] = True, True
         camera = Camera(filmed.T_wc, np.tile(filmed.K, (60, 1, 1)), np.zeros((60, 5)), "static", "user", "assumed")
         _, (motion,) = solve_motion(filmed.shot, filmed.people, camera, body)
+        said = [n for n in motion.notes if "in the way" in n]
+        assert said == (["person_1: in 10 frames somebody else is in the way; limbs that may be theirs are believed less."]
+                        if marked else [])
         ankles = [sk.JOINT_INDEX["talus_r"], sk.JOINT_INDEX["talus_l"]]
         centred = [x[:, ankles] - x[:, :1] for x in (motion.arrays["joints_m"].astype(float), filmed.joints_m)]
         return 1e3 * np.linalg.norm(centred[0] - centred[1], axis=-1)[25:35].mean()

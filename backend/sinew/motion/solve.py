@@ -246,6 +246,9 @@ def _joint_keypoints() -> np.ndarray:
 
 FEW_FRAMES = 8
 """Somebody seen in fewer frames has a doubtful size and place."""
+LIMBS = slice(KEYPOINT["shoulder_l"], None)
+MUCH_DOUBTFUL = 0.25
+"""Share of the limbs' keypoints of a frame that may be somebody else's, from which it is said."""
 FEET = [KEYPOINT[f"{name}_{side}"] for name in ("ankle", "heel", "foot_index") for side in "lr"]
 
 
@@ -348,6 +351,11 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
     filled = int((~s.frames.seen).sum())
     if filled:
         notes.append(f"{s.track.id}: {filled} frame(s) without a detection were filled from their neighbours.")
+    if s.track.doubtful is not None:
+        crossed = int((s.track.doubtful[:, LIMBS].mean(1) >= MUCH_DOUBTFUL).sum())
+        if crossed >= FEW_FRAMES:
+            notes.append(f"{s.track.id}: in {crossed} frames somebody else is in the way; limbs that may be theirs are "
+                         "believed less.")
     if not s.on_floor:
         notes.append(f"{s.track.id} stands away from the others' floor; its distance from the camera is a guess.")
     elif _feet_seen(s) < SELDOM:
