@@ -116,7 +116,7 @@ class Weights:
     """In spreads: beyond this a keypoint counts as an outlier, softly."""
     robust_smooth: float = 3.0
     rest: float = 1.0
-    smooth: float = 0.36
+    smooth: float = 0.38
     ground: float = 1.0
     """1 holds planted feet, 0 leaves them free."""
     stature_m: float | None = None
