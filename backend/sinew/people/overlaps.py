@@ -53,7 +53,8 @@ def _boxes(track: Track, time_s: np.ndarray) -> np.ndarray:
     boxes = expected_boxes(track)
     seen_s = time_s[track.present]
     if len(seen_s):
-        away = np.abs(time_s[:, None] - seen_s).min(1)
+        following = np.searchsorted(seen_s, time_s).clip(0, len(seen_s) - 1)
+        away = np.minimum(np.abs(seen_s[following] - time_s), np.abs(time_s - seen_s[(following - 1).clip(0)]))
         boxes[away > LOST_S] = np.nan
     return boxes
 
