@@ -234,3 +234,21 @@ def test_a_tracker_that_went_over_while_the_other_was_lost_is_put_right():
     for person in people:
         assert len({int(s.colour.argmax()) for s in person.sightings}) == 1 and len(person.frames) >= 90
         assert len(set(person.frames)) == len(person.frames)
+
+
+def test_whoever_is_found_is_followed_back_through_a_short_loss_and_no_longer_one():
+    """Found in frame 40, seen back to 31, not in 28 to 30, seen from 27 to 20, not in 5 to 19 (half a second)."""
+    class Recalling(Tracker):
+        def _seen_before(self, frame, picture, crop):
+            assert abs(crop.x_px - (200.0 + 4.0 * frame)) < 25  # px: the prediction goes along while nothing is seen
+            return sighting(200.0 + 4.0 * frame) if frame < 5 or 20 <= frame < 28 or frame > 30 else None
+
+        def _tell_apart(self, sightings):
+            pass
+
+    tracker = Recalling(None, (1280, 720), TIME_S)
+    tracker._past.extend((frame, None) for frame in range(40))
+    person = tracklet([40], lambda f: 200.0 + 4.0 * f)
+    tracker._follow_back(person)
+    assert person.frames == [*range(20, 28), *range(31, 41)]
+    assert [s.crop.x_px for s in person.sightings] == [200.0 + 4.0 * f for f in person.frames]
