@@ -16,13 +16,13 @@ PLANTED_SIGMA_M = 0.06
 
 LINE_SIGMA_DEG, LINE_FINE_DEG = 1.0, 0.5
 """Spread of an upright line about the vertical: while it is looked for, and once it is found."""
-LINE_LOOKS = 40.0
+LINE_LOOKS = 20.0
 """What all straight lines of the picture together are worth, if all were upright."""
 LINE_REACH_DEG = 15.0
 """Lines only refine what the people say: this far from it an upright is looked for."""
 TURN_LOOK_DEG = 10.0
 """A camera that turns by this much shows once more that its horizon is level."""
-FLOOR_SIGMA_DEG = 1.5
+FLOOR_SIGMA_DEG = 2.0
 """Spread of the normal of a floor seen by structure from motion, 0.6 to 2.1 degrees off in `bench world`. Robust: floors
 may slope."""
 LOOK_S = 2.0
