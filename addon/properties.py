@@ -55,7 +55,7 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
                ("skel", "SKEL", "Skin and bone surfaces of SKEL, from your own files"),
                ("smplx", "SMPL-X", "Hands, face and skin of SMPL-X, from your own files")])
     use_heavy: bpy.props.BoolProperty(
-        name="Heavy Landmark Model", default=True,
+        name="Heavy Detector", default=True,
         description="MediaPipe's heavy model looks at everybody too: more exact, and slower")
     use_hsmr: bpy.props.BoolProperty(
         name="Poses From HSMR", default=True,

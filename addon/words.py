@@ -33,7 +33,7 @@ IN_PANEL = {
     "--body": "Body",
     "--video": "Video",
     "--format": "Layout",
-    "--detector": "Heavy Landmark Model",
+    "--detector": "Heavy Detector",
 }
 """The panel's names for the command line's options."""
 
