@@ -7,7 +7,7 @@ import numpy as np
 from ..flow import Camera
 from . import contact
 from .model import Model
-from .subject import Subject, soles_of, soles_seen, speed_of
+from .subject import Subject, seen_to_stand, soles_of
 from .world import _onto_floor
 
 _LEAST_STANDING = 0.5
@@ -22,7 +22,7 @@ def put_on_floor(model: Model, camera: Camera, subjects: list[Subject]) -> None:
     eyes = np.asarray(camera.T_wc, dtype=float)[:, :3, 3]
     for s in subjects:
         soles = soles_of(model, s.state)
-        still = contact.standing(speed_of(camera, s, soles)) * soles_seen(s.track, s.frames.index)
+        still = seen_to_stand(camera, s, soles)
         planted, height = still > _LEAST_STANDING, soles[..., 2]
         place, weight = contact.events(still, soles, s.frames.joined)
         weight = contact.heeded(weight, s.seen.time_s)

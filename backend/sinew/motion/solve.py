@@ -202,24 +202,29 @@ def _seldom(planted: np.ndarray) -> bool:
     return float((planted > 0.5).any(1).mean()) < SELDOM
 
 
-def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
-    """The last fit of one person, planted feet held."""
+def _standing(model: Model, camera: Camera, s: Subject) -> tuple[np.ndarray, np.ndarray | None]:
+    """(N, 4) how surely each sole stands, and whether on something else than the floor; None for whoever is not on it."""
     soles = soles_of(model, s.state)
     speed = speed_of(camera, s, soles)
-    still = contact.standing(speed)
     said = None if s.track.standing is None else s.track.standing[s.frames.index]
-    still = contact.with_evidence(still, said)
+    if not s.on_floor:
+        return contact.with_evidence(contact.standing(speed), said), None
+    return contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, s.frames.joined,
+                                      soles_seen(s.track, s.frames.index), said)
+
+
+def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
+    """The last fit of one person, planted feet held."""
+    chance, higher = _standing(model, camera, s)
     stature = s.stature_m
     if s.on_floor:
-        chance, higher = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, s.frames.joined,
-                                                    soles_seen(s.track, s.frames.index), said)
         s.ground = fit.Ground(chance, on_floor=~higher)
         if _seldom(chance * ~higher):
             # Feet that never stand would be lifted onto a doubtful floor by making the person small.
             s.ground = replace(s.ground, sink_sigma_m=_NO_FLOOR_M)
             stature = model.stature(s.state.shape)
     else:
-        s.ground = fit.Ground(still, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
+        s.ground = fit.Ground(chance, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     view = _view(camera, s.frames.index)
     stages = [(replace(weights, stature_m=stature), ROUNDS["ground"])]
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick, not s.shape_is_known)
@@ -272,13 +277,7 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motio
     off = np.nan_to_num(s.residual_px / np.where(np.isfinite(s.seen.sigma_px), s.seen.sigma_px, np.inf))
     sure = confidence / (1 + (off / fit.Weights().robust_px) ** 2)
     joint_sure = np.where(frames.seen[:, None], sure @ _joint_keypoints().T, 0.0)
-    soles = soles_of(model, s.state)
-    speed = speed_of(camera, s, soles)
-    said = None if s.track.standing is None else s.track.standing[i]
-    chance = contact.with_evidence(contact.standing(speed), said)
-    if s.on_floor:
-        chance, _ = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, frames.joined,
-                                               soles_seen(s.track, s.frames.index), said)
+    chance, _ = _standing(model, camera, s)
 
     def full(value, fill=np.nan, dtype=np.float32):
         out = np.full((n, *value.shape[1:]), fill, dtype=dtype)

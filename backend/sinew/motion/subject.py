@@ -52,3 +52,8 @@ def speed_of(camera: Camera, s: Subject, soles: np.ndarray) -> np.ndarray:
     """(N, 4) speed of the soles, m/s, what is along the line of sight believed less."""
     eye = np.asarray(camera.T_wc, dtype=float)[s.frames.index][:, :3, 3]
     return contact.sole_speed(soles, s.seen.time_s, s.frames.joined, eye)
+
+
+def seen_to_stand(camera: Camera, s: Subject, soles: np.ndarray) -> np.ndarray:
+    """(N, 4) how surely each sole stands still, 0..1; 0 for hidden feet, which are where the fit put them."""
+    return contact.standing(speed_of(camera, s, soles)) * soles_seen(s.track, s.frames.index)

@@ -15,7 +15,7 @@ from ..geometry.ground import LOOK_S, fit_up, world_of
 from . import balance, contact, fit
 from .model import Model
 from .start import Start
-from .subject import Subject, soles_of, soles_seen, speed_of
+from .subject import Subject, seen_to_stand, soles_of
 
 _LEAST_EYE_HEIGHT_M = 0.3
 _SAME_LEVEL_M = 0.1
@@ -39,9 +39,7 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     places, weights = [], []
     for s in subjects:
         soles = soles_of(model, s.state)
-        # Hidden feet are where the fit put them, which shows no floor.
-        chance = (contact.standing(speed_of(camera, s, soles)) * balance.lowest(soles, np.array([0.0, 0.0, 1.0]))
-                  * soles_seen(s.track, s.frames.index))
+        chance = seen_to_stand(camera, s, soles) * balance.lowest(soles, np.array([0.0, 0.0, 1.0]))
         axis, weight = balance.support_axes(model, s.state, chance)
         axes.append(axis @ T_cw[:3, :3].T)
         carried.append(weight)
@@ -215,7 +213,7 @@ def _scaled(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
     known = [s for s in subjects if s.stature_m is not None] or subjects
     for s in known:
         own = soles_of(model, s.state)
-        chance = contact.standing(speed_of(camera, s, own)) * soles_seen(s.track, s.frames.index)
+        chance = seen_to_stand(camera, s, own)
         eye = T_wc[s.frames.index][:, None, :3, 3]
         soles.append((own - eye).reshape(-1, 3))
         centres.append(np.broadcast_to(eye, own.shape).reshape(-1, 3))

@@ -336,12 +336,8 @@ class Tracker:
         if second is None or not believable(second, first.crop, self.size_px):
             self._rejected.append((frame, crop))
             return
-        if any(alike(second, o) > SAME or part_of(second, o, self.eyes.cell) > MOST_SHARED for o in others):
-            self._rejected.append((frame, crop))
-            return
-        more = self.eyes.refine(picture, second.crop, kinds(len(others) + 1, frame))
-        sighting = joined(second, [m.result() for m in more])
-        if disagreement(sighting) > MOST_AT_FIRST:
+        sighting = self._unknown(frame, picture, second, others)
+        if sighting is None or disagreement(sighting) > MOST_AT_FIRST:
             self._rejected.append((frame, crop))
             return
         tracklet = Tracklet([], [], Motion(sighting.crop, float(self.time_s[frame])))
@@ -389,11 +385,14 @@ class Tracker:
         if not believable(sighting, crop, self.size_px):
             return None
         others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
-        if any(alike(sighting, o) > SAME or part_of(sighting, o, self.eyes.cell) > MOST_SHARED for o in others):
+        found = self._unknown(frame, picture, sighting, others)
+        return found if found is not None and disagreement(found) <= MOST_DISAGREEMENT else None
+
+    def _unknown(self, frame: int, picture: np.ndarray, first: Sighting, others: list[Sighting]) -> Sighting | None:
+        """All looks at somebody of whom there is a first one; None where it is one of the others, or a part of them."""
+        if any(alike(first, o) > SAME or part_of(first, o, self.eyes.cell) > MOST_SHARED for o in others):
             return None
-        more = self.eyes.refine(picture, sighting.crop, kinds(len(others) + 1, frame))
-        sighting = joined(sighting, [m.result() for m in more])
-        return sighting if disagreement(sighting) <= MOST_DISAGREEMENT else None
+        return joined(first, [m.result() for m in self.eyes.refine(picture, first.crop, kinds(len(others) + 1, frame))])
 
     def _tell_apart(self, sightings: list[Sighting]) -> None:
         """Turn soft masks into bits: each cell goes to the person whose mask is strongest there."""

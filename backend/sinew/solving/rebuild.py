@@ -98,13 +98,17 @@ _FLOOR_M = 0.1
 """Planted soles nearer than this to z = 0 stand on the floor."""
 
 
-def person_of(take: Take, subject: Subject) -> Person:
+def person_of(take: Take, subject: Subject, tracks: dict[str, Track] | None = None) -> Person:
     """Rebuild one person.
+
+    Args:
+        tracks: Of `tracks_of`, where several people are rebuilt; found again by default.
 
     Raises:
         RequestError: The take has no detections.
     """
-    track, model = tracks_of(take).get(subject.id) or track_of(subject), model_of(subject)
+    tracks = tracks_of(take) if tracks is None else tracks
+    track, model = tracks.get(subject.id) or track_of(subject), model_of(subject)
     frames = np.flatnonzero(subject.motion["present"])
     joined = np.r_[False, np.diff(frames) == 1]
     camera = camera_of(take)

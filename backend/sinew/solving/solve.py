@@ -26,7 +26,7 @@ from ..motion.subject import soles_seen
 from ..progress import Progress, StopRequest
 from . import local, people
 from .evidence import Evidence, depths, gather
-from .rebuild import LIMB_KEYPOINTS, Person, pelvis_angles, person_of
+from .rebuild import LIMB_KEYPOINTS, Person, pelvis_angles, person_of, tracks_of
 from .write import write_beside
 
 SHARE = {"motion": 0.8, "write": 0.2}
@@ -156,12 +156,12 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
 
 
 def _plan(take: Take, every: list, fresh: list) -> list[tuple[Person, Evidence, list[local.Window]]]:
-    plans = []
+    plans, tracks = [], tracks_of(take)
     for subject in take.subjects:
         own = [e for e in every if e.subject == subject.id]
         if not any(e in fresh for e in own):
             continue
-        person = person_of(take, subject)
+        person = person_of(take, subject, tracks)
         evidence = gather(person, own, [e for e in own if e in fresh], tuple(take.meta["source"]["size_px"]),
                           fit.Weights().depth_sigma_m)
         plans.append((person, evidence, local.windows(person, evidence.core)))
