@@ -8,12 +8,15 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from sinew_take import distance, events
 from sinew_take.errors import EXIT_DONE, EXIT_FAILED, RequestError, SinewError
 from sinew_take.version import VERSION
+
+from . import streams
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,6 +56,12 @@ def _main(arguments: list[str] | None, out) -> int:
         print(f"sinew: {error}", file=sys.stderr)
         return error.exit_code
     told = bool(getattr(words, "events", False))
+    # Whoever reads events has a log for all the rest; a person at a terminal has not.
+    with nullcontext() if told else streams.hushed() as chatter:
+        return _run(words, out, told, chatter)
+
+
+def _run(words: argparse.Namespace, out, told: bool, chatter: BinaryIO | None) -> int:
     try:
         words.run(words, out)
         return EXIT_DONE
@@ -66,9 +75,9 @@ def _main(arguments: list[str] | None, out) -> int:
         where = f" ({error.filename})" if error.filename else ""
         message = f"A file could not be used: {error.strerror or error}{where}; check the path, its rights and the space."
         code = EXIT_FAILED
-        _log(words)
+        _log(words, chatter)
     except Exception:
-        log = _log(words)
+        log = _log(words, chatter)
         message, code = f"Something unexpected went wrong; the details are in {log}, please report them.", EXIT_FAILED
     if told:
         try:
@@ -79,14 +88,14 @@ def _main(arguments: list[str] | None, out) -> int:
     return code
 
 
-def _log(words: argparse.Namespace) -> Path | str:
+def _log(words: argparse.Namespace, chatter: BinaryIO | None) -> Path | str:
     from sinew.cache import default_folder
 
     path = words.log if getattr(words, "log", None) else default_folder() / "log.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a", encoding="utf-8") as file:
-            file.write(f"sinew {VERSION}: {sys.argv}\n{traceback.format_exc()}\n")
+            file.write(f"sinew {VERSION}: {sys.argv}\n{streams.text_of(chatter)}{traceback.format_exc()}\n")
         return path
     except OSError:
         traceback.print_exc()

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,9 +55,6 @@ class Look:
 
 
 def _package() -> Path:
-    # Its C++ parts log to standard error; below "error" nothing of it helps anybody.
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return Path(importlib.import_module("mediapipe").__file__).parent
     except Exception as error:
