@@ -228,7 +228,7 @@ def test_the_start_takes_the_prior_with_the_true_camera():
     track = flow.Track("person_1", np.ones(n, bool), np.concatenate([px, np.ones((n, 33, 1))], -1), np.zeros((n, 33)),
                        points - points[:, 23:25].mean(1, keepdims=True), np.zeros((n, 4)), {},
                        prior=flow.PosePrior(np.where(ok[:, None], said, 0), np.zeros(10), ok, ok, "hsmr"))
-    state = start.first_state(track, np.arange(n), view, model, shape, np.zeros((n, 5)))
+    state = start.first_state(track, np.arange(n), np.arange(n) / 30, view, model, shape, np.zeros((n, 5)))
     assert np.abs(state.pelvis - turn)[ok].max() < 1e-9
     assert np.abs(state.q - q)[ok, 3:].max() < 1e-9
     assert np.abs(state.root_m - root)[ok].max() < 1e-6
@@ -239,7 +239,7 @@ def test_the_start_takes_the_prior_with_the_true_camera():
     assert np.isfinite(deep[2]).all() and np.abs(deep[2] - points[2] + points[2, 23:25].mean(0)).max() > .1
     track.prior = None
     track.landmarks_m = points - points[:, 23:25].mean(1, keepdims=True)
-    plain = start.first_state(track, np.arange(n), view, model, shape, np.zeros((n, 5)))
+    plain = start.first_state(track, np.arange(n), np.arange(n) / 30, view, model, shape, np.zeros((n, 5)))
     assert np.array_equal(plain.q[2], state.q[2]) and np.array_equal(plain.root_m[2], state.root_m[2])
 
 

@@ -25,7 +25,7 @@ def setting():
     frames = np.arange(n)
     distortion = np.zeros((n, 5))
     rng = np.random.default_rng(3)
-    state = first_state(film.track, frames, view, film.model, film.shape, distortion)
+    state = first_state(film.track, frames, film.shot.time_s[frames], view, film.model, film.shape, distortion)
     q = np.clip(state.q + rng.normal(0, .1, state.q.shape), -1.4, 1.4)
     q[:, 3:] = np.clip(q[:, 3:], fit.LOW + .01, fit.HIGH - .01)
     state = replace(state, q=q, shape=rng.normal(0, .5, film.model.n_shape),

@@ -10,6 +10,7 @@ from sinew.people.looks import Sighting
 from sinew.people.tracker import Motion, Tracker, Tracklet
 
 TIME_S = np.arange(300) / 30.0
+STILL = np.zeros((300, 2))
 RED, BLUE = np.eye(8)[0], np.eye(8)[4]
 
 
@@ -108,11 +109,35 @@ def test_motion_predicts_a_steady_walk():
     assert (ahead.y_px, ahead.side_px) == pytest.approx((300, 250), abs=1)
 
 
+def test_motion_goes_along_with_a_picture_that_is_thrown_about():
+    shake = 90 * np.random.default_rng(2).normal(size=(40, 2))
+    motion = Motion(Crop(100.0 + shake[0, 0], 300.0 + shake[0, 1], 250.0, 0.0), 0.0)
+    for k in range(1, 40):
+        motion.carry(shake[k] - shake[k - 1])
+        expected = motion.predict(k / 30)
+        seen = np.array([100.0 + 6 * k, 300.0]) + shake[k]
+        assert k < 10 or np.hypot(*(seen - (expected.x_px, expected.y_px))) < 4  # px
+        motion.see(Crop(*seen, 250.0, 0.0), k / 30)
+
+
+def test_who_was_hidden_while_the_camera_panned_is_looked_for_on_the_background():
+    """Everybody stands; between frames 30 and 60 nobody is seen, and the picture moves by 400 px."""
+    drift = np.zeros((300, 2))
+    drift[30:60, 0], drift[60:, 0] = np.linspace(0, 400, 30), 400
+
+    def places(way):
+        pieces = [tracklet(range(a, b), lambda f, x=x: x + drift[f, 0]) for x in (300.0, 700.0) for a, b in ((0, 30), (60, 100))]
+        return [[s.crop.x_px - drift[f, 0] for f, s in zip(p.frames, p.sightings)] for p in link.linked(pieces, TIME_S, way)]
+
+    assert [len(p) for p in places(drift)] == [70, 70] and max(np.ptp(p) for p in places(drift)) < 1  # px
+    assert max(np.ptp(p) for p in places(STILL)) > 100 or len(places(STILL)) > 2
+
+
 def test_a_person_hidden_for_a_second_stays_one_person():
     def walk(f):
         return 100.0 + 5 * f
     people = link.linked([tracklet(range(0, 60), walk), tracklet(range(90, 150), walk),
-                          tracklet(range(0, 150), lambda f: 1500.0, BLUE)], TIME_S)
+                          tracklet(range(0, 150), lambda f: 1500.0, BLUE)], TIME_S, STILL)
     assert sorted((p.frames[0], p.frames[-1], len(p.frames)) for p in people) == [(0, 149, 120), (0, 149, 150)]
 
 
@@ -125,7 +150,7 @@ def test_two_hidden_behind_each_other_come_out_as_themselves():
         return 800.0 - 6 * f
     pieces = [tracklet(range(0, 40), right, RED), tracklet(range(0, 40), left, BLUE),
               tracklet(range(60, 100), left, BLUE), tracklet(range(60, 100), right, RED)]
-    people = link.linked(pieces, TIME_S)
+    people = link.linked(pieces, TIME_S, STILL)
     assert len(people) == 2
     for person in people:
         assert len({int(s.colour.argmax()) for s in person.sightings}) == 1 and len(person.frames) == 80
@@ -139,7 +164,7 @@ def test_trackers_that_went_over_to_the_other_person_are_exchanged():
     b = tracklet(range(0, 100), bounce(500, True), BLUE)
     for f in range(50, 100):
         a.sightings[f].colour, b.sightings[f].colour = BLUE, RED
-    people = link.linked([a, b], TIME_S)
+    people = link.linked([a, b], TIME_S, STILL)
     assert len(people) == 2
     for person in people:
         colours = [int(s.colour.argmax()) for s in person.sightings]
@@ -148,13 +173,13 @@ def test_trackers_that_went_over_to_the_other_person_are_exchanged():
 
 def test_nobody_is_joined_across_ten_seconds_or_to_somebody_else_s_place():
     apart = [tracklet(range(0, 30), lambda f: 100.0), tracklet(range(250, 290), lambda f: 100.0)]
-    assert len(link.linked(apart, TIME_S)) == 2
+    assert len(link.linked(apart, TIME_S, STILL)) == 2
     elsewhere = [tracklet(range(0, 30), lambda f: 100.0), tracklet(range(33, 60), lambda f: 1500.0)]
-    assert len(link.linked(elsewhere, TIME_S)) == 2
+    assert len(link.linked(elsewhere, TIME_S, STILL)) == 2
 
 
 def test_two_tracklets_on_one_person_leave_one():
-    people = link.linked([tracklet(range(0, 60), lambda f: 300.0), tracklet(range(20, 40), lambda f: 304.0)], TIME_S)
+    people = link.linked([tracklet(range(0, 60), lambda f: 300.0), tracklet(range(20, 40), lambda f: 304.0)], TIME_S, STILL)
     assert [len(p.frames) for p in people] == [60]
 
 
@@ -229,26 +254,33 @@ def test_a_tracker_that_went_over_while_the_other_was_lost_is_put_right():
     red = tracklet(range(0, 100), lambda f: stands(f) if f < 45 else passes(f), RED)
     for f in range(45, 100):
         red.sightings[f].colour = BLUE
-    people = link.linked([red, tracklet(range(0, 36), passes, BLUE), tracklet(range(42, 100), stands, RED)], TIME_S)
+    people = link.linked([red, tracklet(range(0, 36), passes, BLUE), tracklet(range(42, 100), stands, RED)], TIME_S, STILL)
     assert len(people) == 2
     for person in people:
         assert len({int(s.colour.argmax()) for s in person.sightings}) == 1 and len(person.frames) >= 90
         assert len(set(person.frames)) == len(person.frames)
 
 
-def test_whoever_is_found_is_followed_back_through_a_short_loss_and_no_longer_one():
+@pytest.mark.parametrize("shake_px", [0.0, 80.0])
+def test_whoever_is_found_is_followed_back_through_a_short_loss_and_no_longer_one(shake_px):
     """Found in frame 40, seen back to 31, not in 28 to 30, seen from 27 to 20, not in 5 to 19 (half a second)."""
+    shake = shake_px * np.random.default_rng(5).normal(size=300)
+
+    def place(frame):
+        return 200.0 + 4.0 * frame + shake[frame]
+
     class Recalling(Tracker):
         def _seen_before(self, frame, picture, crop):
-            assert abs(crop.x_px - (200.0 + 4.0 * frame)) < 25  # px: the prediction goes along while nothing is seen
-            return sighting(200.0 + 4.0 * frame) if frame < 5 or 20 <= frame < 28 or frame > 30 else None
+            assert abs(crop.x_px - place(frame)) < 25  # px: the prediction goes along while nothing is seen
+            return sighting(place(frame)) if frame < 5 or 20 <= frame < 28 or frame > 30 else None
 
         def _tell_apart(self, sightings):
             pass
 
     tracker = Recalling(None, (1280, 720), TIME_S)
     tracker._past.extend((frame, None) for frame in range(40))
-    person = tracklet([40], lambda f: 200.0 + 4.0 * f)
+    tracker.drift_px[:, 0] = shake
+    person = tracklet([40], place)
     tracker._follow_back(person)
     assert person.frames == [*range(20, 28), *range(31, 41)]
-    assert [s.crop.x_px for s in person.sightings] == [200.0 + 4.0 * f for f in person.frames]
+    assert [s.crop.x_px for s in person.sightings] == [place(f) for f in person.frames]

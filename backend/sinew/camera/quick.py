@@ -80,7 +80,7 @@ def first_fit(shot: Shot, track: Track, frames: Frames, focal: float, lens: Lens
     """Fit one person from the detector's landmarks."""
     view = lens.view(focal, frames.index)
     distortion = np.tile(lens.distortion, (len(frames.index), 1))
-    state = first_state(track, frames.index, view, model, np.zeros(model.n_shape), distortion)
+    state = first_state(track, frames.index, shot.time_s[frames.index], view, model, np.zeros(model.n_shape), distortion)
     depth = np.einsum("nj,nj->n", view.R_cw[:, 2], state.root_m)
     seen = observations(shot, track, frames.index, view.K, distortion, model, depth, frames.joined)
     for stage, rounds in ((replace(how, depth_sigma_m=0.05), 12), (how, 12)):

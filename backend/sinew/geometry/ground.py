@@ -12,7 +12,11 @@ AXIS_SIGMA_DEG = 8.0
 """Spread of a body's axis (`motion.balance`: what carries it to its centre of mass) about the vertical, for one independent
 look at it."""
 PLANTED_SIGMA_M = 0.06
-"""Spread of a planted sole's height over the floor, as solved from one view."""
+"""Spread of a planted sole's height over the floor, as solved from one view ..."""
+PLANTED_DEPTH_SHARE = 0.1
+"""... and how much it grows with the distance, along the line of sight, from where its person stands mostly: how far
+somebody went that way is known badly, up to ..."""
+PLANTED_DEPTH_MOST_M = 1.0
 
 LINE_SIGMA_DEG, LINE_FINE_DEG = 1.0, 0.5
 """Spread of an upright line about the vertical: while it is looked for, and once it is found."""
@@ -74,6 +78,12 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
     share = np.sqrt(axis_looks / n * (1.0 if axis_weight is None else np.asarray(axis_weight))) if n else 0.0
     axis_sigma = 2 * np.sin(np.radians(AXIS_SIGMA_DEG) / 2)
 
+    away = np.zeros(m)
+    for p in range(n_people):
+        own = planted_by == p
+        if own.any():
+            away[own] = np.minimum(np.abs(planted_c[own, 2] - np.median(planted_c[own, 2])), PLANTED_DEPTH_MOST_M)
+    planted_sigma = np.hypot(PLANTED_SIGMA_M, PLANTED_DEPTH_SHARE * away)
     planes = np.zeros((0, 3)) if line_planes is None else np.asarray(line_planes, dtype=float)
     line_weight = np.zeros(0) if line_share is None else np.sqrt(LINE_LOOKS * np.asarray(line_share))
     sides = None if sides_c is None else np.asarray(sides_c, dtype=float).reshape(-1, 3)
@@ -92,7 +102,7 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
             prior = np.r_[prior, _cauchy(np.linalg.norm(up - floor_c) / sigma)]
         lean = _cauchy(np.linalg.norm(axes_c - up, axis=1) / axis_sigma) * share
         levels = np.asarray(x[2:])
-        flat = _cauchy((planted_c @ up - levels[planted_by]) / PLANTED_SIGMA_M) * np.sqrt(planted_weight)
+        flat = _cauchy((planted_c @ up - levels[planted_by]) / planted_sigma) * np.sqrt(planted_weight)
         # Most lines are not upright: far from it, a line says nothing at all.
         off = planes @ up / np.sin(np.radians(line_deg))
         upright = off / np.sqrt(1 + off**2 / 4) * line_weight * with_lines

@@ -28,8 +28,8 @@ KEYPOINT_SIGMA_M = {"nose": .015, "eye": .015, "ear": .015, "mouth": .015, "shou
 """How far the detector's keypoint lies from the body's, across the line of sight, at best confidence."""
 
 LANDMARK_DEPTH_BIAS_M = {"nose": -.02, "eye": -.02, "ear": -.02, "mouth": -.02, "shoulder": -.025, "elbow": -.05,
-                         "wrist": -.08, "pinky": -.095, "index": -.105, "thumb": -.09, "hip": 0., "knee": -.005,
-                         "ankle": .015, "heel": .015, "foot": -.05}
+                         "wrist": -.08, "pinky": -.095, "index": -.105, "thumb": -.09, "hip": 0., "knee": .015,
+                         "ankle": .045, "heel": .045, "foot": -.02}
 """How much deeper (from the camera, against the hips) the detector's 3D landmarks lie than the body's keypoints, on
 average: it draws arms towards the camera, from whichever side it sees the body. Measured on our own renders with known
 truth: 61 pictures of `tools/measure_keypoints.py` (wrist -.04 m) and the sample clip (wrist -.12 m; front, side and

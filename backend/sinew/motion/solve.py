@@ -189,7 +189,7 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
                 free: fit.Weights, tick: _Ticker, shape_is_known: bool = False) -> Subject:
     view = _view(camera, frames.index)
     distortion = np.asarray(camera.distortion, dtype=float)[frames.index]
-    state = first_state(track, frames.index, view, model, shape, distortion)
+    state = first_state(track, frames.index, shot.time_s[frames.index], view, model, shape, distortion)
     distance = (state.root_m[:, None] @ np.swapaxes(view.R_cw, 1, 2))[:, 0, 2] + view.t_cw[:, 2]
     seen = observations(shot, track, frames.index, view.K, distortion, model, distance, frames.joined)
     tight = replace(free, depth_sigma_m=free.depth_sigma_m * LANDMARK_SHARE)

@@ -116,11 +116,11 @@ def _for_track(track: Track, frames: np.ndarray, K: np.ndarray) -> np.ndarray:
     return out
 
 
-def first_state(track: Track, frames: np.ndarray, view: View, model: Model, shape: np.ndarray,
+def first_state(track: Track, frames: np.ndarray, time_s: np.ndarray, view: View, model: Model, shape: np.ndarray,
                 distortion: np.ndarray) -> State:
     """A first pose per frame: the torso turned onto the landmarks, placed by the keypoints, limbs at rest.
 
-    Frames without a detection take their pose from between their neighbours.
+    Frames without a detection take their pose from between their neighbours. time_s: (N,) of the frames (N,).
     """
     px, confidence = (values[frames] for values in believed(track))
     px = projection.undistort_px(px, view.K[:, None], distortion[:, None])
@@ -134,8 +134,7 @@ def first_state(track: Track, frames: np.ndarray, view: View, model: Model, shap
     np.add.at(body, points.point, points.weight[:, None] * (points.rest_m + np.tensordot(shape, points.rest_dirs, 1)))
     if good.any():
         target = landmarks[good]
-        source = np.broadcast_to(body[_TORSO], (good.sum(), 4, 3))
-        R, _, _ = rot.align(source, target[:, _TORSO])
+        R = torso_turns(body[_TORSO], target[:, _TORSO], np.asarray(time_s, dtype=float)[good])
         size = np.linalg.norm(body[list(SHOULDERS)].mean(0) - body[list(HIPS)].mean(0))
         own = np.linalg.norm(target[:, list(SHOULDERS)].mean(1), axis=1)
         # One scale for the take: the longest torso that the detector saw often is the one least foreshortened.
@@ -156,6 +155,47 @@ def first_state(track: Track, frames: np.ndarray, view: View, model: Model, shap
     state = State(pelvis, q, root, np.asarray(shape, dtype=float))
     return with_prior(state, track.prior, frames, good, ray_turn(px, confidence, view.K), view, model,
                       lambda use, points_m: _place(px[use], confidence[use], points_m, view.K[use]))
+
+
+_TORSO_ORDERS = ((0, 1, 2, 3), (1, 0, 2, 3), (0, 1, 3, 2), (1, 0, 3, 2))
+"""Shoulders and hips of `_TORSO` as they were read, either of them exchanged, or both."""
+_TORSO_SIGMA_M = 0.08
+_EXCHANGED = 2.0
+"""What an exchange must gain, in squared spreads, per pair ..."""
+_TURN_RATE, _TURN_MOST = 6.0, 25.0
+"""... beside turns: rad/s of a fast turn, and the most that a turn between two frames may cost."""
+
+
+def torso_turns(body_m: np.ndarray, seen_m: np.ndarray, time_s: np.ndarray) -> np.ndarray:
+    """(N, 3, 3): turns a torso onto where its shoulders and hips are seen, over time.
+
+    Where the detector exchanges the shoulders alone, in profile, the torso seems to look the other way for a frame, and
+    no fit finds back from there. So each frame has four readings, and the likeliest way through them is taken (Viterbi).
+
+    Args:
+        body_m: (4, 3) left and right shoulder, left and right hip of the body.
+        seen_m: (N, 4, 3) the same as seen.
+        time_s: (N,)
+    """
+    n = len(seen_m)
+    seen = seen_m[:, np.array(_TORSO_ORDERS)]
+    source = np.broadcast_to(body_m, seen.shape)
+    R, shift, scale = rot.align(source, seen, with_scale=True)
+    off = seen - scale[..., None, None] * source @ np.swapaxes(R, -1, -2) - shift[..., None, :]
+    cost = (off**2).sum((-1, -2)) / _TORSO_SIGMA_M**2 + _EXCHANGED * np.array([sum(a > b for a, b in (o[:2], o[2:]))
+                                                                              for o in _TORSO_ORDERS])
+    came = np.zeros(cost.shape, dtype=int)
+    best = cost[0]
+    for t in range(1, n):
+        between = np.linalg.norm(rot.log(R[t][None] @ np.swapaxes(R[t - 1], -1, -2)[:, None]), axis=-1)
+        step = np.minimum((between / (_TURN_RATE * max(time_s[t] - time_s[t - 1], 1e-3))) ** 2, _TURN_MOST)
+        total = best[:, None] + step
+        came[t] = total.argmin(0)
+        best = total.min(0) + cost[t]
+    way = [int(best.argmin())]
+    for t in range(n - 1, 0, -1):
+        way.append(int(came[t, way[-1]]))
+    return R[np.arange(n), way[::-1]]
 
 
 _LIMBS = [(f"{ball}_{s}", f"{hinge}_{s}", f"{end}_{s}", tuple(f"{k}_{s}" for k in keys))

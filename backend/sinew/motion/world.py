@@ -35,12 +35,13 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     T_wc = np.asarray(camera.T_wc, dtype=float)
     T_cw = np.linalg.inv(T_wc[0])
     looks = [np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects]
+    upwards = np.array([0.0, 0.0, 1.0])
     axes, carried = [], []
     places, weights = [], []
     for s in subjects:
         soles = soles_of(model, s.state)
-        chance = seen_to_stand(camera, s, soles) * balance.lowest(soles, np.array([0.0, 0.0, 1.0]))
-        axis, weight = balance.support_axes(model, s.state, chance)
+        chance = seen_to_stand(camera, s, soles) * balance.lowest(soles, upwards)
+        axis, weight = balance.support_axes(model, s.state, chance, upwards)
         axes.append(axis @ T_cw[:3, :3].T)
         carried.append(weight)
         place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)

@@ -67,8 +67,9 @@ def find_people(shot: Shot, most: int | None = None, report: Report = nothing, d
             yield index, picture
 
     with Eyes(step, grid, landmarks=landmarks) as eyes:
-        pieces = follow(video.ahead(pictures()), Tracker(eyes, looked_px, shot.time_s), report, shot.n_frames)
-    people = linked(pieces, shot.time_s)
+        tracker = Tracker(eyes, looked_px, shot.time_s)
+        pieces = follow(video.ahead(pictures()), tracker, report, shot.n_frames)
+    people = linked(pieces, shot.time_s, tracker.drift_px)
     return _chosen(people, shot, most, looked_px, grid)
 
 

@@ -35,23 +35,24 @@ def _colour(sightings: list[Sighting]) -> np.ndarray:
     return np.mean(known, axis=0) if known else np.zeros(0)
 
 
-def _pace(tracklet: Tracklet, time_s: np.ndarray, end: bool) -> np.ndarray:
-    """Velocity of the crop's middle at the end or the start, px/s, by a line through up to 0.4 s."""
+def _pace(tracklet: Tracklet, time_s: np.ndarray, drift_px: np.ndarray, end: bool) -> np.ndarray:
+    """Velocity of the crop's middle over the background at the end or the start, px/s, by a line through up to 0.4 s."""
     frames = np.array(tracklet.frames)
     times = time_s[frames]
     edge = times[-1] if end else times[0]
     near = np.abs(times - edge) <= 0.4
     if near.sum() < 3:
         return np.zeros(2)
-    places = np.array([(s.crop.x_px, s.crop.y_px) for s, n in zip(tracklet.sightings, near) if n])
+    places = np.array([(s.crop.x_px, s.crop.y_px) for s, n in zip(tracklet.sightings, near) if n]) - drift_px[frames[near]]
     t = times[near] - times[near].mean()
     return (t @ (places - places.mean(0))) / (t @ t)
 
 
-def link_cost(a: Tracklet, b: Tracklet, time_s: np.ndarray) -> float:
+def link_cost(a: Tracklet, b: Tracklet, time_s: np.ndarray, drift_px: np.ndarray) -> float:
     """Cost of a being the same person as b later; infinite where it cannot be.
 
-    The gap is bridged from both ends at half the speed: who was hidden may have stopped.
+    The gap is bridged from both ends at half the speed: who was hidden may have stopped. drift_px: (T, 2) by how much the
+    whole picture has moved.
     """
     if a.went_over:
         a = _until(a, b.frames[0], time_s)
@@ -60,8 +61,8 @@ def link_cost(a: Tracklet, b: Tracklet, time_s: np.ndarray) -> float:
         return np.inf
     left, right = a.sightings[-1].crop, b.sightings[0].crop
     size = np.sqrt(left.side_px * right.side_px) / MARGIN
-    bridge = (_pace(a, time_s, True) + _pace(b, time_s, False)) / 2 * gap_s
-    away = np.array([right.x_px - left.x_px, right.y_px - left.y_px])
+    bridge = (_pace(a, time_s, drift_px, True) + _pace(b, time_s, drift_px, False)) / 2 * gap_s
+    away = np.array([right.x_px - left.x_px, right.y_px - left.y_px]) - (drift_px[b.frames[0]] - drift_px[a.frames[-1]])
     # Between standing still and going on at the same pace anything is as likely.
     share = np.clip(away @ bridge / max(bridge @ bridge, 1e-9), 0.0, 1.0)
     missed = np.linalg.norm(away - share * bridge) / size
@@ -197,12 +198,13 @@ def without_shadows(tracklets: list[Tracklet]) -> list[Tracklet]:
     return out
 
 
-def linked(tracklets: list[Tracklet], time_s: np.ndarray) -> list[Tracklet]:
+def linked(tracklets: list[Tracklet], time_s: np.ndarray, drift_px: np.ndarray) -> list[Tracklet]:
     """People: chains of tracklets with the least total cost (one successor and one predecessor each).
 
     Args:
         tracklets: Of the streaming pass, in any order; changed in place.
         time_s: (T,) times of all frames.
+        drift_px: (T, 2) by how much the whole picture has moved since the first frame.
     """
     pieces = [t for t in tracklets if t.frames]
     exchange_after_meetings(pieces, time_s)
@@ -210,7 +212,7 @@ def linked(tracklets: list[Tracklet], time_s: np.ndarray) -> list[Tracklet]:
     pieces = sorted(without_shadows(pieces), key=lambda t: (t.frames[0], -len(t.frames)))
     if len(pieces) < 2:
         return pieces
-    cost = np.array([[link_cost(a, b, time_s) for b in pieces] for a in pieces])
+    cost = np.array([[link_cost(a, b, time_s, drift_px) for b in pieces] for a in pieces])
     rows, columns = linear_sum_assignment(np.minimum(cost, DEAREST))
     after = {r: c for r, c in zip(rows, columns) if cost[r, c] < DEAREST}
     people = []

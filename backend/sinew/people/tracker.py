@@ -17,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from . import turns
 from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, tiles
+from .drift import Drift
 from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
 from .looks import Eyes, Kind, Sighting, joined, kinds
 
@@ -101,6 +102,10 @@ class Motion:
         # Size is not extrapolated: a person who bends would shrink to nothing.
         return Crop(state[0, 0], state[1, 0], float(np.exp(self.state[2, 0])), self.turn)
 
+    def carry(self, shift_px: np.ndarray) -> None:
+        """The whole picture has moved."""
+        self.state[:2, 0] += shift_px
+
     def see(self, crop: Crop, time_s: float) -> None:
         state, covariance = self._moved(time_s)
         gain = covariance[:, 0] / (covariance[0, 0] + self.NOISE**2)
@@ -164,6 +169,9 @@ class Tracker:
         self._whole = (0, 0, width, height)
         self._tiles = [tiles(width, height, share * max(size_px)) for share in TILE_SHARES]
         self._looked = [[0] * len(level) for level in self._tiles]
+        self._drift = Drift()
+        self.drift_px = np.zeros((len(time_s), 2))
+        """(T, 2): by how much the picture has moved since the first frame, as far as it was looked at."""
 
     @property
     def tracklets(self) -> list[Tracklet]:
@@ -226,6 +234,10 @@ class Tracker:
     def step(self, frame: int, picture: np.ndarray) -> None:
         """Look at the next frame. picture: (H, W, 3) uint8 RGB."""
         now = float(self.time_s[frame])
+        shift = self._drift.see(picture)
+        self.drift_px[frame] = (self.drift_px[frame - 1] if frame else 0.0) + shift
+        for tracklet in self.tracklets:
+            tracklet.motion.carry(shift)
         expected = [t.motion.predict(now) for t in self.active]
         looks = [self.eyes.look(picture, c, masked=True, coloured=True) for c in expected]
         detections = [self.eyes.detect(picture, w) for w in self._windows(frame, expected)]
@@ -319,7 +331,8 @@ class Tracker:
             found = [f for r, f in enumerate(found) if r not in taken]
         now = float(self.time_s[frame])
         missed = [c for c, _ in self._missed(frame)]
-        recent = [(now - float(self.time_s[k]), c) for k, c in self._rejected]
+        recent = [(now - float(self.time_s[k]), c.moved(*(self.drift_px[frame] - self.drift_px[k])))
+                  for k, c in self._rejected]
         for crop in found:
             wait_s = REJECTED_S / (4 if any(overlap(crop, c) > 0.2 for c in missed) else 1)
             if all(overlap(crop, c) < 0.6 for c in out) and all(
@@ -366,15 +379,17 @@ class Tracker:
     def _follow_back(self, tracklet: Tracklet) -> None:
         """Find somebody new in the last pictures too, from the newest to the oldest, until they are lost."""
         backwards = Motion(tracklet.sightings[0].crop, 0.0)
-        start_s = last_s = float(self.time_s[tracklet.frames[0]])
+        start = tracklet.frames[0]
+        start_s = last_s = float(self.time_s[start])
         for frame, picture in reversed(self._past):
+            shift = self.drift_px[frame] - self.drift_px[start]
             now_s = float(self.time_s[frame])
             if last_s - now_s > LOST_S:
                 return
-            sighting = self._seen_before(frame, picture, backwards.predict(start_s - now_s))
+            sighting = self._seen_before(frame, picture, backwards.predict(start_s - now_s).moved(*shift))
             if sighting is not None:
                 self._tell_apart([sighting])
-                backwards.see(sighting.crop, start_s - now_s)
+                backwards.see(sighting.crop.moved(*-shift), start_s - now_s)
                 tracklet.frames.insert(0, frame)
                 tracklet.sightings.insert(0, sighting)
                 last_s = now_s

@@ -76,7 +76,7 @@ def first_pose(track: Track, camera: Camera, asset: FreeBody) -> np.ndarray:
     T_cw = np.linalg.inv(np.asarray(camera.T_wc, dtype=float)[frame])
     view = View(np.asarray(camera.K, dtype=float)[frame], T_cw[:, :3, :3], T_cw[:, :3, 3])
     shape = np.zeros(model.n_shape)
-    state = first_state(track, frame, view, model, shape, np.asarray(camera.distortion, dtype=float)[frame])
+    state = first_state(track, frame, np.zeros(1), view, model, shape, np.asarray(camera.distortion, dtype=float)[frame])
     own = model.skeleton.frames[0]
     q = state.q.copy()
     q[:, :3] = rot.euler_zxy(own.T @ state.pelvis @ own)

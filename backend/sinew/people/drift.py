@@ -1,0 +1,45 @@
+"""By how much the whole picture moves from one frame to the next, when the camera does.
+
+A shaken camera throws people about in the picture by a third of their size in a frame, and no motion of theirs foretells
+it; the picture as a whole tells it at once. Source: phase correlation (Kuglin and Hines 1975), OpenCV's.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+WIDTH_PX = 320
+"""Long side of the shrunk pictures that are compared."""
+LEAST_CONTRAST = 2.0
+"""Grey levels, spread: a picture with less shows nothing."""
+LEAST_RESPONSE = 0.3
+"""Of the correlation's peak (1 for the same picture moved), below which nothing is said."""
+LEAST_MOVE = 0.5
+"""Shrunk pixels: less is put down to somebody who walks through the picture, and to the correlation, which rounds."""
+
+
+class Drift:
+    """Compares each picture with the one before."""
+
+    def __init__(self) -> None:
+        self._before: np.ndarray | None = None
+        self._window: np.ndarray | None = None
+
+    def see(self, picture: np.ndarray) -> np.ndarray:
+        """(2,) px: by how much the picture (H, W, 3) has moved since the last one; 0 where that cannot be told."""
+        height, width = picture.shape[:2]
+        step = max(1, max(width, height) // (3 * WIDTH_PX))
+        scale = WIDTH_PX / max(width, height)
+        size = (max(8, round(width * scale)), max(8, round(height * scale)))
+        small = cv2.resize(np.ascontiguousarray(picture[::step, ::step, 1]), size, interpolation=cv2.INTER_AREA)
+        before, self._before = self._before, small.astype(np.float32)
+        if before is None:
+            self._window = cv2.createHanningWindow(size, cv2.CV_32F)
+            return np.zeros(2)
+        if min(before.std(), self._before.std()) < LEAST_CONTRAST:
+            return np.zeros(2)
+        shift, response = cv2.phaseCorrelate(before, self._before, self._window)
+        if not np.isfinite(shift).all() or response < LEAST_RESPONSE or np.hypot(*shift) < LEAST_MOVE:
+            return np.zeros(2)
+        return np.array(shift) * (width / size[0], height / size[1])

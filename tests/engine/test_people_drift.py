@@ -1,0 +1,58 @@
+"""By how much the picture moves when the camera does."""
+
+import cv2
+import numpy as np
+import pytest
+
+from sinew.people.drift import Drift
+
+
+def texture(seed: int, size_px: tuple[int, int] = (1400, 900)) -> np.ndarray:
+    """Blobs and edges of many sizes, like a scene."""
+    random = np.random.default_rng(seed)
+    out = np.zeros((size_px[1], size_px[0], 3), np.float32)
+    for sigma in (60, 25, 10, 4):
+        out += cv2.GaussianBlur(random.normal(size=out.shape).astype(np.float32), (0, 0), sigma) * sigma
+    return np.uint8(np.clip(128 + 40 * out / out.std(), 0, 255))
+
+
+def window(picture: np.ndarray, x: int, y: int, width: int = 960, height: int = 540) -> np.ndarray:
+    return np.ascontiguousarray(picture[y:y + height, x:x + width])
+
+
+@pytest.mark.parametrize("size", [(960, 540), (540, 800), (320, 180)])
+def test_a_picture_that_moves_is_told_to_a_pixel_or_two(size):
+    scene, drift = texture(1), Drift()
+    assert not drift.see(window(scene, 200, 50, *size)).any()
+    for dx, dy in ((40, -25), (-90, 30), (5, 12)):
+        drift.see(window(scene, 200, 50, *size))
+        assert drift.see(window(scene, 200 + dx, 50 + dy, *size)) == pytest.approx([-dx, -dy], abs=2)  # px
+
+
+def test_somebody_who_walks_through_a_still_picture_moves_nothing():
+    scene, drift = texture(2), Drift()
+    for k in range(5):
+        picture = window(scene, 100, 100)
+        picture[150:500, 300 + 15 * k:400 + 15 * k] = 20
+        assert not drift.see(picture).any()
+
+
+def test_a_pan_adds_up():
+    scene, drift = texture(4), Drift()
+    moved = sum(drift.see(window(scene, 20 + 4 * k, 100)) for k in range(100))
+    assert moved == pytest.approx([-396, 0], rel=0.1, abs=4)  # px
+
+
+@pytest.mark.parametrize("second", [np.full((540, 960, 3), 90, np.uint8), window(texture(9), 0, 0),
+                                    np.zeros((540, 960, 3), np.uint8)])
+def test_where_nothing_stays_nothing_is_said(second):
+    drift = Drift()
+    drift.see(window(texture(3), 0, 0))
+    assert not drift.see(second).any()
+    assert not drift.see(second).any()
+
+
+def test_noise_moves_nothing():
+    random, drift = np.random.default_rng(0), Drift()
+    for _ in range(6):
+        assert not drift.see(random.integers(0, 255, (360, 640, 3), dtype=np.uint8)).any()
