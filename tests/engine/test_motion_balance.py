@@ -9,7 +9,6 @@ from sinew.motion.model import make_model
 from sinew_take import free_body
 from sinew_take import skeleton as sk
 
-
 UP = np.array([0.0, 0.0, 1.0])
 
 

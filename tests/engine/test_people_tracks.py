@@ -126,8 +126,10 @@ def test_who_was_hidden_while_the_camera_panned_is_looked_for_on_the_background(
     drift[30:60, 0], drift[60:, 0] = np.linspace(0, 400, 30), 400
 
     def places(way):
-        pieces = [tracklet(range(a, b), lambda f, x=x: x + drift[f, 0]) for x in (300.0, 700.0) for a, b in ((0, 30), (60, 100))]
-        return [[s.crop.x_px - drift[f, 0] for f, s in zip(p.frames, p.sightings)] for p in link.linked(pieces, TIME_S, way)]
+        pieces = [tracklet(range(a, b), lambda f, x=x: x + drift[f, 0])
+                  for x in (300.0, 700.0) for a, b in ((0, 30), (60, 100))]
+        people = link.linked(pieces, TIME_S, way)
+        return [[s.crop.x_px - drift[f, 0] for f, s in zip(p.frames, p.sightings)] for p in people]
 
     assert [len(p) for p in places(drift)] == [70, 70] and max(np.ptp(p) for p in places(drift)) < 1  # px
     assert max(np.ptp(p) for p in places(STILL)) > 100 or len(places(STILL)) > 2
