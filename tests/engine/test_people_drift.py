@@ -37,6 +37,23 @@ def test_somebody_who_walks_through_a_still_picture_moves_nothing():
         assert not drift.see(picture).any()
 
 
+def test_a_bus_that_drives_through_does_not_move_the_street():
+    street, bus, drift = texture(5), texture(6), Drift()
+    for k in range(12):
+        picture = window(street, 100, 100)
+        picture[120:460, 250:750] = bus[200:540, 300 - 20 * k:800 - 20 * k]
+        assert not drift.see(picture).any()
+
+
+def test_people_who_move_otherwise_do_not_hide_that_the_camera_moves():
+    scene, somebody, drift = texture(7), texture(8), Drift()
+    for k in range(5):
+        picture = window(scene, 100 + 30 * k, 100)
+        picture[100:500, 400 - 10 * k:520 - 10 * k] = somebody[100:500, 300:420]
+        moved = drift.see(picture)
+        assert k == 0 or moved == pytest.approx([-30, 0], abs=3)  # px
+
+
 def test_a_pan_adds_up():
     scene, drift = texture(4), Drift()
     moved = sum(drift.see(window(scene, 20 + 4 * k, 100)) for k in range(100))

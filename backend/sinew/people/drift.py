@@ -18,6 +18,12 @@ LEAST_RESPONSE = 0.3
 LEAST_MOVE = 0.5
 """Shrunk pixels: less is put down to somebody who walks through the picture, and to the correlation, which rounds."""
 
+MOST_SAY = 0.6
+"""Share of the pixels that changed at all which the shift must explain better than no shift: of a bus that drives through the
+picture and a street that stays, the larger part counts."""
+CHANGED, BLUR_PX = 4.0, 1.5
+"""Grey levels; shrunk pixels."""
+
 
 class Drift:
     """Compares each picture with the one before."""
@@ -29,7 +35,7 @@ class Drift:
     def see(self, picture: np.ndarray) -> np.ndarray:
         """(2,) px: by how much the picture (H, W, 3) has moved since the last one; 0 where that cannot be told."""
         height, width = picture.shape[:2]
-        step = max(1, max(width, height) // (3 * WIDTH_PX))
+        step = max(1, max(width, height) // (2 * WIDTH_PX))
         scale = WIDTH_PX / max(width, height)
         size = (max(8, round(width * scale)), max(8, round(height * scale)))
         small = cv2.resize(np.ascontiguousarray(picture[::step, ::step, 1]), size, interpolation=cv2.INTER_AREA)
@@ -39,7 +45,21 @@ class Drift:
             return np.zeros(2)
         if min(before.std(), self._before.std()) < LEAST_CONTRAST:
             return np.zeros(2)
-        shift, response = cv2.phaseCorrelate(before, self._before, self._window)
+        # Windowed here: given the window, OpenCV's function would write into the pictures.
+        shift, response = cv2.phaseCorrelate(before * self._window, self._before * self._window)
         if not np.isfinite(shift).all() or response < LEAST_RESPONSE or np.hypot(*shift) < LEAST_MOVE:
             return np.zeros(2)
+        if not self._explains(before, self._before, shift):
+            return np.zeros(2)
         return np.array(shift) * (width / size[0], height / size[1])
+
+    @staticmethod
+    def _explains(before: np.ndarray, after: np.ndarray, shift: tuple[float, float]) -> bool:
+        """Most of what changed between two shrunk pictures is the shift."""
+        # Blurred, so that a part of a pixel matters little.
+        before, after = (cv2.GaussianBlur(p, (0, 0), BLUR_PX) for p in (before, after))
+        moved = cv2.warpAffine(before, np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]), before.shape[::-1],
+                               borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"))
+        stayed, went = np.abs(after - before), np.abs(after - moved)
+        counts = (np.maximum(stayed, went) > CHANGED) & np.isfinite(went)
+        return bool(counts.any() and (went < stayed)[counts].mean() > MOST_SAY)
