@@ -111,6 +111,26 @@ def test_up_and_level_from_upright_people_and_planted_feet():
     assert levels[0] == pytest.approx(-1.5, abs=0.02)  # m
 
 
+def test_feet_that_only_seem_to_come_and_go_hardly_tilt_the_floor():
+    """Eight people step on the spot 4 m away; each stance's distance is wrong by 6 % of it, along its line of sight."""
+    random = np.random.default_rng(8)
+    up = ground.up_in_camera(0.0, np.radians(15))
+    ahead = np.array([0, 0, 1.0]) - up * up[2]
+    ahead /= np.linalg.norm(ahead)
+    side = np.cross(ahead, up)
+    true = np.array([4 * ahead - 1.6 * up + x * side + random.uniform(-0.15, 0.15) * ahead
+                     for x in np.linspace(-2, 2, 8) for _ in range(6)])
+    feet = true * (1 + 0.06 * random.normal(size=(len(true), 1)))
+    axes = up + 0.1 * random.normal(size=(80, 3))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+
+    def off_deg(away: float) -> float:
+        found, _, _ = ground.fit_up(axes, 8.0, feet, np.ones(len(feet)), np.repeat(np.arange(8), 6), planted_away=away)
+        return float(np.degrees(np.arccos(found @ up)))
+
+    assert off_deg(0.0) > 10 and off_deg(ground.PLANTED_AWAY) < 4
+
+
 def test_up_without_any_evidence_is_a_level_camera():
     up, levels = ground.find_up(np.zeros((0, 3)), 0.0, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
     assert np.allclose(up, [0, -1, 0], atol=1e-6)

@@ -60,7 +60,8 @@ def test_somebody_on_a_screen_has_no_say_in_which_way_is_up():
 
     def find(who):
         own = np.concatenate([axes[i] for i in who])
-        return lambda place, weight, owner: fit_up(own, 8.0 * len(who), place, weight, owner)
+        return lambda place, weight, owner, away=0.0: fit_up(own, 8.0 * len(who), place, weight, owner,
+                                                                      planted_away=away)
 
     found, levels = world._together(find, places, [np.ones(12)] * 2, [np.zeros((40, 3))] * 2)
     alone, (level,) = world._together(lambda who: find([0]), places[:1], [np.ones(12)], [np.zeros((40, 3))])

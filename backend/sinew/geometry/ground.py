@@ -13,10 +13,8 @@ AXIS_SIGMA_DEG = 8.0
 look at it."""
 PLANTED_SIGMA_M = 0.06
 """Spread of a planted sole's height over the floor, as solved from one view ..."""
-PLANTED_DEPTH_SHARE = 0.1
-"""... and how much it grows with the distance, along the line of sight, from where its person stands mostly: how far
-somebody went that way is known badly, up to ..."""
-PLANTED_DEPTH_MOST_M = 1.0
+PLANTED_AWAY = 0.1
+"""... beside the share of its distance by which it is wrong along the line of sight."""
 
 LINE_SIGMA_DEG, LINE_FINE_DEG = 1.0, 0.5
 """Spread of an upright line about the vertical: while it is looked for, and once it is found."""
@@ -46,7 +44,7 @@ def find_up(*evidence, **more) -> tuple[np.ndarray, np.ndarray]:
 def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
            planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
            sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None, floor_sigma_deg: float = 0.0,
-           axis_weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, float]:
+           axis_weight: np.ndarray | None = None, planted_away: float = 0.0) -> tuple[np.ndarray, np.ndarray, float]:
     """Up direction, the level on which each person's feet are planted, and the cost of both.
 
     The cost holds: bodies stand upright on average (robustly, so that a bow or a fall does not tip the world), the
@@ -66,6 +64,9 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         floor_c: (3,) the normal of the floor's points, where structure from motion has seen it.
         floor_sigma_deg: Its spread, as its points tell; a floor's own slope is added.
         axis_weight: (N,) 0..1, how much each axis says; all of them by default.
+        planted_away: The share of its distance by which a planted sole is wrong along the line of sight, such as
+            `PLANTED_AWAY`. Feet that seem to come and go lie along that line, and a floor through them would be tilted
+            towards it; but whoever steps up while the camera sees them from the side does so at one distance.
 
     Returns:
         Unit vector in camera axes, per person the level along it, m (NaN for a person without planted feet), and the
@@ -78,12 +79,6 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
     share = np.sqrt(axis_looks / n * (1.0 if axis_weight is None else np.asarray(axis_weight))) if n else 0.0
     axis_sigma = 2 * np.sin(np.radians(AXIS_SIGMA_DEG) / 2)
 
-    away = np.zeros(m)
-    for p in range(n_people):
-        own = planted_by == p
-        if own.any():
-            away[own] = np.minimum(np.abs(planted_c[own, 2] - np.median(planted_c[own, 2])), PLANTED_DEPTH_MOST_M)
-    planted_sigma = np.hypot(PLANTED_SIGMA_M, PLANTED_DEPTH_SHARE * away)
     planes = np.zeros((0, 3)) if line_planes is None else np.asarray(line_planes, dtype=float)
     line_weight = np.zeros(0) if line_share is None else np.sqrt(LINE_LOOKS * np.asarray(line_share))
     sides = None if sides_c is None else np.asarray(sides_c, dtype=float).reshape(-1, 3)
@@ -101,8 +96,10 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
             sigma = np.radians(np.hypot(FLOOR_SIGMA_DEG, floor_sigma_deg))
             prior = np.r_[prior, _cauchy(np.linalg.norm(up - floor_c) / sigma)]
         lean = _cauchy(np.linalg.norm(axes_c - up, axis=1) / axis_sigma) * share
-        levels = np.asarray(x[2:])
-        flat = _cauchy((planted_c @ up - levels[planted_by]) / planted_sigma) * np.sqrt(planted_weight)
+        levels, height = np.asarray(x[2:]), planted_c @ up
+        # What is wrong along the line of sight changes the height by that line's slope: by the same share of it.
+        spread = np.hypot(PLANTED_SIGMA_M, planted_away * height)
+        flat = _cauchy((height - levels[planted_by]) / spread) * np.sqrt(planted_weight)
         # Most lines are not upright: far from it, a line says nothing at all.
         off = planes @ up / np.sin(np.radians(line_deg))
         upright = off / np.sqrt(1 + off**2 / 4) * line_weight * with_lines

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..flow import Camera
 from ..geometry import floor as floors
-from ..geometry.ground import LOOK_S, fit_up, world_of
+from ..geometry.ground import LOOK_S, PLANTED_AWAY, fit_up, world_of
 from . import balance, contact, fit
 from .model import Model
 from .start import Start
@@ -55,9 +55,9 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         own, heed = np.concatenate([axes[i] for i in who]), np.concatenate([carried[i] for i in who])
         own_looks = sum(looks[i] for i in who)
 
-        def of(place, weight, owner):
+        def of(place, weight, owner, away=0.0):
             return fit_up(own, own_looks, place, weight, owner, *lines, _sides(sides), floor_c,
-                          0.0 if camera.floor is None else float(camera.floor[4]), heed)
+                          0.0 if camera.floor is None else float(camera.floor[4]), heed, away)
         return of
 
     eyes = (T_cw @ T_wc)[:, :3, 3]
@@ -137,10 +137,11 @@ def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_
     """Up, and the level of everybody's floor (n_people,), NaN where nobody stands.
 
     Whoever walks over steps stands on several levels. They are told apart by their heights along an up that no foot has
-    bent, and believed where that explains the stances clearly better than one tilted floor.
+    bent, and believed where that explains the stances clearly better than one tilted floor. Up is found with the levels
+    known, and distances believed less.
 
     Args:
-        find: `fit_up` of places, weights and owners.
+        find: `fit_up` of places, weights, owners and the share of their distances that is not believed.
         places: (M, 3) of the stances.
         weights: (M,)
         owners: (M,) whose they are.
@@ -163,6 +164,7 @@ def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_
         if found[2] + more * contact.LEVEL_COST < best:
             up, levels, group, best = found[0], found[1], label, found[2] + more * contact.LEVEL_COST
         along = found[0]
+    up, levels, _ = find(places, weights, group, PLANTED_AWAY)
     out = np.full(n_people, np.nan)
     for person in np.unique(owners):
         own = owners == person

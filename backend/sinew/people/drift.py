@@ -16,8 +16,8 @@ LEAST_CONTRAST = 2.0
 LEAST_RESPONSE = 0.3
 """Of the correlation's peak (1 for the same picture moved), below which nothing is said."""
 LEAST_MOVE = 1.5
-"""Shrunk pixels a frame: what is less, the motion of each person takes up; and somebody who walks through the picture, and the
-correlation, which rounds, make up to half a pixel of their own."""
+"""Shrunk pixels a frame: what is less, the motion of each person takes up; and somebody who walks through the picture, and
+the correlation, which rounds, make up to half a pixel of their own."""
 MOST_SAY = 0.6
 """Share of the pixels that changed at all which the shift must explain better than no shift: of a bus that drives through the
 picture and a street that stays, the larger part counts."""
