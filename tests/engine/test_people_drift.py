@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sinew.people.crops import MARGIN, Crop
 from sinew.people.drift import Drift
 
 
@@ -43,6 +44,16 @@ def test_a_bus_that_drives_through_does_not_move_the_street():
         picture = window(street, 100, 100)
         picture[120:460, 250:750] = bus[200:540, 300 - 20 * k:800 - 20 * k]
         assert not drift.see(picture).any()
+
+
+def test_whoever_dances_before_a_plain_wall_does_not_carry_it_along():
+    dancer, told = texture(11), Drift()
+    for k in range(8):
+        picture = np.full((540, 960, 3), 120, np.uint8)
+        x = 300 + 40 * (k % 2)
+        picture[100:440, x:x + 150] = dancer[100:440, 100:250]
+        crop = Crop(395.0, 270.0, 340.0 * MARGIN, 0.0)
+        assert not told.see(picture, [crop]).any()
 
 
 def test_people_who_move_otherwise_do_not_hide_that_the_camera_moves():

@@ -6,8 +6,12 @@ it; the picture as a whole tells it at once. Source: phase correlation (Kuglin a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+
+from .crops import MARGIN, Crop
 
 WIDTH_PX = 320
 """Long side of the shrunk pictures that are compared."""
@@ -21,6 +25,8 @@ the correlation, which rounds, make up to half a pixel of their own."""
 MOST_SAY = 0.6
 """Share of the pixels that changed at all which the shift must explain better than no shift: of a bus that drives through the
 picture and a street that stays, the larger part counts."""
+LEAST_SAY = 0.02
+"""Share of the picture that must have a say."""
 CHANGED, BLUR_PX = 4.0, 1.5
 """Grey levels; shrunk pixels."""
 
@@ -32,8 +38,17 @@ class Drift:
         self._before: np.ndarray | None = None
         self._window: np.ndarray | None = None
 
-    def see(self, picture: np.ndarray) -> np.ndarray:
-        """(2,) px: by how much the picture (H, W, 3) has moved since the last one; 0 where that cannot be told."""
+    def see(self, picture: np.ndarray, people: Sequence[Crop] = ()) -> np.ndarray:
+        """By how much the picture has moved.
+
+        Args:
+            picture: (H, W, 3) uint8.
+            people: Where people are, as far as it is known; they have no say, or whoever dances before a plain wall would
+                carry the picture along.
+
+        Returns:
+            (2,) px since the last picture; 0 where that cannot be told.
+        """
         height, width = picture.shape[:2]
         step = max(1, max(width, height) // (2 * WIDTH_PX))
         scale = WIDTH_PX / max(width, height)
@@ -49,17 +64,23 @@ class Drift:
         shift, response = cv2.phaseCorrelate(before * self._window, self._before * self._window)
         if not np.isfinite(shift).all() or response < LEAST_RESPONSE or np.hypot(*shift) < LEAST_MOVE:
             return np.zeros(2)
-        if not self._explains(before, self._before, shift):
+        background = np.ones(small.shape, bool)
+        for crop in people:
+            half = crop.side_px / MARGIN / 2
+            x0, x1 = (int(np.clip((crop.x_px + d) * size[0] / width, 0, size[0])) for d in (-half, half + 1))
+            y0, y1 = (int(np.clip((crop.y_px + d) * size[1] / height, 0, size[1])) for d in (-half, half + 1))
+            background[y0:y1, x0:x1] = False
+        if not self._explains(before, self._before, shift, background):
             return np.zeros(2)
         return np.array(shift) * (width / size[0], height / size[1])
 
     @staticmethod
-    def _explains(before: np.ndarray, after: np.ndarray, shift: tuple[float, float]) -> bool:
-        """Most of what changed between two shrunk pictures is the shift."""
+    def _explains(before: np.ndarray, after: np.ndarray, shift: tuple[float, float], background: np.ndarray) -> bool:
+        """Most of what changed of the background (bool) between two shrunk pictures is the shift."""
         # Blurred, so that a part of a pixel matters little.
         before, after = (cv2.GaussianBlur(p, (0, 0), BLUR_PX) for p in (before, after))
         moved = cv2.warpAffine(before, np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]), before.shape[::-1],
                                borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"))
         stayed, went = np.abs(after - before), np.abs(after - moved)
-        counts = (np.maximum(stayed, went) > CHANGED) & np.isfinite(went)
-        return bool(counts.any() and (went < stayed)[counts].mean() > MOST_SAY)
+        counts = (np.maximum(stayed, went) > CHANGED) & np.isfinite(went) & background
+        return bool(counts.mean() > LEAST_SAY and (went < stayed)[counts].mean() > MOST_SAY)

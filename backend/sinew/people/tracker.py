@@ -234,7 +234,7 @@ class Tracker:
     def step(self, frame: int, picture: np.ndarray) -> None:
         """Look at the next frame. picture: (H, W, 3) uint8 RGB."""
         now = float(self.time_s[frame])
-        shift = self._drift.see(picture)
+        shift = self._drift.see(picture, [t.motion.predict(now) for t in self.active])
         self.drift_px[frame] = (self.drift_px[frame - 1] if frame else 0.0) + shift
         for tracklet in self.tracklets:
             tracklet.motion.carry(shift)
