@@ -31,11 +31,11 @@ BEND_WEIGHT = 0.15
 """Of the change of displacement: limbs that cross keep going, limbs that are exchanged turn back."""
 REACH = 0.25
 """Displacement, in sizes, above which it costs no more: one wild point must not decide."""
-VOTE_WEIGHT = 0.001
+VOTE_WEIGHT = 0.0015
 """Of the share of crops that read the frame otherwise. Small: in long stretches most of them are wrong."""
 TWIST_WEIGHT = 0.01
 """Of shoulders that face the other way than the hips."""
-CROSS_WEIGHT = 0.003
+CROSS_WEIGHT = 0.002
 """Of knees that lie the other way round than the hips: legs do cross, but seldom for long."""
 
 
