@@ -5,6 +5,7 @@ import pytest
 import takes
 
 from sinew import solving
+from sinew.motion.model import DEPTH_BIAS_M
 from sinew.progress import StopRequest
 from sinew.solving.solve import edits_of
 from sinew_take import edits, events
@@ -16,9 +17,13 @@ N = 48
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A take of three walkers side by side."""
-    return takes.write_take(tmp_path_factory.mktemp("three") / "take", n_frames=N, n_subjects=3, motion="walk",
-                            size_px=(1280, 720))
+    """A take of three walkers side by side, whose landmarks err in depth as the detector's do on average."""
+    place = tmp_path_factory.mktemp("three")
+    take = take_format.read(takes.write_take(place / "faultless", n_frames=N, n_subjects=3, motion="walk",
+                                             size_px=(1280, 720)))
+    for subject in take.subjects:
+        subject.track["landmarks_m"][..., 2] += DEPTH_BIAS_M
+    return take_format.write(take, place / "take")
 
 
 def solve(folder, out, *entries, told=None):
