@@ -33,9 +33,9 @@ LANDMARK_DEPTH_BIAS_M = {"nose": -.02, "eye": -.02, "ear": -.02, "mouth": -.02, 
 """How much deeper (from the camera, against the hips) the detector's 3D landmarks lie than the body's keypoints, on
 average: it draws arms towards the camera, from whichever side it sees the body. Measured on our own renders with known
 truth: 61 pictures of `tools/measure_keypoints.py` (wrist -.04 m) and the sample clip (wrist -.12 m; front, side and
-back alike); the legs also on the 27 people of the clips of `bench world` and `bench accuracy`, median over people (with
-ankles at .015, as those pictures had said, walkers leaned towards the camera by 3.5 degrees). The measured truth of
-balancing was not used; there too it takes most of the arms' error away, and 1 mm off the whole."""
+back alike); the legs also on the 22 people of the clips of `bench world` and `bench accuracy` and 7 of other renders, about
+the median over people (with ankles at .015, as those pictures had said, walkers leaned towards the camera by 3.5 degrees).
+The measured truth of balancing was not used; there too it takes most of the arms' error away, and 1 mm off the whole."""
 
 DEPTH_FROM = {"knee": ("hip", .3), "ankle": ("knee", .3), "heel": ("ankle", .5), "foot": ("ankle", .5),
               "shoulder": ("hip", .3)}
