@@ -46,6 +46,7 @@ ACCURACY = (
 """Static cameras, one person, six motions, three bodies, several heights and distances of the camera."""
 
 _WORLD = "--rate 24 --seconds 4.2 --samples 4 --crf 18"
+_HARD = "--rate 24 --seconds 3.4 --samples 4 --crf 18"
 WORLD = (
     Clip("orbit_one", f"{_WORLD} --set street --camera orbit --focal-mm 32 --camera-height-m 1.6 --fill 0.6 "
          "--person motion={motions}/dance_a.json,body=5,outfit=5,heading=20"),
@@ -72,8 +73,13 @@ WORLD = (
     Clip("steps_two", f"{_WORLD} --set street --focal-mm 30 --camera-height-m 1.5 --fill 0.6 "
          "--person motion=walk,path=steps,body=2,outfit=6,heading=80,y=-0.3 "
          "--person motion={motions}/dance_a.json,body=7,outfit=18,x=1.5,y=1.4,heading=15"),
+    Clip("shaken_run", f"{_HARD} --set street --camera handheld --camera-amount 4 --focal-mm 35 --camera-height-m 1.6 "
+         "--fill 0.65 --person motion={motions}/run.json,body=4,outfit=6,heading=-70"),
+    Clip("crawl_one", f"{_HARD} --set studio --camera handheld --camera-amount 2 --focal-mm 32 --camera-height-m 1.4 "
+         "--fill 0.6 --person motion={motions}/crawl.json,body=6,outfit=3,heading=60"),
 )
-"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; one over steps."""
+"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; one over steps. And two hard
+ones: a runner far away under a camera that is shaken, and somebody on all fours."""
 
 
 def ensure(clip: Clip, say: Callable[[str], None], folder: Path = FOLDER) -> tuple[Path, Path]:
