@@ -1,5 +1,6 @@
 """What native libraries print is kept apart from what is said to a person."""
 
+import os
 import subprocess
 import sys
 
@@ -50,8 +51,6 @@ def test_a_crash_of_native_code_is_still_told():
 
 
 def test_the_log_of_an_unforeseen_error_holds_what_libraries_printed(tmp_path):
-    import os
-
     done = _python(UNFORESEEN, env={**os.environ, "SINEW_CACHE": str(tmp_path)})
     assert done.returncode == 1
     assert "last words" not in done.stderr and "details are in" in done.stderr

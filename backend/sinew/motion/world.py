@@ -147,7 +147,7 @@ def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_
         owners: (M,) whose they are.
         n_people: So many.
     """
-    up, levels, best = find(places, weights, owners)
+    best = find(places, weights, owners)[2]
     group = owners
     nobody = np.zeros(0, dtype=int)
     along = find(places[nobody], weights[nobody], nobody)[0]
@@ -161,8 +161,9 @@ def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_
         if not more:
             break
         found = find(places, weights, label)
-        if found[2] + more * contact.LEVEL_COST < best:
-            up, levels, group, best = found[0], found[1], label, found[2] + more * contact.LEVEL_COST
+        cost = found[2] + more * contact.LEVEL_COST
+        if cost < best:
+            group, best = label, cost
         along = found[0]
     up, levels, _ = find(places, weights, group, PLANTED_AWAY)
     out = np.full(n_people, np.nan)
