@@ -54,22 +54,30 @@ def planted_root(model, shape: np.ndarray, pelvis: np.ndarray, q: np.ndarray) ->
     return root
 
 
+def walk(model, shape: np.ndarray, time_s: np.ndarray, heading: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coordinates (T, 46), the pelvis' turn (T, 3, 3) and the root (T, 3), m, of a walk on the floor."""
+    q = walk_q(time_s)
+    pelvis = np.tile(rot.exp([0, 0, heading]), (len(q), 1, 1))
+    root = planted_root(model, shape, pelvis, q)
+    root[:, :2] -= root[:, :2].mean(0)
+    return q, pelvis, root
+
+
 class Filmed:
-    """A walk, the camera that filmed it and the track of a detector faultless but for its depth: flattened, biased."""
+    """A walk (or another motion, in the form of `walk`), the camera that filmed it and the track of a detector faultless but
+    for its depth: flattened, biased."""
 
     def __init__(self, body, n: int = 60, rate: float = 30.0, shape: np.ndarray | None = None, heading: float = 0.6,
                  pitch_deg: float = 10.0, focal_px: float = 1150.0, distance_m: float = 5.0, noise_px: float = 0.0,
-                 depth_share: float = 0.7, time_s: np.ndarray | None = None, T_wc: np.ndarray | None = None):
+                 depth_share: float = 0.7, time_s: np.ndarray | None = None, T_wc: np.ndarray | None = None,
+                 motion=walk):
         self.model = make_model(body)
         self.shape = np.zeros(self.model.n_shape) if shape is None else np.asarray(shape, dtype=float)
         self.time_s = np.arange(n) / rate if time_s is None else np.asarray(time_s, dtype=float)
         n = len(self.time_s)
-        self.q = walk_q(self.time_s)
-        self.pelvis = np.tile(rot.exp([0, 0, heading]), (n, 1, 1))
+        self.q, self.pelvis, self.root_m = motion(self.model, self.shape, self.time_s, heading)
         frame = self.model.skeleton.frames[0]
         self.q[:, :3] = rot.euler_zxy(frame.T @ self.pelvis @ frame)
-        self.root_m = planted_root(self.model, self.shape, self.pelvis, self.q)
-        self.root_m[:, :2] -= self.root_m[:, :2].mean(0)
         p = pose(self.model.skeleton, self.shape, self.pelvis, self.q, self.root_m)
         self.joints_m = p.centre
         self.soles_m = self.model.soles.positions(p, self.shape)

@@ -8,6 +8,7 @@ from walks import Filmed
 
 from sinew.geometry import rotations as rot
 from sinew.motion import fit
+from sinew.motion.model import PARTS
 from sinew.motion.start import first_state, observations
 from sinew_take import free_body
 
@@ -37,7 +38,7 @@ def setting():
     depth_weight = seen.depth_weight.copy()
     depth_weight[2] = 0
     seen = replace(seen, sigma_px=sigma, depth_weight=depth_weight)
-    ground = fit.Ground(rng.uniform(0, 1, (n, 4)))
+    ground = fit.Ground(rng.uniform(0, 1, (n, 4)), parts=rng.uniform(0, 1, (n, len(PARTS))))
     problem = fit.Problem(film.model, seen, view, fit.Weights(stature_m=1.7), ground)
     return problem, state
 
@@ -74,7 +75,7 @@ def test_gradient_against_differences(setting):
 @pytest.mark.parametrize("n", [8, 7, 3, 2, 1])
 def test_band_and_arrowhead_solve_the_dense_equations(setting, n):
     problem, state = setting
-    ground = replace(problem.ground, contact=problem.ground.contact[:n])
+    ground = replace(problem.ground, contact=problem.ground.contact[:n], parts=problem.ground.parts[:n])
     first = np.arange(n)
     problem = fit.Problem(problem.model, problem.seen.take(first), problem.view.take(first), problem.weights, ground)
     state = state.take(first)

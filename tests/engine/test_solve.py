@@ -203,7 +203,9 @@ def test_edits_add_up_and_the_same_edit_counts_once():
 
 def test_an_out_of_reach_pin_is_said_and_breaks_nothing():
     take = truth()
-    new, notes, _ = apply(take, [edits.Pin("s1", 45, "wrist_l", -600.0, -300.0)], nothing)
+    # Farther apart than any arm is long: one wrist beyond the picture's left edge, its elbow beyond the right one.
+    pins = [edits.Pin("s1", 45, "wrist_l", -600.0, -300.0), edits.Pin("s1", 45, "elbow_l", 1800.0, 900.0)]
+    new, notes, _ = apply(take, pins, nothing)
     assert any("Person 1: the pinned wrist_l of frame 45 is missed by" in n for n in notes)
     motion = new.subjects[0].motion
     assert np.isfinite(motion["q"]).all() and sk.within_limits(motion["q"]).all()

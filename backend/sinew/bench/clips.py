@@ -75,11 +75,13 @@ WORLD = (
          "--person motion={motions}/dance_a.json,body=7,outfit=18,x=1.5,y=1.4,heading=15"),
     Clip("shaken_run", f"{_HARD} --set street --camera handheld --camera-amount 4 --focal-mm 35 --camera-height-m 1.6 "
          "--fill 0.65 --person motion={motions}/run.json,body=4,outfit=6,heading=-70"),
+    Clip("roll_one", f"{_HARD} --set street --camera handheld --camera-amount 2 --focal-mm 32 --camera-height-m 1.4 "
+         "--fill 0.5 --person motion={motions}/roll.json,body=3,outfit=8,heading=70"),
     Clip("crawl_one", f"{_HARD} --set studio --camera handheld --camera-amount 2 --focal-mm 32 --camera-height-m 1.4 "
          "--fill 0.6 --person motion={motions}/crawl.json,body=6,outfit=3,heading=60"),
 )
-"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; one over steps. And two hard
-ones: a runner far away under a camera that is shaken, and somebody on all fours."""
+"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; one over steps. And three
+hard ones: a runner far away under a camera that is shaken, somebody who rolls over the floor, and somebody on all fours."""
 
 
 def ensure(clip: Clip, say: Callable[[str], None], folder: Path = FOLDER) -> tuple[Path, Path]:

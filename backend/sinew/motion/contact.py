@@ -197,14 +197,20 @@ FLOOR_SHARE = 0.15
 """Of somebody's stances, so many must be on the lowest level for it to be their floor."""
 
 
-def floor_of(level: np.ndarray, height: np.ndarray, weight: np.ndarray) -> int:
-    """Which level (M,) of somebody's stances is their floor: the lowest of those that they stand on more than once in a
-    while. height (M,) m and weight (M,) are the stances'.
+def floor_of(level: np.ndarray, height: np.ndarray, weight: np.ndarray, shown: float | None = None) -> int:
+    """Which level (M,) of somebody's stances is their floor, of those that they stand on more than once in a while.
+
+    Args:
+        level: (M,) int.
+        height: (M,) m, of the stances.
+        weight: (M,)
+        shown: Height of the floor that the background's points show, m: the nearest level is on it. None: the lowest is.
     """
     names = np.unique(level)
     share = np.array([weight[level == g].sum() for g in names]) / max(float(weight.sum()), 1e-9)
     usual = names[share >= min(FLOOR_SHARE, share.max())]
-    return int(min(usual, key=lambda g: np.median(height[level == g])))
+    return int(min(usual, key=lambda g: np.median(height[level == g]) if shown is None
+                   else abs(np.median(height[level == g]) - shown)))
 
 
 def body_axes(model: Model, state: State) -> np.ndarray:

@@ -102,6 +102,8 @@ class Ground:
     sink_sigma_m: float = 0.01
     on_floor: np.ndarray | None = None
     """(T, 4) bool: the sole stands on the floor. Elsewhere (steps, a box) it is held at rest where it is; None: all do."""
+    parts: np.ndarray | None = None
+    """(T, P) 0..1 of the model's `parts` that rest on the floor; None: none does, and they may be anywhere."""
 
 
 @dataclass(frozen=True)
@@ -372,15 +374,19 @@ class Problem:
 
     def _ground(self, s: State, p: Pose, out: Normal | None) -> float:
         """Planted feet stand still at the floor; no sole is under it. Adds to `out` where given; returns the cost."""
-        g = self.ground
-        contact = (g.contact if g.on_floor is None else g.contact * g.on_floor) * self.share[:, None]
-        x, jac = (self.model.soles.jacobian(p, s.shape) if out is not None
-                  else (self.model.soles.positions(p, s.shape), None))
-        z = x[..., 2]
+        g, model = self.ground, self.model
+        contact = g.contact if g.on_floor is None else g.contact * g.on_floor
+        movers = [model.soles] if g.parts is None else [model.soles, model.parts]
+        x = np.concatenate([m.positions(p, s.shape) for m in movers], 1)
+        z, planted = x[..., 2], g.contact
+        if g.parts is not None:
+            z = z - np.r_[np.zeros(g.contact.shape[1]), model.parts_radius_m]
+            contact, planted = np.concatenate([contact, g.parts], 1), np.concatenate([planted, g.parts], 1)
+        contact = contact * self.share[:, None]
         high, high_w = _softly(z / g.height_sigma_m, 2.0)
         sunk = np.minimum(z, 0.0) / g.sink_sigma_m
         i = self.pair
-        both = np.minimum(g.contact[i], g.contact[i + 1]) * (self.pair_step / FRAME_S)[:, None]
+        both = np.minimum(planted[i], planted[i + 1]) * (self.pair_step / FRAME_S)[:, None]
         speed = (x[i + 1] - x[i]) / self.pair_step[:, None, None] / g.speed_sigma
         slow, slow_w = _softly(np.linalg.norm(speed, axis=-1), 3.0)
         cost = float((contact * high).sum() + (self.share[:, None] * sunk**2).sum() + (both * slow).sum())
@@ -388,11 +394,12 @@ class Problem:
             return cost
         weight = contact * high_w / g.height_sigma_m**2 + self.share[:, None] * (sunk < 0) / g.sink_sigma_m**2
         pull = contact * high_w * z / g.height_sigma_m**2 + self.share[:, None] * sunk / g.sink_sigma_m
+        jac = np.concatenate([m.jacobian(p, s.shape)[1] for m in movers], 1)
         jz = jac[:, :, 2]
         jzt = np.swapaxes(jz, 1, 2)
         out.diagonal += jzt @ (weight[..., None] * jz)
         out.gradient += (jzt @ pull[..., None])[..., 0]
-        by_shape = self.model.soles.shape_jacobian(p, s.q) if self.solve_shape else None
+        by_shape = np.concatenate([m.shape_jacobian(p, s.q) for m in movers], 1) if self.solve_shape else None
         if by_shape is not None:
             js = by_shape[:, :, 2]
             out.side += jzt @ (weight[..., None] * js)

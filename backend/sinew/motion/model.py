@@ -1,8 +1,9 @@
 """What the fit knows beforehand: the body's keypoints, how well each is seen, how joints rest and how fast they turn.
 
-Every number is a physical first guess, in metres, radians and seconds; none was swept on a test clip. Rates of turning
-follow gait and sports literature to one figure (Winter, Biomechanics and Motor Control of Human Movement: knees and
-ankles reach 40 to 100 rad/s² in walking, the trunk under 10).
+Every number is a physical first guess, in metres, radians and seconds. Rates of turning follow gait and sports literature to
+one figure (Winter, Biomechanics and Motor Control of Human Movement: knees and ankles reach 40 to 100 rad/s² in walking, the
+trunk under 10); legs, trunk and arms were then weighed against each other on the rendered clips of `bench accuracy`, where
+arms had moved by a third more than in truth and knees by a third less (docs/fit.md).
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ HIPS = (KEYPOINT["hip_l"], KEYPOINT["hip_r"])
 SHOULDERS = (KEYPOINT["shoulder_l"], KEYPOINT["shoulder_r"])
 CONTACT_KEYPOINTS = tuple(KEYPOINT[n] for n in ("heel_l", "foot_index_l", "heel_r", "foot_index_r"))
 """Keypoints above the take's four contacts, in their order."""
+
+_PARTS = {"pelvis": ("hip_l", "hip_r"), "head": ("ear_l", "ear_r"),
+          **{f"{joint}_{side}": (f"{key}_{side}",) for side in "rl" for joint, key in
+             (("femur", "hip"), ("tibia", "knee"), ("humerus", "shoulder"), ("ulna", "elbow"), ("hand", "wrist"))}}
+PARTS = {joint: tuple(KEYPOINT[key] for key in keys) for joint, keys in _PARTS.items()}
+"""Joint that comes to lie just over the floor when somebody sits, kneels, crawls or lies -> the keypoints that show it."""
 
 KEYPOINT_SIGMA_M = {"nose": .015, "eye": .015, "ear": .015, "mouth": .015, "shoulder": .015, "elbow": .012,
                     "wrist": .012, "pinky": .025, "index": .025, "thumb": .025, "hip": .02, "knee": .012,
@@ -46,15 +53,15 @@ on the rendered clips of `bench accuracy`."""
 
 # Coordinate (without side): resting value, spread, spread of the angular acceleration (rad, rad, rad/s²).
 _REST = {
-    "pelvis_tilt": (0, np.inf, 12), "pelvis_list": (0, np.inf, 12), "pelvis_rotation": (0, np.inf, 12),
-    "hip_flexion": (.1, 1.2, 30), "hip_adduction": (0, .4, 25), "hip_rotation": (0, .5, 25),
-    "knee_angle": (.1, 3, 50), "ankle_angle": (0, .4, 40), "subtalar_angle": (0, .15, 20), "mtp_angle": (0, .2, 30),
-    "lumbar_bending": (0, .15, 10), "lumbar_extension": (0, .25, 10), "lumbar_twist": (0, .15, 10),
-    "thorax_bending": (0, .15, 10), "thorax_extension": (0, .2, 10), "thorax_twist": (0, .2, 10),
-    "head_bending": (0, .25, 20), "head_extension": (0, .3, 20), "head_twist": (0, .4, 20),
-    "scapula_abduction": (0, .15, 15), "scapula_elevation": (0, .15, 15), "scapula_upward_rot": (.05, .1, 15),
-    "shoulder_x": (.6, 1, 40), "shoulder_y": (0, 1, 40), "shoulder_z": (0, 1, 40),
-    "elbow_flexion": (.4, 2, 50), "pro_sup": (0, .5, 40), "wrist_flexion": (0, .3, 40), "wrist_deviation": (0, .2, 40),
+    "pelvis_tilt": (0, np.inf, 14), "pelvis_list": (0, np.inf, 14), "pelvis_rotation": (0, np.inf, 14),
+    "hip_flexion": (.1, 1.2, 30), "hip_adduction": (0, .4, 25), "hip_rotation": (0, .5, 20),
+    "knee_angle": (.1, 3, 65), "ankle_angle": (0, .4, 52), "subtalar_angle": (0, .15, 20), "mtp_angle": (0, .2, 30),
+    "lumbar_bending": (0, .15, 7), "lumbar_extension": (0, .25, 7), "lumbar_twist": (0, .15, 7),
+    "thorax_bending": (0, .15, 7), "thorax_extension": (0, .2, 7), "thorax_twist": (0, .2, 7),
+    "head_bending": (0, .25, 14), "head_extension": (0, .3, 14), "head_twist": (0, .4, 14),
+    "scapula_abduction": (0, .15, 10), "scapula_elevation": (0, .15, 10), "scapula_upward_rot": (.05, .1, 10),
+    "shoulder_x": (.6, 1, 24), "shoulder_y": (0, 1, 24), "shoulder_z": (0, 1, 24),
+    "elbow_flexion": (.4, 2, 30), "pro_sup": (0, .5, 24), "wrist_flexion": (0, .3, 24), "wrist_deviation": (0, .2, 24),
 }
 
 
@@ -92,7 +99,7 @@ def _rest_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 REST_Q, REST_SIGMA, TURN_SIGMA = _rest_tables()
 """Per coordinate: resting value and spread (rad), spread of the angular acceleration (rad/s²)."""
-ROOT_SIGMA = 3.0
+ROOT_SIGMA = 3.5
 """Spread of the pelvis' acceleration, m/s²: walking reaches 2 to 4, jumps are left to the robust loss."""
 
 
@@ -104,6 +111,10 @@ class Model:
     keypoints: Mover
     soles: Mover
     """Points under heels and toes, in the take's order of contacts: at z = 0 in the rest pose."""
+    parts: Mover
+    """Centres of the joints of `PARTS`: what of a body, beside its soles, may rest on the floor."""
+    parts_radius_m: np.ndarray
+    """(P,) how far the skin is from them at least."""
     sigma_m: np.ndarray
     """(33,) of `KEYPOINT_SIGMA_M`."""
     n_shape: int
@@ -113,6 +124,14 @@ class Model:
 
     def stature(self, shape: np.ndarray) -> float:
         return float(self.stature_m + self.stature_dirs @ shape)
+
+
+def parts_of_body(skeleton: Skeleton, vertices_m: np.ndarray) -> tuple[Mover, np.ndarray]:
+    """The centres of the joints of `PARTS`, and how far (P,), m, the skin (V, 3) of the rest pose is from them at least."""
+    which = np.array([sk.JOINT_INDEX[name] for name in PARTS])
+    centre = skeleton.rest_m[which]
+    points = Points.bind(centre, skeleton.rest_dirs[:, which], which[:, None], np.ones((len(which), 1)))
+    return Mover(skeleton, points), np.linalg.norm(vertices_m[:, None] - centre, axis=-1).min(0)
 
 
 def make_model(body) -> Model:
@@ -129,5 +148,6 @@ def make_model(body) -> Model:
     template = np.asarray(body.template_m, dtype=float)
     top, bottom = int(template[:, 2].argmax()), int(template[:, 2].argmin())
     dirs = np.asarray(body.shape_dirs, dtype=float)
-    return Model(skeleton, Mover(skeleton, points), Mover(skeleton, soles), sigma, len(dirs),
+    parts, radius = parts_of_body(skeleton, template)
+    return Model(skeleton, Mover(skeleton, points), Mover(skeleton, soles), parts, radius, sigma, len(dirs),
                  float(template[top, 2] - template[bottom, 2]), dirs[:, top, 2] - dirs[:, bottom, 2])

@@ -21,8 +21,8 @@ from . import contact, fit, held
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations
-from .subject import SEEN_CONFIDENCE, Subject, soles_of, soles_seen, speed_of
-from .world import level, settle
+from .subject import SEEN_CONFIDENCE, Subject, parts_seen, resting, soles_of, soles_seen, speed_of
+from .world import floor_shown, level, settle
 
 LANDMARK_SHARE = 1 / 8
 """The first of the fits trusts the landmarks' depth so much tighter: it finds the right one of poses that look alike."""
@@ -143,7 +143,7 @@ def _view(camera: Camera, frames: np.ndarray) -> fit.View:
 def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | None:
     if ground is None:
         return None
-    return replace(ground, contact=ground.contact[which],
+    return replace(ground, contact=ground.contact[which], parts=None if ground.parts is None else ground.parts[which],
                    on_floor=None if ground.on_floor is None else ground.on_floor[which])
 
 
@@ -198,7 +198,9 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     return Subject(track, frames, seen, state, free.stature_m, residual_px=residual, shape_is_known=shape_is_known)
 
 
-def _seldom(planted: np.ndarray) -> bool:
+def _seldom(planted: np.ndarray, parts: np.ndarray | None) -> bool:
+    """Whether hardly a sole of (N, 4), nor another part (N, P), was seen on the floor."""
+    planted = planted if parts is None else np.concatenate([planted, parts], 1)
     return float((planted > 0.5).any(1).mean()) < SELDOM
 
 
@@ -218,8 +220,10 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
     chance, higher = _standing(model, camera, s)
     stature = s.stature_m
     if s.on_floor:
-        s.ground = fit.Ground(chance, on_floor=~higher)
-        if _seldom(chance * ~higher):
+        eye = np.asarray(camera.T_wc, dtype=float)[s.frames.index][:, :3, 3]
+        parts = resting(model, s.state, s.seen.time_s, s.frames.joined, eye, parts_seen(s.track, s.frames.index))
+        s.ground = fit.Ground(chance, on_floor=~higher, parts=parts)
+        if _seldom(chance * ~higher, parts) and not floor_shown(camera):
             # Feet that never stand would be lifted onto a doubtful floor by making the person small.
             s.ground = replace(s.ground, sink_sigma_m=_NO_FLOOR_M)
             stature = model.stature(s.state.shape)
@@ -360,6 +364,6 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
     elif _feet_seen(s) < SELDOM:
         notes.append(f"{s.track.id}: the feet are not in view; where they stand, the floor and the height over it are "
                      "guesses.")
-    elif _seldom(chance):
+    elif _seldom(chance, s.ground.parts):
         notes.append(f"{s.track.id}: hardly a planted foot was seen; the floor and its height over it are guesses.")
     return notes

@@ -9,7 +9,7 @@ import numpy as np
 from ..flow import Camera, Track
 from . import contact, fit
 from .frames import Frames
-from .model import CONTACT_KEYPOINTS, Model
+from .model import CONTACT_KEYPOINTS, PARTS, Model
 from .start import believed
 
 
@@ -29,6 +29,8 @@ class Subject:
     """The shape is given and kept."""
 
 
+PARTS_NEAR_M = 0.2
+"""Nothing but soles touches the floor where everything else stays so far above it."""
 SEEN_CONFIDENCE = 0.3
 """Of a keypoint, from which it was seen."""
 
@@ -46,6 +48,39 @@ def soles_of(model: Model, state: fit.State) -> np.ndarray:
     """(N, 4, 3) points under heels and toes in the world, m."""
     p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
     return model.soles.positions(p, state.shape)
+
+
+def parts_of(model: Model, state: fit.State) -> np.ndarray:
+    """(N, P, 3) centres of the joints of `model.PARTS` in the world, m."""
+    p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
+    return model.parts.positions(p, state.shape)
+
+
+def parts_seen(track: Track, frames: np.ndarray) -> np.ndarray:
+    """(N, P) bool: the keypoints at the joint were seen in a frame of (N,), and are surely this person's."""
+    confidence = believed(track)[1][frames]
+    return np.stack([confidence[:, list(keys)].min(1) >= SEEN_CONFIDENCE for keys in PARTS.values()], 1)
+
+
+def resting(model: Model, state: fit.State, time_s: np.ndarray, joined: np.ndarray, eye_m: np.ndarray, seen: np.ndarray
+            ) -> np.ndarray | None:
+    """How surely each of the model's `parts` rests on the floor, z = 0.
+
+    Args:
+        model: The body.
+        state: N frames.
+        time_s, joined: (N,)
+        eye_m: (N, 3) the camera's place.
+        seen: (N, P) bool of `parts_seen`: what is hidden is where the fit put it.
+
+    Returns:
+        (N, P) 0..1; None for somebody who comes down on nothing but soles, of whom these points need not be looked at.
+    """
+    x = parts_of(model, state)
+    height = x[..., 2] - model.parts_radius_m
+    if height.min() > PARTS_NEAR_M:
+        return None
+    return contact.planted(contact.sole_speed(x, time_s, joined, eye_m), height) * seen
 
 
 def speed_of(camera: Camera, s: Subject, soles: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ The motion stage solves people about a camera first; then their planted feet and
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,10 +16,12 @@ from ..geometry.ground import LOOK_S, PLANTED_AWAY, fit_up, world_of
 from . import balance, contact, fit
 from .model import Model
 from .start import Start
-from .subject import Subject, seen_to_stand, soles_of
+from .subject import Subject, parts_of, parts_seen, seen_to_stand, soles_of, speed_of
 
 _LEAST_EYE_HEIGHT_M = 0.3
 _SAME_LEVEL_M = 0.1
+_LEAST_ON_FEET = 0.5
+"""Of the time with a sole down: who is less on their feet kneels, crawls or lies, and their soles tell no floor."""
 _SIZES = (0.6, 1.25)
 """How much smaller or larger than first solved a person may be made to stand on the others' floor."""
 
@@ -34,39 +37,33 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         camera = _scaled(model, camera, subjects)
     T_wc = np.asarray(camera.T_wc, dtype=float)
     T_cw = np.linalg.inv(T_wc[0])
-    looks = [np.ptp(s.seen.time_s) / LOOK_S + 1 for s in subjects]
-    upwards = np.array([0.0, 0.0, 1.0])
-    axes, carried = [], []
-    places, weights = [], []
-    for s in subjects:
-        soles = soles_of(model, s.state)
-        chance = seen_to_stand(camera, s, soles) * balance.lowest(soles, upwards)
-        axis, weight = balance.support_axes(model, s.state, chance, upwards)
-        axes.append(axis @ T_cw[:3, :3].T)
-        carried.append(weight)
-        place, weight = contact.events(chance, soles @ T_cw[:3, :3].T + T_cw[:3, 3], s.frames.joined)
-        weights.append(contact.heeded(weight, s.seen.time_s))
-        places.append(place)
+    said = [_says(model, camera, s, T_cw) for s in subjects]
     lines = (None, None) if start is None else (start.line_planes, start.line_share)
     sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
     floor_c = None if camera.floor is None else T_cw[:3, :3] @ camera.floor[:3]
 
     def find(who):
-        own, heed = np.concatenate([axes[i] for i in who]), np.concatenate([carried[i] for i in who])
-        own_looks = sum(looks[i] for i in who)
+        axes, heed = np.concatenate([said[i].axes for i in who]), np.concatenate([said[i].carried for i in who])
+        looks = sum(said[i].looks for i in who)
 
         def of(place, weight, owner, away=0.0):
-            return fit_up(own, own_looks, place, weight, owner, *lines, _sides(sides), floor_c,
+            return fit_up(axes, looks, place, weight, owner, *lines, _sides(sides), floor_c,
                           0.0 if camera.floor is None else float(camera.floor[4]), heed, away)
         return of
 
     eyes = (T_cw @ T_wc)[:, :3, 3]
-    up, levels = _together(find, places, weights, [eyes[s.frames.index] for s in subjects])
-    reference = _reference(levels)
+    seen_from = [eyes[s.frames.index] for s in subjects]
+    shown_level = _shown_level(camera, subjects, T_cw)
+    up, levels = _together(find, [x.places for x in said], [x.weights for x in said], seen_from, shown_level)
+    reference, shown = _reference(levels), shown_level(up)
     floor = float(levels[reference])
     if not np.isfinite(floor):
         soles = soles_of(model, subjects[reference].state) @ T_cw[:3, :3].T + T_cw[:3, 3]
         floor = float(np.percentile(soles @ up, 5))
+    under = shown is not None and float((np.concatenate(seen_from) @ up).mean()) - shown > _LEAST_EYE_HEIGHT_M
+    if under and max(x.on_feet for x in said) < _LEAST_ON_FEET:
+        # Feet that carry nobody lie anywhere: the floor that the points show is better known than theirs.
+        floor, levels = shown, np.full(len(levels), np.nan)
     first = subjects[0].state
     T_new = world_of(up, floor, T_cw[:3, :3] @ first.root_m[0] + T_cw[:3, 3])
     camera = _transform(camera, subjects, T_new @ T_cw)
@@ -78,6 +75,54 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     return camera
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What one person of N frames says about the world, in the first camera's axes."""
+
+    axes: np.ndarray
+    """(N, 3) upright on average."""
+    carried: np.ndarray
+    """(N,) 0..1, how much each axis says."""
+    looks: float
+    """How many independent looks all of them are worth."""
+    on_feet: float
+    """Share of the time with a sole down in which nothing else carries the body."""
+    places: np.ndarray
+    """(M, 3) where something of the body stood still, m."""
+    weights: np.ndarray
+    """(M,)"""
+
+
+def _says(model: Model, camera: Camera, s: Subject, T_cw: np.ndarray) -> _Said:
+    up = np.array([0.0, 0.0, 1.0])
+    soles, parts = soles_of(model, s.state), parts_of(model, s.state)
+    still = seen_to_stand(camera, s, soles)
+    carries = still * balance.lowest(soles, up)
+    axes, carried = balance.support_axes(model, s.state, carries, up)
+    # Whatever is lowest and at rest is on the floor: knees, hands and the seat of whoever is not on their feet.
+    still = np.concatenate([still, contact.standing(speed_of(camera, s, parts)) * parts_seen(s.track, s.frames.index)], 1)
+    points = np.concatenate([soles, parts - model.parts_radius_m[:, None] * up], 1)
+    places, weights = contact.events(still * balance.lowest(points, up), points @ T_cw[:3, :3].T + T_cw[:3, 3],
+                                     s.frames.joined)
+    on_feet = float(carried.sum() / max(carries.max(1).sum(), 1e-9))
+    return _Said(axes @ T_cw[:3, :3].T, carried, float(np.ptp(s.seen.time_s) / LOOK_S + 1), on_feet, places,
+                 contact.heeded(weights, s.seen.time_s))
+
+
+def _shown_level(camera: Camera, subjects: list[Subject], T_cw: np.ndarray) -> Callable[[np.ndarray], float | None]:
+    """Of up (3,), in the axes that T_cw turns the world into: the level along it, where the people are, of the floor that
+    structure from motion shows; None where it shows none."""
+    if camera.floor is None or camera.scale_source == "file":
+        return lambda up: None
+    n = T_cw[:3, :3] @ camera.floor[:3]
+    d = float(camera.floor[3] + n @ T_cw[:3, 3])
+    where = np.median(np.concatenate([s.state.root_m for s in subjects]), axis=0) @ T_cw[:3, :3].T + T_cw[:3, 3]
+
+    def of(up: np.ndarray) -> float | None:
+        return float((d - n @ (where - up * (where @ up))) / (n @ up)) if n @ up > 0.5 else None
+    return of
+
+
 def _reference(levels: np.ndarray) -> int:
     """Whose floor is the floor: the first whose feet are under the camera, else the first who stands."""
     under = np.nonzero(levels < -_LEAST_EYE_HEIGHT_M)[0]
@@ -85,7 +130,7 @@ def _reference(levels: np.ndarray) -> int:
     return int(under[0] if len(under) else standing[0] if len(standing) else 0)
 
 
-def _together(find, places: list[np.ndarray], weights: list[np.ndarray], eyes: list[np.ndarray]
+def _together(find, places: list[np.ndarray], weights: list[np.ndarray], eyes: list[np.ndarray], shown_level=lambda up: None
               ) -> tuple[np.ndarray, np.ndarray]:
     """Up, and the level of everybody's floor (P,), NaN where nobody stands.
 
@@ -97,11 +142,12 @@ def _together(find, places: list[np.ndarray], weights: list[np.ndarray], eyes: l
         places: Per person (M, 3) of the stances, in the first camera's axes, m.
         weights: Per person (M,)
         eyes: Per person (N, 3) the camera while it sees them, in the same axes.
+        shown_level: Of up: the level of the floor that the background's points show, or None.
     """
     def solve(who: list[int]) -> tuple[np.ndarray, np.ndarray]:
         owners = np.concatenate([np.full(len(places[i]), k) for k, i in enumerate(who)])
         up, own = _stand(find(who), np.concatenate([places[i] for i in who]), np.concatenate([weights[i] for i in who]),
-                         owners, len(who))
+                         owners, len(who), shown_level)
         levels = np.array([np.median(p @ up) if len(p) else np.nan for p in places])
         levels[who] = own
         return up, levels
@@ -132,7 +178,7 @@ def _size_on_floor(eye: float, level: float, own: float = 1.0) -> float | None:
     return size if _SIZES[0] <= size * own <= _SIZES[1] else None
 
 
-def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_people: int
+def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_people: int, shown_level=lambda up: None
            ) -> tuple[np.ndarray, np.ndarray]:
     """Up, and the level of everybody's floor (n_people,), NaN where nobody stands.
 
@@ -146,6 +192,7 @@ def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_
         weights: (M,)
         owners: (M,) whose they are.
         n_people: So many.
+        shown_level: As of `_together`.
     """
     best = find(places, weights, owners)[2]
     group = owners
@@ -169,7 +216,7 @@ def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_
     out = np.full(n_people, np.nan)
     for person in np.unique(owners):
         own = owners == person
-        out[person] = levels[contact.floor_of(group[own], places[own] @ up, weights[own])]
+        out[person] = levels[contact.floor_of(group[own], places[own] @ up, weights[own], shown_level(up))]
     return up, out
 
 
@@ -199,6 +246,14 @@ def _onto_points(camera: Camera, subjects: list[Subject]) -> Camera:
     if eye < _LEAST_EYE_HEIGHT_M or abs(height) > _LEVELS_APART * eye:
         return camera
     return _grown(camera, subjects, eye / (eye - height))
+
+
+def floor_shown(camera: Camera) -> bool:
+    """Whether structure from motion shows a floor where the world's is (z = 0), about under the origin."""
+    if camera.floor is None or camera.floor[2] < 0.5:
+        return False
+    eye = float(np.mean(np.asarray(camera.T_wc)[:, 2, 3]))
+    return abs(float(camera.floor[3] / camera.floor[2])) < _LEVELS_APART * eye
 
 
 _LEAST_SURE = 0.15

@@ -9,6 +9,7 @@ import numpy as np
 from ..flow import Report, nothing
 from ..geometry import rotations as rot
 from ..motion import contact, fit
+from ..motion.subject import parts_seen, resting
 from .evidence import PIN_SIGMA, REACH_S, Evidence
 from .rebuild import Person
 
@@ -150,13 +151,16 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
     anchor = person.state.take(which)
     p = fit.pose(person.model.skeleton, anchor.shape, anchor.pelvis, anchor.q, anchor.root_m)
     heights = person.model.soles.positions(p, anchor.shape)[..., 2]
+    eye = -np.einsum("tji,tj->ti", person.view.R_cw[which], person.view.t_cw[which])
+    continued = person.joined[which] & (np.arange(len(which)) > 0)
+    parts = resting(person.model, anchor, time, continued, eye, parts_seen(person.track, person.frames[which]))
 
     def problem_of(seen: fit.Observations, chance: np.ndarray) -> dict:
         joined = seen.joined[which].copy()
         joined[0] = False
         part = fit.Observations(seen.px[which], seen.sigma_px[which], seen.depth_m[which], seen.depth_weight[which],
                                 time, joined)
-        ground = fit.Ground(chance[which], on_floor=heights < contact.RAISED_M)
+        ground = fit.Ground(chance[which], on_floor=heights < contact.RAISED_M, parts=parts if person.on_floor else None)
         if not person.on_floor:
             ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)
         return {"model": person.model, "seen": part, "view": person.view.take(which), "weights": weights,

@@ -17,7 +17,7 @@ from ..flow import Camera, Shot, Track, VideoInfo
 from ..motion import fit
 from ..motion.contact import FLOOR_SHARE
 from ..motion.kinematics import Mover, Points, Skeleton
-from ..motion.model import CONTACT_KEYPOINTS, KEYPOINT_SIGMA_M, KEYPOINTS, Model
+from ..motion.model import CONTACT_KEYPOINTS, KEYPOINT_SIGMA_M, KEYPOINTS, Model, parts_of_body
 from ..motion.start import observations
 from ..people.edits import track_of
 from ..people.overlaps import mark_overlaps
@@ -60,8 +60,9 @@ def model_of(subject: Subject) -> Model:
     which = list(CONTACT_KEYPOINTS)
     soles = Points.bind(points[which] * [1.0, 1.0, 0.0], none[:, which], index[which], weight[which])
     sigma = np.array([KEYPOINT_SIGMA_M[name.split("_")[0]] for name in KEYPOINTS])
-    return Model(skeleton, Mover(skeleton, Points.bind(points, none, index, weight)), Mover(skeleton, soles), sigma, 0,
-                 float(np.ptp(subject.body["rest_vertices_m"][:, 2])), np.zeros(0))
+    vertices = subject.body["rest_vertices_m"].astype(float)
+    return Model(skeleton, Mover(skeleton, Points.bind(points, none, index, weight)), Mover(skeleton, soles),
+                 *parts_of_body(skeleton, vertices), sigma, 0, float(np.ptp(vertices[:, 2])), np.zeros(0))
 
 
 @dataclass
