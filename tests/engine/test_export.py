@@ -8,7 +8,7 @@ import takes
 
 from sinew.body.smpl_joints import I as SMPL
 from sinew.body.smplx_motion import generic_rest, smpl_forward
-from sinew.export import export, plot
+from sinew.export import export, plan, plot
 from sinew_take import skeleton as sk
 from sinew_take.errors import RequestError
 
@@ -153,7 +153,7 @@ def test_npz_is_smplx_in_the_layout_of_amass(take, tmp_path):
 
 def test_a_plot_has_a_page_for_each_person(take, tmp_path):
     path = export(take, tmp_path / "a.pdf")
-    assert len(re.findall(rb"/Type /Page\b", path.read_bytes())) == 2
+    assert len(re.findall(rb"/Type /Page\b", path.read_bytes())) == 3, "two people and the world"
     assert export(take, tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -180,6 +180,19 @@ def test_a_plot_shows_every_angle_in_degrees_with_its_limits(take):
     sign = sk.DOFS[sk.DOF_INDEX["shoulder_l_x"]].mirror_sign
     np.testing.assert_allclose(shoulder, sign * np.degrees(subject.motion["q"][:, sk.DOF_INDEX["shoulder_l_x"]]),
                                atol=1e-4)
+
+
+def test_the_last_page_shows_the_world_from_above():
+    one = takes.make_take(40, motion="walk", absent=(20, 30))
+    subject = one.subjects[0]
+    subject.info["name"] = "Ada"
+    above, heights = plan.page(one, [subject]).axes
+    way = next(line for line in above.lines if line.get_label() == "Ada")
+    np.testing.assert_allclose(np.c_[way.get_xdata(), way.get_ydata()], subject.motion["root_m"][:, :2], atol=1e-6)
+    camera = next(line for line in above.lines if line.get_label() == "camera")
+    np.testing.assert_allclose(np.c_[camera.get_xdata(), camera.get_ydata()], one.shot["T_wc"][:, :2, 3], atol=1e-6)
+    pelvis = next(line for line in heights.lines if line.get_label() == "Ada: pelvis")
+    np.testing.assert_allclose(pelvis.get_ydata(), subject.motion["root_m"][:, 2], atol=1e-6)
 
 
 def test_uneven_times_are_resampled_and_gaps_kept(tmp_path):

@@ -17,13 +17,14 @@ EXTENSIONS = (*TEXTS, ".npz", *PAGES)
 
 
 def export(take: Take, file: Path, subject_id: str | None = None) -> Path:
-    """Write one person's motion; the format follows the extension. A `.pdf` has a page for everybody.
+    """Write one person's motion; the format follows the extension. A `.pdf` has a page for
+    everybody, and one of the world.
 
     Args:
         take: The take.
         file: Where to write; must not exist. `.csv` joint angles in degrees, `.mot` the same for OpenSim, `.trc` joint
             positions for OpenSim (millimetres, Y up), `.bvh` (centimetres, Y up), `.npz` SMPL-X in AMASS' layout, `.pdf`,
-            `.png` and `.svg` a plot of each joint angle.
+            `.png` and `.svg` a plot of each joint angle; in a `.pdf` also everybody's way from above.
         subject_id: Which person; the first where None.
 
     Raises:

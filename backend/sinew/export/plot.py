@@ -9,6 +9,8 @@ import numpy as np
 from sinew_take import skeleton as sk
 from sinew_take.take import Subject, Take
 
+from . import plan
+
 COLUMNS = 5
 RIGHT, LEFT, CENTRE = "#1f5fa8", "#d1672b", "#333333"
 OUTSIDE, FILLED, GUESSED = "#f3d3d3", "#e9e9e9", "#f7e3b5"
@@ -30,13 +32,14 @@ def panels() -> list[tuple[str, int | None, int | None]]:
 
 
 def plot(take: Take, subjects: list[Subject], file: Path) -> None:
-    """Draw a page per person into a `.pdf`, or the page of one into a `.png` or `.svg`."""
+    """Draw a page per person and one of the world into a `.pdf`, or the page of one person into a `.png` or `.svg`."""
     from matplotlib.backends.backend_pdf import PdfPages
 
     if file.suffix.lower() == ".pdf":
         with PdfPages(file) as pages:
             for subject in subjects:
                 pages.savefig(page(take, subject))
+            pages.savefig(plan.page(take, subjects))
     else:
         page(take, subjects[0]).savefig(file, dpi=110)
 

@@ -10,10 +10,10 @@ import numpy as np
 from sinew_take import masks
 
 from ..flow import Track
+from .combine import LIMBS
 
 COVERED = 0.25
 """Share of a lost person's expected box under another one's from which that one may hide them."""
-LIMBS = np.arange(11, 33)
 LEAST_POINTS = 30
 """Keypoints of one person on the mask of another, over all frames together, that tell who is in front."""
 CLEAR = 2.0
