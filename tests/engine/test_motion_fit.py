@@ -38,7 +38,8 @@ def setting():
     depth_weight = seen.depth_weight.copy()
     depth_weight[2] = 0
     seen = replace(seen, sigma_px=sigma, depth_weight=depth_weight)
-    ground = fit.Ground(rng.uniform(0, 1, (n, 4)), parts=rng.uniform(0, 1, (n, len(PARTS))))
+    ground = fit.Ground(rng.uniform(0, 1, (n, 4)), glides=rng.uniform(0, 0.5, (n, 4)),
+                        parts=rng.uniform(0, 1, (n, len(PARTS))))
     problem = fit.Problem(film.model, seen, view, fit.Weights(stature_m=1.7), ground)
     return problem, state
 
@@ -75,7 +76,8 @@ def test_gradient_against_differences(setting):
 @pytest.mark.parametrize("n", [8, 7, 3, 2, 1])
 def test_band_and_arrowhead_solve_the_dense_equations(setting, n):
     problem, state = setting
-    ground = replace(problem.ground, contact=problem.ground.contact[:n], parts=problem.ground.parts[:n])
+    ground = replace(problem.ground, contact=problem.ground.contact[:n], glides=problem.ground.glides[:n],
+                     parts=problem.ground.parts[:n])
     first = np.arange(n)
     problem = fit.Problem(problem.model, problem.seen.take(first), problem.view.take(first), problem.weights, ground)
     state = state.take(first)

@@ -4,11 +4,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from walks import SIZE_PX, Filmed, planted_root
 
-from sinew.flow import Camera, Points
+from sinew.bench.world import soles_m
+from sinew.camera import solve_camera
+from sinew.flow import Camera, CameraOptions, Points
+from sinew.geometry import rotations as rot
 from sinew.geometry.ground import fit_up
-from sinew.motion import world
+from sinew.motion import glide, solve_motion, world
 from sinew.motion.fit import State
+from sinew_take import free_body
+from sinew_take import skeleton as sk
 
 
 def scene(height: float):
@@ -68,3 +74,55 @@ def test_somebody_on_a_screen_has_no_say_in_which_way_is_up():
     np.testing.assert_allclose(found, alone, atol=1e-9)
     assert levels[0] == pytest.approx(level) and level == pytest.approx(-1.5, abs=0.08)
     assert levels[1] > -1.0
+
+
+def skating(model, shape, time_s, heading):
+    """The feet glide: legs bend in turn, the lower sole on the floor, 2 m/s the way that the body faces."""
+    q, phase = np.zeros((len(time_s), 46)), 2 * np.pi * 0.8 * time_s
+    for side, sign, shift in (("r", 1, 0.0), ("l", -1, np.pi)):
+        q[:, sk.DOF_INDEX[f"hip_flexion_{side}"]] = 0.3 + 0.2 * np.sin(phase + shift)
+        q[:, sk.DOF_INDEX[f"knee_angle_{side}"]] = 0.6 + 0.3 * np.sin(phase + shift)
+        q[:, sk.DOF_INDEX[f"ankle_angle_{side}"]] = 0.3 + 0.1 * np.sin(phase + shift)
+        q[:, sk.DOF_INDEX[f"shoulder_{side}_x"]] = sign * 1.1
+    pelvis = np.tile(rot.exp([0, 0, heading]), (len(q), 1, 1))
+    root = planted_root(model, shape, pelvis, q)
+    root[:, :2] = 2.0 * (time_s - time_s.mean())[:, None] * [np.sin(heading), -np.cos(heading)]
+    return q, pelvis, root
+
+
+def solved(body, film):
+    fov_deg = float(np.degrees(2 * np.arctan(SIZE_PX[0] / 2 / film.K[0, 0])))
+    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(
+        fov_deg=fov_deg, height_m=film.model.stature(film.shape)), look=False)
+    return solve_motion(film.shot, film.people, camera, body, starts=starts)
+
+
+@pytest.mark.parametrize("heading", [1.2, 0.5])
+def test_feet_that_glide_show_the_floor(heading):
+    """No sole ever stands still; before they were heard, up was 10 degrees off and the skates rose by 0.2 to 0.6 m."""
+    body = free_body.load()
+    film = Filmed(body, n=60, heading=heading, distance_m=7.0, noise_px=2, motion=skating)
+    camera, (motion,) = solved(body, film)
+    up = np.degrees(np.arccos(camera.T_wc[0, 2, :3] @ film.T_wc[0, 2, :3]))
+    assert up < 4
+    lowest = soles_m(motion)[..., 2].min(1)
+    assert np.abs(lowest).max() < 0.03  # m
+    assert any("glide" in note for note in motion.notes)
+    assert np.linalg.norm(np.diff(motion.arrays["root_m"], axis=0), axis=1).mean() * 30 == pytest.approx(2.0, rel=0.15)  # m/s
+
+
+def test_jumps_and_walks_do_not_glide():
+    n = 60
+    time_s, joined = np.arange(n) / 30, np.r_[False, np.ones(n - 1, dtype=bool)]
+    way = np.stack([2.0 * time_s, np.zeros(n), np.zeros(n)], 1)
+    assert glide.along(way, time_s, joined)
+    assert not glide.along(way + np.abs(np.sin(4 * time_s))[:, None] * [0, 0, 1], time_s, joined)  # bounces
+    assert not glide.along(0.1 * way, time_s, joined)  # stands
+    assert not glide.along(way[:1], time_s[:1], joined[:1])
+
+
+def test_a_way_that_rises_is_no_floor():
+    level = np.zeros(10)
+    assert glide.on_one_level(level) and not glide.on_one_level(np.linspace(0, 0.7, 10))
+    assert glide.on_one_level(level + 0.3) and not glide.on_one_level(level + 0.3, 0.0)
+    assert not glide.on_one_level(level[:0])

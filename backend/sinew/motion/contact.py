@@ -28,6 +28,8 @@ RAISED_S = 0.2
 CARRIES = 0.3
 """Share of that time in which no sole stands still lower down: a foot held up beside the standing one carries nothing."""
 UNDER_PELVIS_M = 0.35
+SELDOM = 0.2
+"""Share of frames with something planted below which stances tell nothing of the floor: skates, a swing, a bed."""
 LEVEL_SIGMA_M = 0.06
 LEVEL_COST = 4.0
 """For `levels`: spread of one stance's height, and what a level more must gain."""
@@ -104,6 +106,11 @@ def events(chance: np.ndarray, soles_m: np.ndarray, joined: np.ndarray) -> tuple
             places.append(np.median(soles_m[a:b, s], axis=0))
             weights.append(0.5 * chance[a:b, s].mean())
     return np.array(places).reshape(-1, 3), np.array(weights)
+
+
+def seldom(planted: np.ndarray) -> bool:
+    """Whether hardly any of the points (N, P) that may touch the floor is seen planted on it, 0..1."""
+    return float((planted > 0.5).any(1).mean()) < SELDOM
 
 
 def heeded(weight: np.ndarray, time_s: np.ndarray) -> np.ndarray:

@@ -102,6 +102,8 @@ class Ground:
     sink_sigma_m: float = 0.01
     on_floor: np.ndarray | None = None
     """(T, 4) bool: the sole stands on the floor. Elsewhere (steps, a box) it is held at rest where it is; None: all do."""
+    glides: np.ndarray | None = None
+    """(T, 4) 0..1: the sole is on the floor but moves along it; None: none does."""
     parts: np.ndarray | None = None
     """(T, P) 0..1 of the model's `parts` that rest on the floor; None: none does, and they may be anywhere."""
 
@@ -376,6 +378,7 @@ class Problem:
         """Planted feet stand still at the floor; no sole is under it. Adds to `out` where given; returns the cost."""
         g, model = self.ground, self.model
         contact = g.contact if g.on_floor is None else g.contact * g.on_floor
+        contact = contact if g.glides is None else np.maximum(contact, g.glides)
         movers = [model.soles] if g.parts is None else [model.soles, model.parts]
         x = np.concatenate([m.positions(p, s.shape) for m in movers], 1)
         z, planted = x[..., 2], g.contact

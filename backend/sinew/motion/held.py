@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..flow import Camera
-from . import contact
+from . import contact, glide
 from .model import Model
 from .subject import Subject, seen_to_stand, soles_of
 from .world import _onto_floor
@@ -23,6 +23,7 @@ def put_on_floor(model: Model, camera: Camera, subjects: list[Subject]) -> None:
     for s in subjects:
         soles = soles_of(model, s.state)
         still = seen_to_stand(camera, s, soles)
+        s.glides = glide.does_glide(camera, s, soles) and glide.on_one_level(soles[..., 2].min(1), 0.0)
         planted, height = still > _LEAST_STANDING, soles[..., 2]
         place, weight = contact.events(still, soles, s.frames.joined)
         weight = contact.heeded(weight, s.seen.time_s)

@@ -17,7 +17,7 @@ from sinew_take.errors import InputError
 from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
-from . import contact, fit, held
+from . import contact, fit, glide, held
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations
@@ -37,8 +37,6 @@ ROUNDS = {"landmarks": (12, 1e-2), "free": (20, 2e-3), "ground": (20, 2e-4)}
 GROUNDINGS = 2
 """Times that planted feet are looked for and held: with the first ones held, others show that were taken to move."""
 _NO_FLOOR_M = 1e6
-SELDOM = 0.2
-"""Share of frames with a planted foot below which the floor tells nothing of somebody's size: skates, a swing, a bed."""
 WORST_FIT = 0.06
 """Median pixel error over the height of the person's box, above which no body was found to fit."""
 
@@ -143,7 +141,8 @@ def _view(camera: Camera, frames: np.ndarray) -> fit.View:
 def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | None:
     if ground is None:
         return None
-    return replace(ground, contact=ground.contact[which], parts=None if ground.parts is None else ground.parts[which],
+    return replace(ground, contact=ground.contact[which], glides=None if ground.glides is None else ground.glides[which],
+                   parts=None if ground.parts is None else ground.parts[which],
                    on_floor=None if ground.on_floor is None else ground.on_floor[which])
 
 
@@ -200,8 +199,7 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
 
 def _seldom(planted: np.ndarray, parts: np.ndarray | None) -> bool:
     """Whether hardly a sole of (N, 4), nor another part (N, P), was seen on the floor."""
-    planted = planted if parts is None else np.concatenate([planted, parts], 1)
-    return float((planted > 0.5).any(1).mean()) < SELDOM
+    return contact.seldom(planted if parts is None else np.concatenate([planted, parts], 1))
 
 
 def _standing(model: Model, camera: Camera, s: Subject) -> tuple[np.ndarray, np.ndarray | None]:
@@ -223,7 +221,10 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
         eye = np.asarray(camera.T_wc, dtype=float)[s.frames.index][:, :3, 3]
         parts = resting(model, s.state, s.seen.time_s, s.frames.joined, eye, parts_seen(s.track, s.frames.index))
         s.ground = fit.Ground(chance, on_floor=~higher, parts=parts)
-        if _seldom(chance * ~higher, parts) and not floor_shown(camera):
+        if s.glides:
+            s.ground = replace(s.ground, glides=glide.on_floor(s, soles_of(model, s.state)))
+            stature = model.stature(s.state.shape)
+        elif _seldom(chance * ~higher, parts) and not floor_shown(camera):
             # Feet that never stand would be lifted onto a doubtful floor by making the person small.
             s.ground = replace(s.ground, sink_sigma_m=_NO_FLOOR_M)
             stature = model.stature(s.state.shape)
@@ -361,9 +362,11 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
                          "believed less.")
     if not s.on_floor:
         notes.append(f"{s.track.id} stands away from the others' floor; its distance from the camera is a guess.")
-    elif _feet_seen(s) < SELDOM:
+    elif _feet_seen(s) < contact.SELDOM:
         notes.append(f"{s.track.id}: the feet are not in view; where they stand, the floor and the height over it are "
                      "guesses.")
+    elif s.glides:
+        notes.append(f"{s.track.id}: the feet glide instead of standing; the floor is taken to be where they are lowest.")
     elif _seldom(chance, s.ground.parts):
         notes.append(f"{s.track.id}: hardly a planted foot was seen; the floor and its height over it are guesses.")
     return notes

@@ -27,6 +27,8 @@ class Subject:
     on_floor: bool = True
     shape_is_known: bool = False
     """The shape is given and kept."""
+    glides: bool = False
+    """The feet hardly ever stand but move along the floor, where they are lowest."""
 
 
 PARTS_NEAR_M = 0.2

@@ -13,10 +13,10 @@ import numpy as np
 from ..flow import Camera
 from ..geometry import floor as floors
 from ..geometry.ground import LOOK_S, PLANTED_AWAY, fit_up, world_of
-from . import balance, contact, fit
+from . import balance, contact, fit, glide
 from .model import Model
 from .start import Start
-from .subject import Subject, parts_of, parts_seen, seen_to_stand, soles_of, speed_of
+from .subject import Subject, parts_of, parts_seen, seen_to_stand, soles_of, soles_seen, speed_of
 
 _LEAST_EYE_HEIGHT_M = 0.3
 _SAME_LEVEL_M = 0.1
@@ -37,6 +37,8 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         camera = _scaled(model, camera, subjects)
     T_wc = np.asarray(camera.T_wc, dtype=float)
     T_cw = np.linalg.inv(T_wc[0])
+    for s in subjects:
+        s.glides = glide.does_glide(camera, s, soles_of(model, s.state))
     said = [_says(model, camera, s, T_cw) for s in subjects]
     lines = (None, None) if start is None else (start.line_planes, start.line_share)
     sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
@@ -54,7 +56,16 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     eyes = (T_cw @ T_wc)[:, :3, 3]
     seen_from = [eyes[s.frames.index] for s in subjects]
     shown_level = _shown_level(camera, subjects, T_cw)
-    up, levels = _together(find, [x.places for x in said], [x.weights for x in said], seen_from, shown_level)
+
+    def agreed():
+        return _together(find, [x.places for x in said], [x.weights for x in said], seen_from, shown_level)
+
+    up, levels = agreed()
+    for i, s in enumerate(subjects):
+        if s.glides and not glide.on_one_level(said[i].places @ up):
+            s.glides = False
+            said[i] = _says(model, camera, s, T_cw)
+            up, levels = agreed()
     reference, shown = _reference(levels), shown_level(up)
     floor = float(levels[reference])
     if not np.isfinite(floor):
@@ -97,15 +108,20 @@ def _says(model: Model, camera: Camera, s: Subject, T_cw: np.ndarray) -> _Said:
     up = np.array([0.0, 0.0, 1.0])
     soles, parts = soles_of(model, s.state), parts_of(model, s.state)
     still = seen_to_stand(camera, s, soles)
+    if s.glides:
+        still = soles_seen(s.track, s.frames.index).astype(float)  # a sole that is down carries, however it moves
     carries = still * balance.lowest(soles, up)
     axes, carried = balance.support_axes(model, s.state, carries, up)
-    # Whatever is lowest and at rest is on the floor: knees, hands and the seat of whoever is not on their feet.
-    still = np.concatenate([still, contact.standing(speed_of(camera, s, parts)) * parts_seen(s.track, s.frames.index)], 1)
-    points = np.concatenate([soles, parts - model.parts_radius_m[:, None] * up], 1)
-    places, weights = contact.events(still * balance.lowest(points, up), points @ T_cw[:3, :3].T + T_cw[:3, 3],
-                                     s.frames.joined)
+    to_c = T_cw[:3, :3].T
+    if s.glides:
+        places, weights = glide.places(carries, soles @ to_c + T_cw[:3, 3], s.seen.time_s, s.frames.joined)
+    else:
+        # Whatever is lowest and at rest is on the floor: knees, hands and the seat of whoever is not on their feet.
+        still = np.concatenate([still, contact.standing(speed_of(camera, s, parts)) * parts_seen(s.track, s.frames.index)], 1)
+        points = np.concatenate([soles, parts - model.parts_radius_m[:, None] * up], 1)
+        places, weights = contact.events(still * balance.lowest(points, up), points @ to_c + T_cw[:3, 3], s.frames.joined)
     on_feet = float(carried.sum() / max(carries.max(1).sum(), 1e-9))
-    return _Said(axes @ T_cw[:3, :3].T, carried, float(np.ptp(s.seen.time_s) / LOOK_S + 1), on_feet, places,
+    return _Said(axes @ to_c, carried, float(np.ptp(s.seen.time_s) / LOOK_S + 1), on_feet, places,
                  contact.heeded(weights, s.seen.time_s))
 
 
@@ -349,7 +365,8 @@ def settle(model: Model, camera: Camera, subjects: list[Subject]) -> Camera:
         if s.on_floor:
             heights.append(soles_of(model, s.state)[..., 2].ravel())
             floor = 1.0 if s.ground.on_floor is None else s.ground.on_floor
-            weights.append((s.ground.contact * floor).ravel())
+            glides = 0.0 if s.ground.glides is None else s.ground.glides
+            weights.append(np.maximum(s.ground.contact * floor, glides).ravel())
     shift = np.zeros(3)
     shift[:2] = -subjects[0].state.root_m[0, :2]
     if heights:
