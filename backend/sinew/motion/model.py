@@ -1,9 +1,9 @@
 """What the fit knows beforehand: the body's keypoints, how well each is seen, how joints rest and how fast they turn.
 
-Every number is a physical first guess, in metres, radians and seconds. Rates of turning follow gait and sports literature to
-one figure (Winter, Biomechanics and Motor Control of Human Movement: knees and ankles reach 40 to 100 rad/s² in walking, the
-trunk under 10); legs, trunk and arms were then weighed against each other on the rendered clips of `bench accuracy`, where
-arms had moved by a third more than in truth and knees by a third less (docs/fit.md).
+Every number is a physical first guess, in metres, radians and seconds. Rates of turning follow gait and sports literature
+to one figure (Winter, Biomechanics and Motor Control of Human Movement: knees and ankles reach 40 to 100 rad/s² in walking,
+the trunk under 10); legs, trunk and arms were then weighed against each other on the rendered clips, where arms had
+accelerated more than in truth and knees less (docs/fit.md).
 """
 
 from __future__ import annotations
