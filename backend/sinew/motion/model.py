@@ -99,7 +99,7 @@ def _rest_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 REST_Q, REST_SIGMA, TURN_SIGMA = _rest_tables()
 """Per coordinate: resting value and spread (rad), spread of the angular acceleration (rad/s²)."""
-ROOT_SIGMA = 3.5
+ROOT_SIGMA = 3.75
 """Spread of the pelvis' acceleration, m/s²: walking reaches 2 to 4, jumps are left to the robust loss."""
 
 
