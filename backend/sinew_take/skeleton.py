@@ -229,6 +229,8 @@ LOW = np.array([d.low for d in DOFS])
 HIGH = np.array([d.high for d in DOFS])
 JOINT_INDEX = {name: i for i, name in enumerate(JOINT_NAMES)}
 DOF_INDEX = {name: i for i, name in enumerate(DOF_NAMES)}
+CONTACT_JOINTS = tuple(JOINT_INDEX[name] for name in ("calcn_l", "toes_l", "calcn_r", "toes_r"))
+"""The joint over each of a take's contacts, in their order: left heel and toes, then right."""
 
 MEDIAPIPE_KEYPOINTS = (
     "nose", "eye_inner_l", "eye_l", "eye_outer_l", "eye_inner_r", "eye_r", "eye_outer_r", "ear_l", "ear_r",

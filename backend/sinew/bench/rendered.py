@@ -15,8 +15,6 @@ from . import detector, metrics
 from .tables import Row, row
 
 _LIMBS = [sk.JOINT_INDEX[n] for n in metrics.LIMB_JOINTS]
-_FEET = [sk.JOINT_INDEX[n] for n in ("calcn_l", "toes_l", "calcn_r", "toes_r")]
-"""The joint that a contact keeps still, in the order of `contact`."""
 _ANGLES = ("hip_flexion", "knee_angle", "ankle_angle", "elbow_flexion")
 
 
@@ -97,7 +95,7 @@ def compare(camera: Camera, motion: dict[str, np.ndarray], truth: dict[str, np.n
     off = np.linalg.norm(project(limbs, camera.T_wc, camera.K) - project(true_limbs, truth["T_wc"], truth["K"]), axis=-1)
     height = np.ptp(person["keypoints_px"][..., 1], axis=1)
     add("pixel error of the limb joints", 100 * np.nanmean(off / height[:, None]), "% of height", "1.5")
-    slide = 1e3 * metrics.planted_slide(found[:, _FEET], person["contact"])
+    slide = 1e3 * metrics.planted_slide(found[:, sk.CONTACT_JOINTS], person["contact"])
     slide = slide[np.isfinite(slide)]
     if len(slide):
         add("planted feet, mean per frame", slide.mean(), "mm", "10")

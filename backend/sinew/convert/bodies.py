@@ -26,7 +26,6 @@ from . import assemble, fitted
 from .place import Placed, place
 from .result import Body, Result
 
-_J = sk.JOINT_INDEX
 FLOOR_SHARE = 0.05
 """Share of the frames whose lowest sole may be under the floor."""
 
@@ -132,10 +131,8 @@ def _solve(result: Result, placed: Placed, skeletons: list[_Skeleton], shot: flo
 
 def soles_of(T_wj: np.ndarray, rest_m: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """(T, 4, 3): under heel and toes of the left, then of the right foot, in the order of the take's contacts."""
-    names = ("calcn_l", "toes_l", "calcn_r", "toes_r")
     out = []
-    for name in names:
-        j = _J[name]
+    for j in sk.CONTACT_JOINTS:
         below = np.array([0.0, 0.0, -rest_m[j, 2]])
         turn = T_wj[:, j, :3, :3] @ np.asarray(frames[j], float).T
         out.append(T_wj[:, j, :3, 3] + turn @ below)

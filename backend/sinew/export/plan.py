@@ -7,8 +7,6 @@ import numpy as np
 from sinew_take import skeleton as sk
 from sinew_take.take import Subject, Take
 
-_FEET = [sk.JOINT_INDEX[name] for name in ("calcn_l", "toes_l", "calcn_r", "toes_r")]
-"""The joints over the take's four contacts, in their order."""
 COLOURS = ("#d1672b", "#1f5fa8", "#3a8a4d", "#8a4fa3", "#b03a48", "#2a8f95", "#8c6d1f", "#5b5b5b")
 """Of people, in turn."""
 STANDS = 0.5
@@ -36,7 +34,7 @@ def page(take: Take, subjects: list[Subject]):
         name, colour = subject.info.get("name", subject.id), COLOURS[number % len(COLOURS)]
         above.plot(way[:, 0], way[:, 1], color=colour, lw=1.4, label=name)
         _seconds(above, way, time_s, colour)
-        feet = subject.motion["joints_m"][:, _FEET].astype(float)
+        feet = subject.motion["joints_m"][:, sk.CONTACT_JOINTS].astype(float)
         stands = subject.motion["contact"] > STANDS
         above.plot(*feet[stands][:, :2].T, ".", color=colour, ms=3, alpha=0.5, mew=0)
         heights.plot(time_s, way[:, 2], color=colour, lw=1.2, label=f"{name}: pelvis")

@@ -375,12 +375,13 @@ class Problem:
                 out.couple_pelvis(i + a, later - a, np.swapaxes(d[later], 1, 2) @ (wp * d[a]))
 
     def _ground(self, s: State, p: Pose, out: Normal | None) -> float:
-        """Planted feet stand still at the floor; no sole is under it. Adds to `out` where given; returns the cost."""
+        """What is planted stands still at the floor, and nothing is under it. Adds to `out` where given; returns the cost."""
         g, model = self.ground, self.model
         contact = g.contact if g.on_floor is None else g.contact * g.on_floor
         contact = contact if g.glides is None else np.maximum(contact, g.glides)
         movers = [model.soles] if g.parts is None else [model.soles, model.parts]
-        x = np.concatenate([m.positions(p, s.shape) for m in movers], 1)
+        moved = [m.jacobian(p, s.shape) if out is not None else (m.positions(p, s.shape), None) for m in movers]
+        x = np.concatenate([place for place, _ in moved], 1)
         z, planted = x[..., 2], g.contact
         if g.parts is not None:
             z = z - np.r_[np.zeros(g.contact.shape[1]), model.parts_radius_m]
@@ -397,7 +398,7 @@ class Problem:
             return cost
         weight = contact * high_w / g.height_sigma_m**2 + self.share[:, None] * (sunk < 0) / g.sink_sigma_m**2
         pull = contact * high_w * z / g.height_sigma_m**2 + self.share[:, None] * sunk / g.sink_sigma_m
-        jac = np.concatenate([m.jacobian(p, s.shape)[1] for m in movers], 1)
+        jac = np.concatenate([own for _, own in moved], 1)
         jz = jac[:, :, 2]
         jzt = np.swapaxes(jz, 1, 2)
         out.diagonal += jzt @ (weight[..., None] * jz)

@@ -141,9 +141,8 @@ def _view(camera: Camera, frames: np.ndarray) -> fit.View:
 def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | None:
     if ground is None:
         return None
-    return replace(ground, contact=ground.contact[which], glides=None if ground.glides is None else ground.glides[which],
-                   parts=None if ground.parts is None else ground.parts[which],
-                   on_floor=None if ground.on_floor is None else ground.on_floor[which])
+    arrays = {name: getattr(ground, name) for name in ("contact", "on_floor", "glides", "parts")}
+    return replace(ground, **{name: None if a is None else a[which] for name, a in arrays.items()})
 
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
