@@ -84,3 +84,15 @@ def test_noise_moves_nothing():
     random, drift = np.random.default_rng(0), Drift()
     for _ in range(6):
         assert not drift.see(random.integers(0, 255, (360, 640, 3), dtype=np.uint8)).any()
+
+
+def test_what_is_foreseen_is_what_is_seen_and_changes_nothing():
+    scene, drift, plain = texture(1), Drift(), Drift()
+    for k in range(4):
+        picture, other = window(scene, 200 + 20 * k, 50), window(scene, 100, 80)
+        if k:
+            drift.foresee(other)
+            assert (drift.foresee(picture) == drift.foresee(picture)).all()
+        moved = drift.see(picture)
+        assert (moved == plain.see(picture)).all()
+        assert k == 0 or moved == pytest.approx([-20, 0], abs=2)  # px

@@ -94,17 +94,27 @@ def test_two_people_of_the_park_are_found_and_kept_apart(clips):
     assert not (masks.unpack(wall.masks, 5) & masks.unpack(walker.masks, 5)).any()
 
 
-def test_the_number_of_threads_changes_nothing(clips):
-    shot = one_shot(clips / "park_two_people.mp4", 3.0, 3.1)
+def test_neither_the_number_of_threads_nor_looking_ahead_changes_anything(clips):
+    shot = one_shot(clips / "park_two_people.mp4", 3.0, 3.3)
+
+    def looking_ahead(tracker):
+        return follow(video.frames(shot), tracker, lambda *_: None, shot.n_frames)
+
+    def picture_by_picture(tracker):
+        for frame, picture in video.frames(shot):
+            tracker.step(frame, picture)
+        return tracker.tracklets
+
     out = []
-    for workers in (1, 2):
+    for workers, how in ((1, looking_ahead), (2, looking_ahead), (2, picture_by_picture)):
         with Eyes(3.0, (590, 332), workers) as eyes:
-            out.append(follow(video.frames(shot), Tracker(eyes, shot.info.size_px, shot.time_s), lambda *_: None,
-                              shot.n_frames))
-    one, two = out
-    assert [t.frames for t in one] == [t.frames for t in two]
-    for a, b in zip(one, two):
-        assert all(np.array_equal(s.points_px, t.points_px) for s, t in zip(a.sightings, b.sightings))
+            out.append(how(Tracker(eyes, shot.info.size_px, shot.time_s)))
+    one, *others = out
+    assert sum(len(t.frames) for t in one) > shot.n_frames
+    for two in others:
+        assert [t.frames for t in one] == [t.frames for t in two]
+        for a, b in zip(one, two):
+            assert all(np.array_equal(s.points_px, t.points_px) for s, t in zip(a.sightings, b.sightings))
 
 
 def test_the_most_people_asked_for_are_kept_and_the_rest_said(clips):

@@ -103,7 +103,7 @@ def test_likeness_is_one_for_the_same_also_with_sides_exchanged_and_falls_with_d
 def test_motion_predicts_a_steady_walk():
     motion = Motion(Crop(100.0, 300.0, 250.0, 0.0), 0.0)
     for k in range(1, 30):
-        motion.see(Crop(100.0 + 6 * k, 300.0, 250.0, 0.0), k / 30)
+        motion = motion.after(Crop(100.0 + 6 * k, 300.0, 250.0, 0.0), k / 30)
     ahead = motion.predict(40 / 30)
     assert ahead.x_px == pytest.approx(100 + 6 * 40, abs=6)  # px
     assert (ahead.y_px, ahead.side_px) == pytest.approx((300, 250), abs=1)
@@ -113,11 +113,11 @@ def test_motion_goes_along_with_a_picture_that_is_thrown_about():
     shake = 90 * np.random.default_rng(2).normal(size=(40, 2))
     motion = Motion(Crop(100.0 + shake[0, 0], 300.0 + shake[0, 1], 250.0, 0.0), 0.0)
     for k in range(1, 40):
-        motion.carry(shake[k] - shake[k - 1])
+        motion = motion.carried(shake[k] - shake[k - 1])
         expected = motion.predict(k / 30)
         seen = np.array([100.0 + 6 * k, 300.0]) + shake[k]
         assert k < 10 or np.hypot(*(seen - (expected.x_px, expected.y_px))) < 4  # px
-        motion.see(Crop(*seen, 250.0, 0.0), k / 30)
+        motion = motion.after(Crop(*seen, 250.0, 0.0), k / 30)
 
 
 def test_who_was_hidden_while_the_camera_panned_is_looked_for_on_the_background():

@@ -36,10 +36,12 @@ class Drift:
 
     def __init__(self) -> None:
         self._before: np.ndarray | None = None
-        self._window: np.ndarray | None = None
+        """The last picture, shrunk."""
+        self._coming: tuple[np.ndarray, np.ndarray, tuple[float, float] | None] | None = None
+        """The picture that was asked about last, as it is and shrunk, and by how many shrunk pixels it seems moved."""
 
     def see(self, picture: np.ndarray, people: Sequence[Crop] = ()) -> np.ndarray:
-        """By how much the picture has moved.
+        """By how much the picture has moved; the next one is compared with it.
 
         Args:
             picture: (H, W, 3) uint8.
@@ -49,30 +51,38 @@ class Drift:
         Returns:
             (2,) px since the last picture; 0 where that cannot be told.
         """
-        height, width = picture.shape[:2]
-        step = max(1, max(width, height) // (2 * WIDTH_PX))
-        scale = WIDTH_PX / max(width, height)
-        size = (max(8, round(width * scale)), max(8, round(height * scale)))
-        small = cv2.resize(np.ascontiguousarray(picture[::step, ::step, 1]), size, interpolation=cv2.INTER_AREA)
-        before, self._before = self._before, small.astype(np.float32)
-        if before is None:
-            self._window = cv2.createHanningWindow(size, cv2.CV_32F)
+        out = self.foresee(picture, people)
+        self._before, self._coming = self._coming[1], None
+        return out
+
+    def foresee(self, picture: np.ndarray, people: Sequence[Crop] = ()) -> np.ndarray:
+        """What `see` would say of the next picture, which is not seen yet; asked again, it costs little."""
+        if self._coming is None or self._coming[0] is not picture:
+            small = _shrunk(picture)
+            self._coming = (picture, small, self._seems_moved(small))
+        _, small, shift = self._coming
+        if shift is None:
             return np.zeros(2)
-        if min(before.std(), self._before.std()) < LEAST_CONTRAST:
-            return np.zeros(2)
-        # Windowed here: given the window, OpenCV's function would write into the pictures.
-        shift, response = cv2.phaseCorrelate(before * self._window, self._before * self._window)
-        if not np.isfinite(shift).all() or response < LEAST_RESPONSE or np.hypot(*shift) < LEAST_MOVE:
-            return np.zeros(2)
+        (height, width), size = picture.shape[:2], small.shape[::-1]
         background = np.ones(small.shape, bool)
         for crop in people:
             half = crop.side_px / MARGIN / 2
             x0, x1 = (int(np.clip((crop.x_px + d) * size[0] / width, 0, size[0])) for d in (-half, half + 1))
             y0, y1 = (int(np.clip((crop.y_px + d) * size[1] / height, 0, size[1])) for d in (-half, half + 1))
             background[y0:y1, x0:x1] = False
-        if not self._explains(before, self._before, shift, background):
+        if not self._explains(self._before, small, shift, background):
             return np.zeros(2)
         return np.array(shift) * (width / size[0], height / size[1])
+
+    def _seems_moved(self, small: np.ndarray) -> tuple[float, float] | None:
+        """Since the last picture, shrunk pixels; None where nothing clear or next to nothing."""
+        if self._before is None or min(self._before.std(), small.std()) < LEAST_CONTRAST:
+            return None
+        # Windowed here: given the window, OpenCV's function would write into the pictures.
+        window = cv2.createHanningWindow(small.shape[::-1], cv2.CV_32F)
+        shift, response = cv2.phaseCorrelate(self._before * window, small * window)
+        clear = np.isfinite(shift).all() and response >= LEAST_RESPONSE and np.hypot(*shift) >= LEAST_MOVE
+        return shift if clear else None
 
     @staticmethod
     def _explains(before: np.ndarray, after: np.ndarray, shift: tuple[float, float], background: np.ndarray) -> bool:
@@ -84,3 +94,13 @@ class Drift:
         stayed, went = np.abs(after - before), np.abs(after - moved)
         counts = (np.maximum(stayed, went) > CHANGED) & np.isfinite(went) & background
         return bool(counts.mean() > LEAST_SAY and (went < stayed)[counts].mean() > MOST_SAY)
+
+
+def _shrunk(picture: np.ndarray) -> np.ndarray:
+    """float32, the green of a picture at `WIDTH_PX`."""
+    height, width = picture.shape[:2]
+    step = max(1, max(width, height) // (2 * WIDTH_PX))
+    scale = WIDTH_PX / max(width, height)
+    size = (max(8, round(width * scale)), max(8, round(height * scale)))
+    small = cv2.resize(np.ascontiguousarray(picture[::step, ::step, 1]), size, interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -102,18 +104,23 @@ class Motion:
         # Size is not extrapolated: a person who bends would shrink to nothing.
         return Crop(state[0, 0], state[1, 0], float(np.exp(self.state[2, 0])), self.turn)
 
-    def carry(self, shift_px: np.ndarray) -> None:
-        """The whole picture has moved."""
-        self.state[:2, 0] += shift_px
+    def carried(self, shift_px: np.ndarray) -> Motion:
+        """The same after the whole picture has moved."""
+        out = copy(self)
+        out.state = self.state + np.outer([*shift_px, 0.0], [1.0, 0.0])
+        return out
 
-    def see(self, crop: Crop, time_s: float) -> None:
+    def after(self, crop: Crop, time_s: float) -> Motion:
+        """The same once the person has been seen."""
+        out = copy(self)
         state, covariance = self._moved(time_s)
         gain = covariance[:, 0] / (covariance[0, 0] + self.NOISE**2)
         seen = np.array([crop.x_px, crop.y_px, np.log(crop.side_px)])
-        self.state = state + (seen - state[:, 0])[:, None] * gain
-        self.covariance = covariance - np.outer(gain, covariance[0])
-        self.turn = crop.turn
-        self.time_s = time_s
+        out.state = state + (seen - state[:, 0])[:, None] * gain
+        out.covariance = covariance - np.outer(gain, covariance[0])
+        out.turn = crop.turn
+        out.time_s = time_s
+        return out
 
 
 def believable(sighting: Sighting | None, expected: Crop, size_px: tuple[int, int]) -> bool:
@@ -170,6 +177,8 @@ class Tracker:
         self._tiles = [tiles(width, height, share * max(size_px)) for share in TILE_SHARES]
         self._looked = [[0] * len(level) for level in self._tiles]
         self._drift = Drift()
+        self._early: dict[Crop, Future] = {}
+        """Looks at the next picture that were begun while this one was still looked at."""
         self.drift_px = np.zeros((len(time_s), 2))
         """(T, 2): by how much the picture has moved since the first frame, as far as it was looked at."""
 
@@ -216,9 +225,13 @@ class Tracker:
                 continue
             # Nobody goes on at one pace for long where they cannot be seen.
             crop = t.motion.predict(t.motion.time_s + min(lost_s, LOST_S + 0.3 * lost_s))
-            if 0 <= crop.x_px < self.size_px[0] and 0 <= crop.y_px < self.size_px[1]:
+            if self._in_view(crop):
                 out.append((crop, lost_s))
         return out
+
+    def _in_view(self, crop: Crop) -> bool:
+        """Its middle lies in the picture."""
+        return 0 <= crop.x_px < self.size_px[0] and 0 <= crop.y_px < self.size_px[1]
 
     def _around(self, crop: Crop, frame: int) -> tuple[int, int, int, int]:
         """A square window around a place, moved about from frame to frame, inside the picture."""
@@ -231,15 +244,24 @@ class Tracker:
         (x0, x1), (y0, y1) = out
         return x0, y0, x1, y1
 
-    def step(self, frame: int, picture: np.ndarray) -> None:
-        """Look at the next frame. picture: (H, W, 3) uint8 RGB."""
+    def step(self, frame: int, picture: np.ndarray, following: np.ndarray | None = None) -> None:
+        """Look at the next frame.
+
+        Args:
+            picture: (H, W, 3) uint8 RGB.
+            following: The picture after it, if it is there: looks at it are begun where people will most likely be, so that
+                no thread waits for the last look at this one. What is found does not depend on it.
+        """
         now = float(self.time_s[frame])
         shift = self._drift.see(picture, [t.motion.predict(now) for t in self.active])
         self.drift_px[frame] = (self.drift_px[frame - 1] if frame else 0.0) + shift
         for tracklet in self.tracklets:
-            tracklet.motion.carry(shift)
+            tracklet.motion = tracklet.motion.carried(shift)
         expected = [t.motion.predict(now) for t in self.active]
-        looks = [self.eyes.look(picture, c, masked=True, coloured=True) for c in expected]
+        begun, self._early = self._early, {}
+        looks = [begun.pop(c, None) or self.eyes.look(picture, c, masked=True, coloured=True) for c in expected]
+        for vain in begun.values():
+            vain.cancel()
         detections = [self.eyes.detect(picture, w) for w in self._windows(frame, expected)]
         seen: list[tuple[Tracklet, Crop, Sighting]] = []
         for tracklet, crop, look in zip(list(self.active), expected, looks):
@@ -252,9 +274,13 @@ class Tracker:
         found = [c for d in detections for c in d.result()]
         strangers = self._strangers(frame, found, [s.crop for _, _, s in seen])
         checking = [self.eyes.look(picture, c) for c in strangers]
+        if following is not None:
+            self._look_ahead(frame + 1, following, {id(t): s.crop for t, _, s in seen}, now)
         now_seen = []
         around = list(zip(self.active, expected))
-        alone = [t for t, own in around if all(t is o or overlap(c, own) < MEETING for o, c in around)]
+        # Looks also disagree about whoever is cut off at the picture's edge: no turn mends that.
+        alone = [t for t, own in around
+                 if self._in_view(own) and all(t is o or overlap(c, own) < MEETING for o, c in around)]
         for (tracklet, crop, sighting), more in zip(seen, refining):
             sighting = joined(sighting, [m.result() for m in more])
             if tracklet in alone and disagreement(sighting) > turns.UNSURE:
@@ -278,6 +304,20 @@ class Tracker:
                 self.done.append(tracklet)
         self._past.append((frame, picture))
 
+    def _look_ahead(self, frame: int, picture: np.ndarray, seen: dict[int, Crop], now: float) -> None:
+        """Begin the first looks at the next picture, as if everybody's other looks at this one agreed.
+
+        Args:
+            seen: Crops of this picture, by the tracklets' identities, of those whom the first look found.
+            now: Time of this picture.
+        """
+        then = float(self.time_s[frame])
+        motions = [t.motion.after(seen[id(t)], now) if id(t) in seen else t.motion for t in self.active
+                   if id(t) in seen or now - self.time_s[t.frames[-1]] <= LOST_S]
+        shift = self._drift.foresee(picture, [m.predict(then) for m in motions])
+        for crop in [m.carried(shift).predict(then) for m in motions]:
+            self._early[crop] = self.eyes.look(picture, crop, masked=True, coloured=True)
+
     def _upright(self, picture: np.ndarray, expected: Crop, before: Sighting | None,
                  more_looks: tuple[Kind, ...]) -> Sighting | None:
         """The same person in crops turned other ways, where their looks agree better than `before`; None elsewhere."""
@@ -297,7 +337,7 @@ class Tracker:
     def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting) -> None:
         tracklet.frames.append(frame)
         tracklet.sightings.append(sighting)
-        tracklet.motion.see(sighting.crop, float(self.time_s[frame]))
+        tracklet.motion = tracklet.motion.after(sighting.crop, float(self.time_s[frame]))
         tracklet.colour = sighting.colour if not tracklet.colour.size else 0.9 * tracklet.colour + 0.1 * sighting.colour
 
     def _without_doubles(self, seen: list[tuple[Tracklet, Crop, Sighting]]) -> list[tuple[Tracklet, Crop, Sighting]]:
@@ -389,7 +429,7 @@ class Tracker:
             sighting = self._seen_before(frame, picture, backwards.predict(start_s - now_s).moved(*shift))
             if sighting is not None:
                 self._tell_apart([sighting])
-                backwards.see(sighting.crop.moved(*-shift), start_s - now_s)
+                backwards = backwards.after(sighting.crop.moved(*-shift), start_s - now_s)
                 tracklet.frames.insert(0, frame)
                 tracklet.sightings.insert(0, sighting)
                 last_s = now_s
@@ -452,7 +492,11 @@ def _tight(box: tuple[int, int, int, int], bits: np.ndarray) -> tuple[tuple[int,
 
 def follow(pictures: Iterable[tuple[int, np.ndarray]], tracker: Tracker, report, total: int) -> list[Tracklet]:
     """Run the tracker over a stream of pictures; memory does not grow with its length but for keypoints and masks."""
-    for frame, picture in pictures:
-        tracker.step(frame, picture)
-        report(frame + 1, total)
+    coming = iter(pictures)
+    this = next(coming, None)
+    while this is not None:
+        following = next(coming, None)
+        tracker.step(*this, None if following is None else following[1])
+        report(this[0] + 1, total)
+        this = following
     return tracker.tracklets
