@@ -11,7 +11,7 @@ from sinew.camera import solve_camera
 from sinew.flow import Camera, CameraOptions, Points
 from sinew.geometry import rotations as rot
 from sinew.geometry.ground import fit_up
-from sinew.motion import glide, solve_motion, world
+from sinew.motion import contact, glide, solve_motion, world
 from sinew.motion.fit import State
 from sinew_take import free_body
 from sinew_take import skeleton as sk
@@ -69,8 +69,9 @@ def test_somebody_on_a_screen_has_no_say_in_which_way_is_up():
         return lambda place, weight, owner, away=0.0: fit_up(own, 8.0 * len(who), place, weight, owner,
                                                                       planted_away=away)
 
-    found, levels = world._together(find, places, [np.ones(12)] * 2, [np.zeros((40, 3))] * 2)
-    alone, (level,) = world._together(lambda who: find([0]), places[:1], [np.ones(12)], [np.zeros((40, 3))])
+    stances = [contact.Stances(p, np.ones(12), np.ones(12)) for p in places]
+    found, levels = world._together(find, stances, [np.zeros((40, 3))] * 2)
+    alone, (level,) = world._together(lambda who: find([0]), stances[:1], [np.zeros((40, 3))])
     np.testing.assert_allclose(found, alone, atol=1e-9)
     assert levels[0] == pytest.approx(level) and level == pytest.approx(-1.5, abs=0.08)
     assert levels[1] > -1.0

@@ -120,11 +120,17 @@ def test_the_points_floor_is_the_floor_of_whoever_does_not_stand(body):
     assert height.min() > -0.06 and height.min(1).max() < 0.05  # m: neither sunk nor floating
 
 
-def test_the_level_on_the_points_floor_is_the_floor():
-    """A crouch seen wrongly in depth seems to stand lower than the floor that the points show."""
+def test_a_crouch_that_seems_to_stand_lower_is_not_the_floor():
+    """Seen wrongly in depth, somebody who rolls over the floor seems to touch it lower than where they get up."""
     height = np.r_[np.full(7, -1.38), np.full(5, -1.56)]
-    weight = np.full(12, 0.4)
-    level = contact.levels(height, weight)
+    level = contact.levels(height, np.full(12, 0.4))
     assert level.max() == 1
-    assert contact.floor_of(level, height, weight) == 0  # the lower one, where nothing else is known
-    assert contact.floor_of(level, height, weight, shown=-1.40) == 1
+
+    def floor(afoot, shown=None):
+        place = np.stack([np.zeros(12), np.zeros(12), height], 1)
+        return contact.floor_of(level, contact.Stances(place, np.full(12, 0.4), afoot), height, shown)
+
+    on_feet = np.r_[np.full(7, 0.9), np.full(5, 0.1)]
+    assert floor(on_feet) == floor(on_feet, shown=-1.5) == 1
+    # Who is hardly on their feet: the level on the floor that the points show, and where they show none the lower one.
+    assert floor(np.full(12, 0.1)) == 0 and floor(np.full(12, 0.1), shown=-1.40) == 1

@@ -15,6 +15,12 @@ from sinew_take import free_body
 SIZE_PX = (640, 360)
 
 
+def stances(height):
+    """Of somebody on their feet, on these heights."""
+    n = len(height)
+    return contact.Stances(np.stack([np.zeros(n), np.zeros(n), height], 1), np.full(n, 0.45), np.ones(n))
+
+
 def test_levels_are_as_few_as_the_heights_need():
     rng = np.random.default_rng(1)
     floor = rng.normal(0, 0.03, 12)
@@ -22,11 +28,13 @@ def test_levels_are_as_few_as_the_heights_need():
     steps = np.r_[floor, rng.normal(0.3, 0.03, 6), rng.normal(0.6, 0.03, 4)]
     level = contact.levels(steps, np.full(22, 0.45))
     assert level.tolist() == [0] * 12 + [1] * 6 + [2] * 4
-    assert contact.floor_of(level, steps, np.full(22, 0.45)) == 0
+    assert contact.floor_of(level, stances(steps), steps) == 0
+    # Nor does it matter where a moving camera's points seem to show one: its scale came from these feet.
+    assert contact.floor_of(level, stances(steps), steps, shown=0.25) == 0
     # One stance of many below all others is an error, not the floor.
     odd = np.r_[-0.5, floor]
     level = contact.levels(odd, np.full(13, 0.45))
-    assert contact.floor_of(level, odd, np.full(13, 0.45)) == 1
+    assert contact.floor_of(level, stances(odd), odd) == 1
     assert contact.levels(np.zeros(0), np.zeros(0)).tolist() == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import expit, logit
 
@@ -94,18 +96,34 @@ def with_evidence(chance: np.ndarray, evidence: np.ndarray | None) -> np.ndarray
     return np.where(np.isfinite(evidence), both, chance)
 
 
-def events(chance: np.ndarray, soles_m: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places where soles stood still: one per unbroken time over one half, so that long stands do not outweigh steps.
+@dataclass(frozen=True)
+class Stances:
+    """Where somebody's soles, or whatever carried them, stood still: M of them."""
 
-    Returns:
-        (M, 3) median places and (M,) weights: the mean probability, halved because heel and toe are one foot.
+    place: np.ndarray
+    """(M, 3) median places, m."""
+    weight: np.ndarray
+    """(M,) how much each says."""
+    afoot: np.ndarray
+    """(M,) 0..1, for how much of it the body stood on its feet and on nothing else."""
+
+
+def events(chance: np.ndarray, points_m: np.ndarray, joined: np.ndarray, afoot: np.ndarray | None = None) -> Stances:
+    """One stance per unbroken time over one half, so that long stands do not outweigh steps.
+
+    Its weight is the mean probability, halved because heel and toe are one foot.
+
+    Args:
+        chance: (N, P) probability that each point stands still.
+        points_m: (N, P, 3)
+        joined: (N,) bool: frame continues the one before.
+        afoot: (N,) of `balance.on_feet`; None: always.
     """
-    places, weights = [], []
-    for s in range(chance.shape[1]):
-        for a, b in _runs(chance[:, s] > 0.5, joined):
-            places.append(np.median(soles_m[a:b, s], axis=0))
-            weights.append(0.5 * chance[a:b, s].mean())
-    return np.array(places).reshape(-1, 3), np.array(weights)
+    afoot = np.ones(len(chance)) if afoot is None else afoot
+    stands = [(s, a, b) for s in range(chance.shape[1]) for a, b in _runs(chance[:, s] > 0.5, joined)]
+    return Stances(np.array([np.median(points_m[a:b, s], axis=0) for s, a, b in stands]).reshape(-1, 3),
+                   np.array([0.5 * chance[a:b, s].mean() for s, a, b in stands]),
+                   np.array([afoot[a:b].mean() for _, a, b in stands]))
 
 
 def seldom(planted: np.ndarray) -> bool:
@@ -202,21 +220,29 @@ def levels(height: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 FLOOR_SHARE = 0.15
 """Of somebody's stances, so many must be on the lowest level for it to be their floor."""
+AFOOT_LEAST, AFOOT_SHARE = 0.25, 0.2
+"""Of somebody's stances, by their weight, so many must carry a body that stands on its feet for these alone to tell the
+floor; and of these, so many must be on the lowest level. (Somebody who rolled had 0.03 and 0.13 of them there, since a
+crouch misread in depth seems to stand lower; somebody who went over steps 0.5.)"""
 
 
-def floor_of(level: np.ndarray, height: np.ndarray, weight: np.ndarray, shown: float | None = None) -> int:
-    """Which level (M,) of somebody's stances is their floor, of those that they stand on more than once in a while.
+def floor_of(level: np.ndarray, stances: Stances, height: np.ndarray, shown: float | None = None) -> int:
+    """Which level (M,) of somebody's stances is their floor: the lowest on which they stand more than once in a while.
 
     Args:
         level: (M,) int.
-        height: (M,) m, of the stances.
-        weight: (M,)
-        shown: Height of the floor that the background's points show, m: the nearest level is on it. None: the lowest is.
+        stances: M of them.
+        height: (M,) m, theirs.
+        shown: Height, m, of the floor that the background's points show; of somebody who is hardly on their feet it is
+            the level nearest to it. None: the lowest.
     """
     names = np.unique(level)
+    afoot = stances.weight * stances.afoot
+    stands = afoot.sum() >= AFOOT_LEAST * stances.weight.sum()
+    weight, least = (afoot, AFOOT_SHARE) if stands else (stances.weight, FLOOR_SHARE)
     share = np.array([weight[level == g].sum() for g in names]) / max(float(weight.sum()), 1e-9)
-    usual = names[share >= min(FLOOR_SHARE, share.max())]
-    return int(min(usual, key=lambda g: np.median(height[level == g]) if shown is None
+    usual = names[share >= min(least, share.max())]
+    return int(min(usual, key=lambda g: np.median(height[level == g]) if stands or shown is None
                    else abs(np.median(height[level == g]) - shown)))
 
 

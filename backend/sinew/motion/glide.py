@@ -46,16 +46,13 @@ def does_glide(camera: Camera, s: Subject, soles_m: np.ndarray) -> bool:
             and along(lowest, s.seen.time_s, s.frames.joined))
 
 
-def places(chance: np.ndarray, soles_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the lowest sole was, about once for each `PIECE_S`, and how much that says; as `contact.events` of stances.
+def places(chance: np.ndarray, soles_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> contact.Stances:
+    """Where the lowest sole was, about once for each `PIECE_S`; as `contact.events`.
 
     Args:
         chance: (N, 4) how surely a sole is down, 0 for what is not seen.
         soles_m: (N, 4, 3)
         time_s, joined: (N,)
-
-    Returns:
-        (M, 3) median places and (M,) weights.
     """
     piece = np.cumsum(~joined) * 10_000 + ((time_s - time_s[0]) / PIECE_S).astype(int)
     out, weights = [], []
@@ -64,7 +61,7 @@ def places(chance: np.ndarray, soles_m: np.ndarray, time_s: np.ndarray, joined: 
         if len(rows):
             out.append(np.median(soles_m[rows, soles], axis=0))
             weights.append(0.5 * chance[rows, soles].mean())
-    return np.array(out).reshape(-1, 3), np.array(weights)
+    return contact.Stances(np.array(out).reshape(-1, 3), np.array(weights), np.ones(len(out)))
 
 
 def on_one_level(height_m: np.ndarray, level_m: float | None = None) -> bool:

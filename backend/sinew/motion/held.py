@@ -25,12 +25,12 @@ def put_on_floor(model: Model, camera: Camera, subjects: list[Subject]) -> None:
         still = seen_to_stand(camera, s, soles)
         s.glides = glide.does_glide(camera, s, soles) and glide.on_one_level(soles[..., 2].min(1), 0.0)
         planted, height = still > _LEAST_STANDING, soles[..., 2]
-        place, weight = contact.events(still, soles, s.frames.joined)
-        weight = contact.heeded(weight, s.seen.time_s)
-        group = contact.levels(place[:, 2], weight)
+        stances = contact.events(still, soles, s.frames.joined)
+        level_of = stances.place[:, 2]
+        group = contact.levels(level_of, contact.heeded(stances.weight, s.seen.time_s))
         if len(group) and group.max() > 0:
             # Whoever walks over steps has the lowest of their levels for a floor.
-            floor = place[group == contact.floor_of(group, place[:, 2], weight), 2]
+            floor = level_of[group == contact.floor_of(group, stances, level_of)]
             reach = contact.LEVEL_SIGMA_M
             planted = planted & (height > floor.min() - reach) & (height < floor.max() + reach)
         level = float(np.median(height[planted])) if planted.any() else 0.0

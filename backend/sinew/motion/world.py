@@ -58,11 +58,11 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     shown_level = _shown_level(camera, subjects, T_cw)
 
     def agreed():
-        return _together(find, [x.places for x in said], [x.weights for x in said], seen_from, shown_level)
+        return _together(find, [x.stances for x in said], seen_from, shown_level)
 
     up, levels = agreed()
     for i, s in enumerate(subjects):
-        if s.glides and not glide.on_one_level(said[i].places @ up):
+        if s.glides and not glide.on_one_level(said[i].stances.place @ up):
             s.glides = False
             said[i] = _says(model, camera, s, T_cw)
             up, levels = agreed()
@@ -98,10 +98,8 @@ class _Said:
     """How many independent looks all of them are worth."""
     on_feet: float
     """Share of the time with a sole down in which nothing else carries the body."""
-    places: np.ndarray
-    """(M, 3) where something of the body stood still, m."""
-    weights: np.ndarray
-    """(M,)"""
+    stances: contact.Stances
+    """Where something of the body stood still."""
 
 
 def _says(model: Model, camera: Camera, s: Subject, T_cw: np.ndarray) -> _Said:
@@ -114,15 +112,15 @@ def _says(model: Model, camera: Camera, s: Subject, T_cw: np.ndarray) -> _Said:
     axes, carried = balance.support_axes(model, s.state, carries, up)
     to_c = T_cw[:3, :3].T
     if s.glides:
-        places, weights = glide.places(carries, soles @ to_c + T_cw[:3, 3], s.seen.time_s, s.frames.joined)
+        stances = glide.places(carries, soles @ to_c + T_cw[:3, 3], s.seen.time_s, s.frames.joined)
     else:
         # Whatever is lowest and at rest is on the floor: knees, hands and the seat of whoever is not on their feet.
         still = np.concatenate([still, contact.standing(speed_of(camera, s, parts)) * parts_seen(s.track, s.frames.index)], 1)
         points = np.concatenate([soles, parts - model.parts_radius_m[:, None] * up], 1)
-        places, weights = contact.events(still * balance.lowest(points, up), points @ to_c + T_cw[:3, 3], s.frames.joined)
+        stances = contact.events(still * balance.lowest(points, up), points @ to_c + T_cw[:3, 3], s.frames.joined, carried)
     on_feet = float(carried.sum() / max(carries.max(1).sum(), 1e-9))
-    return _Said(axes @ to_c, carried, float(np.ptp(s.seen.time_s) / LOOK_S + 1), on_feet, places,
-                 contact.heeded(weights, s.seen.time_s))
+    return _Said(axes @ to_c, carried, float(np.ptp(s.seen.time_s) / LOOK_S + 1), on_feet,
+                 replace(stances, weight=contact.heeded(stances.weight, s.seen.time_s)))
 
 
 def _shown_level(camera: Camera, subjects: list[Subject], T_cw: np.ndarray) -> Callable[[np.ndarray], float | None]:
@@ -146,7 +144,7 @@ def _reference(levels: np.ndarray) -> int:
     return int(under[0] if len(under) else standing[0] if len(standing) else 0)
 
 
-def _together(find, places: list[np.ndarray], weights: list[np.ndarray], eyes: list[np.ndarray], shown_level=lambda up: None
+def _together(find, stances: list[contact.Stances], eyes: list[np.ndarray], shown_level=lambda up: None
               ) -> tuple[np.ndarray, np.ndarray]:
     """Up, and the level of everybody's floor (P,), NaN where nobody stands.
 
@@ -155,20 +153,17 @@ def _together(find, places: list[np.ndarray], weights: list[np.ndarray], eyes: l
 
     Args:
         find: Called with the numbers of people: `fit_up` by what these say, of places, weights and owners.
-        places: Per person (M, 3) of the stances, in the first camera's axes, m.
-        weights: Per person (M,)
+        stances: Per person, in the first camera's axes.
         eyes: Per person (N, 3) the camera while it sees them, in the same axes.
         shown_level: Of up: the level of the floor that the background's points show, or None.
     """
     def solve(who: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        owners = np.concatenate([np.full(len(places[i]), k) for k, i in enumerate(who)])
-        up, own = _stand(find(who), np.concatenate([places[i] for i in who]), np.concatenate([weights[i] for i in who]),
-                         owners, len(who), shown_level)
-        levels = np.array([np.median(p @ up) if len(p) else np.nan for p in places])
+        up, own = _stand(find(who), [stances[i] for i in who], shown_level)
+        levels = np.array([np.median(s.place @ up) if len(s.place) else np.nan for s in stances])
         levels[who] = own
         return up, levels
 
-    everybody = list(range(len(places)))
+    everybody = list(range(len(stances)))
     up, levels = solve(everybody)
     floor = levels[_reference(levels)]
     together = [i for i in everybody if not np.isfinite(levels[i] - floor)
@@ -194,9 +189,8 @@ def _size_on_floor(eye: float, level: float, own: float = 1.0) -> float | None:
     return size if _SIZES[0] <= size * own <= _SIZES[1] else None
 
 
-def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_people: int, shown_level=lambda up: None
-           ) -> tuple[np.ndarray, np.ndarray]:
-    """Up, and the level of everybody's floor (n_people,), NaN where nobody stands.
+def _stand(find, stances: list[contact.Stances], shown_level=lambda up: None) -> tuple[np.ndarray, np.ndarray]:
+    """Up, and the level of everybody's floor (P,), NaN where nobody stands.
 
     Whoever walks over steps stands on several levels. They are told apart by their heights along an up that no foot has
     bent, and believed where that explains the stances clearly better than one tilted floor. Up is found with the levels
@@ -204,12 +198,11 @@ def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_
 
     Args:
         find: `fit_up` of places, weights, owners and the share of their distances that is not believed.
-        places: (M, 3) of the stances.
-        weights: (M,)
-        owners: (M,) whose they are.
-        n_people: So many.
+        stances: Per person.
         shown_level: As of `_together`.
     """
+    places, weights = (np.concatenate([getattr(s, name) for s in stances]) for name in ("place", "weight"))
+    owners = np.repeat(np.arange(len(stances)), [len(s.place) for s in stances])
     best = find(places, weights, owners)[2]
     group = owners
     nobody = np.zeros(0, dtype=int)
@@ -229,10 +222,10 @@ def _stand(find, places: np.ndarray, weights: np.ndarray, owners: np.ndarray, n_
             group, best = label, cost
         along = found[0]
     up, levels, _ = find(places, weights, group, PLANTED_AWAY)
-    out = np.full(n_people, np.nan)
+    out = np.full(len(stances), np.nan)
     for person in np.unique(owners):
         own = owners == person
-        out[person] = levels[contact.floor_of(group[own], places[own] @ up, weights[own], shown_level(up))]
+        out[person] = levels[contact.floor_of(group[own], stances[person], places[own] @ up, shown_level(up))]
     return up, out
 
 
