@@ -276,8 +276,13 @@ def test_cameras_are_rigid_and_see_their_target(kind):
     assert np.abs(np.swapaxes(R, 1, 2) @ R - np.eye(3)).max() < 1e-12
     assert np.allclose(np.linalg.det(R), 1)
     px = cameras.project(np.broadcast_to(target, (20, 1, 3)), T, cameras.intrinsics((640, 360), 35))
-    assert np.abs(px - [320, 180]).max() < (0.001 if kind in ("static", "orbit") else 320)
+    assert np.abs(px - [320, 180]).max() < (0.001 if kind in ("static", "crane", "orbit") else 320)
     assert (np.ptp(T, axis=0).max() < 1e-12) == (kind == "static")
+    way = T[-1, :3, 3] - T[0, :3, 3]
+    if kind == "push":
+        assert way[2] == 0 and way @ (target - eye) / np.linalg.norm((target - eye)[:2]) == pytest.approx(1, abs=1e-9)  # m
+    if kind == "crane":
+        assert way == pytest.approx([0, 0, 0.6], abs=1e-9)
     if kind == "orbit":
         assert np.ptp(np.linalg.norm(T[:, :3, 3] - target, axis=-1)) < 1e-9
         assert np.degrees(np.arccos(np.clip(R[0, :2, 2] @ R[-1, :2, 2] / np.prod(

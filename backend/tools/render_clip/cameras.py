@@ -6,7 +6,7 @@ import numpy as np
 
 from . import angles
 
-KINDS = ("static", "pan", "dolly", "orbit", "handheld")
+KINDS = ("static", "pan", "dolly", "push", "crane", "orbit", "handheld")
 
 
 def intrinsics(size_px: tuple[int, int], focal_mm: float) -> np.ndarray:
@@ -41,8 +41,9 @@ def path(kind: str, time_s: np.ndarray, eye_m: np.ndarray, target_m: np.ndarray,
     """A camera's way.
 
     Args:
-        kind: static; pan (turns across the scene, 25 degrees); dolly (moves 1 m to the side, looking straight on);
-            orbit (goes 40 degrees round the target); handheld (wanders by about 2 cm and 1 degree and breathes).
+        kind: static; pan (turns across the scene, 25 degrees); dolly (moves 1 m to the side, looking straight on); push
+            (goes 1 m ahead on the level, looking the same way); crane (rises by 0.6 m, looking at the target); orbit (goes
+            40 degrees round the target); handheld (wanders by about 2 cm and 1 degree and breathes).
         time_s: (T,) s.
         eye_m: (3,) where it stands in the middle of the clip.
         target_m: (3,) what it looks at then.
@@ -66,6 +67,12 @@ def path(kind: str, time_s: np.ndarray, eye_m: np.ndarray, target_m: np.ndarray,
         side = np.cross(target[0] - eye[0], [0.0, 0.0, 1.0])
         move = side / np.linalg.norm(side) * s
         eye, target = eye + move, target + move
+    elif kind == "push":
+        ahead = (target[0] - eye[0]) * [1.0, 1.0, 0.0]
+        move = ahead / np.linalg.norm(ahead) * s
+        eye, target = eye + move, target + move
+    elif kind == "crane":
+        eye = eye + 0.6 * s * [0.0, 0.0, 1.0]
     elif kind == "orbit":
         spin = angles.turn(2, np.radians(40 * s[:, 0]))
         eye = target + np.einsum("tij,tj->ti", spin, eye - target)
