@@ -32,19 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     # slower with two threads on two busy cores). Set before NumPy is first imported; a user's own setting wins.
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ.setdefault(name, "1")
-    # Libraries print to stdout as they please; the events must be alone there.
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    sys.stdout.flush()
-    os.dup2(2, 1)
-    try:
+    with streams.own_stdout() as out:
         return _main(arguments, out)
-    finally:
-        try:
-            out.flush()
-            os.dup2(out.fileno(), 1)
-            out.close()
-        except OSError:
-            pass  # the reader is gone, and nobody is left to tell
 
 
 def _main(arguments: list[str] | None, out) -> int:

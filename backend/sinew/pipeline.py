@@ -177,17 +177,7 @@ def _check_request(request: Request) -> None:
     except OSError as error:
         raise RequestError(f"Nothing can be written to {parent} ({error.strerror or error}); choose another --out."
                            ) from None
-    height = request.camera.height_m
-    if height is not None and not 0.4 <= height <= 2.6:
-        raise RequestError(f"--height-m {height:g} is not a person's height; give metres between 0.4 and 2.6.")
-    if request.camera.focal_mm is not None and not 4 <= request.camera.focal_mm <= 2000:
-        raise RequestError(f"--focal-mm {request.camera.focal_mm:g} is no lens's 35 mm equivalent; give 4 to 2000.")
-    if request.camera.fov_deg is not None and not 1 <= request.camera.fov_deg <= 170:
-        raise RequestError(f"--fov-deg {request.camera.fov_deg:g} is no horizontal field of view; give 1 to 170 degrees.")
-    if request.camera.file is not None and (request.camera.focal_mm is not None or request.camera.fov_deg is not None):
-        raise RequestError("--camera-file holds the focal length already; leave --focal-mm and --fov-deg out.")
-    if request.camera.focal_mm is not None and request.camera.fov_deg is not None:
-        raise RequestError("--focal-mm and --fov-deg say the same thing; give one of them.")
+    camera.check_options(request.camera)
     if request.most_people is not None and request.most_people < 1:
         raise RequestError(f"--people {request.most_people} keeps nobody; give 1 or more.")
 

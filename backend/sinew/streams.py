@@ -1,4 +1,4 @@
-"""Keeping what native libraries print apart from what is said to a person at a terminal."""
+"""Keeping what libraries print apart from what is said: to a person at a terminal, or as events to who reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,24 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
+
+
+@contextmanager
+def own_stdout() -> Iterator[TextIO]:
+    """The true stdout; while open, whatever else is printed there goes to stderr: events must be alone."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    try:
+        yield out
+    finally:
+        try:
+            out.flush()
+            os.dup2(out.fileno(), 1)
+            out.close()
+        except OSError:
+            pass  # the reader is gone, and nobody is left to tell
 
 
 @contextmanager

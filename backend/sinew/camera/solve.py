@@ -57,7 +57,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         InputError: Nobody is seen well enough.
     """
     options = options or CameraOptions()
-    _check(options)
+    check_options(options)
     model = make_model(body)
     size = shot.info.size_px
     frames = [solved_frames(shot, t) for t in people.tracks]
@@ -165,13 +165,23 @@ def sides_of(R: np.ndarray) -> np.ndarray | None:
     return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
 
 
-def _check(options: CameraOptions) -> None:
+_RANGES = (("height_m", "--height-m", 0.4, 2.6, "a person's height; give metres between"),
+           ("focal_mm", "--focal-mm", 4, 2000, "a lens's 35 mm equivalent; give millimetres between"),
+           ("fov_deg", "--fov-deg", 1, 170, "a horizontal angle of view; give degrees between"))
+
+
+def check_options(options: CameraOptions) -> None:
+    """Raises RequestError for values that nothing has, and for two that say the same thing."""
     if options.kind not in ("auto", "static", "rotating", "moving"):
         raise RequestError(f"--camera {options.kind} is not a kind of camera; use auto, static, rotating or moving.")
-    for value, name, low, high in ((options.focal_mm, "--focal-mm", 4, 2000), (options.fov_deg, "--fov-deg", 1, 170),
-                                   (options.height_m, "--height-m", .4, 2.6)):
+    for name, flag, low, high, what in _RANGES:
+        value = getattr(options, name)
         if value is not None and not low <= value <= high:
-            raise RequestError(f"{name} {value:g} is out of range; give {low:g} to {high:g}.")
+            raise RequestError(f"{flag} {value:g} is not {what} {low:g} and {high:g}.")
+    if options.file is not None and (options.focal_mm is not None or options.fov_deg is not None):
+        raise RequestError("--camera-file holds the focal length already; leave --focal-mm and --fov-deg out.")
+    if options.focal_mm is not None and options.fov_deg is not None:
+        raise RequestError("--focal-mm and --fov-deg say the same thing; give one of them.")
 
 
 def _given_focal(shot: Shot, options: CameraOptions) -> tuple[float | None, str]:
