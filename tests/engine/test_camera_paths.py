@@ -205,6 +205,12 @@ def test_a_zoom_during_a_move_is_found_per_frame(way):
         assert again.zooms and again.focal_px.mean() == pytest.approx(1.05 * focal.mean(), rel=0.03)
 
 
+def test_the_same_clip_gives_the_same_way_again():
+    R, c = orbit(60, 40)
+    one, two = (solved(seen_by(R, c, np.full(60, FOCAL), scene(), wrong=0.1)) for _ in range(2))
+    assert one.kind == "moving" and (one.c == two.c).all() and (one.R == two.R).all() and (one.points == two.points).all()
+
+
 def test_a_camera_that_goes_straight_ahead_does_not_zoom():
     c = np.linspace(0, 1, 60)[:, None] * [0.3, 3.0, 0]
     path = solved(seen_by(np.tile(CAMERA, (60, 1, 1)), c, np.full(60, FOCAL), scene(), wrong=0.1))

@@ -362,7 +362,8 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
             options.init_num_trials = 60
             options.extract_colors = False
             options.random_seed = SEED
-            options.num_threads = 2
+            # With two threads the same clip gave ways that differ in their third digit, and was not done sooner.
+            options.num_threads = 1
             options.ba_refine_focal_length = not focal_known
             options.ba_refine_extra_params = False
             options.mapper.abs_pose_refine_focal_length = False
@@ -370,7 +371,7 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
             options.mapper.init_min_tri_angle = angle
             options.mapper.init_min_num_inliers = LEAST_POINTS
             options.mapper.random_seed = SEED
-            options.mapper.num_threads = 2
+            options.mapper.num_threads = 1
             options.mapper.filter_min_tri_angle = min(1.0, angle / 4)
             options.triangulation.min_angle = min(1.0, angle / 4)
             options.triangulation.random_seed = SEED
