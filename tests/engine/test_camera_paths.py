@@ -218,6 +218,21 @@ def test_a_camera_that_goes_straight_ahead_does_not_zoom():
     assert ate(path.c, c) < 0.002 * path_length(c)
 
 
+@pytest.mark.parametrize("seed", [4, 5])
+def test_a_way_ahead_before_a_wall_is_no_zoom_and_a_zoom_no_way(seed):
+    """Most of the picture is a wall, before which going ahead and zooming look alike; the floor tells them apart."""
+    rng = np.random.default_rng(seed)
+    wall = np.stack([rng.uniform(-7, 7, 350), 10 + rng.normal(0, 0.1, 350), rng.uniform(-1.5, 4, 350)], 1)
+    floor = np.stack([rng.uniform(-4, 4, 150), rng.uniform(2.5, 10, 150), np.full(150, -1.5)], 1)
+    points, R, still = np.concatenate([wall, floor]), np.tile(CAMERA, (60, 1, 1)), np.zeros((60, 3))
+    c = np.linspace(0, 1, 60)[:, None] * [0, 1.5, 0]
+    path = solved(seen_by(R, c, np.full(60, FOCAL), points, noise_px=0.16, wrong=0.05))
+    assert path.kind == "moving" and not path.zooms and ate(path.c, c) < 0.01 * path_length(c)
+    path = solved(seen_by(R, still, FOCAL * np.linspace(1, 1.18, 60), points, noise_px=0.16, wrong=0.05))
+    assert path.kind == "rotating" and path.zooms
+    assert path.focal_px[-1] / path.focal_px[0] == pytest.approx(1.18, rel=0.01)
+
+
 def test_a_user_s_word_overrules_and_what_cannot_be_is_said():
     R = yawed(np.radians(np.linspace(0, 20, 40)))
     path = solved(seen_by(R, np.zeros((40, 3)), np.full(40, FOCAL), scene(240)), kind="rotating")

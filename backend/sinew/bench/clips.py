@@ -73,6 +73,12 @@ WORLD = (
     Clip("steps_two", f"{_WORLD} --set street --focal-mm 30 --camera-height-m 1.5 --fill 0.6 "
          "--person motion=walk,path=steps,body=2,outfit=6,heading=80,y=-0.3 "
          "--person motion={motions}/dance_a.json,body=7,outfit=18,x=1.5,y=1.4,heading=15"),
+    Clip("push_one", "--samples 3 --crf 19 --rate 24 --seconds 4 --set street --camera push --camera-amount 1.5 "
+         "--focal-mm 30 --camera-height-m 1.5 --fill 0.55 "
+         "--person motion=walk,path=line,body=25,outfit=43,heading=70"),
+    Clip("steps_orbit", "--samples 3 --crf 19 --rate 24 --seconds 4 --set street --camera orbit --camera-amount 0.6 "
+         "--focal-mm 30 --camera-height-m 1.6 --fill 0.6 "
+         "--person motion=walk,path=steps,body=20,outfit=38,heading=60"),
     Clip("shaken_run", f"{_HARD} --set street --camera handheld --camera-amount 4 --focal-mm 35 --camera-height-m 1.6 "
          "--fill 0.65 --person motion={motions}/run.json,body=4,outfit=6,heading=-70"),
     Clip("roll_one", f"{_HARD} --set street --camera handheld --camera-amount 2 --focal-mm 32 --camera-height-m 1.4 "
@@ -80,7 +86,7 @@ WORLD = (
     Clip("crawl_one", f"{_HARD} --set studio --camera handheld --camera-amount 2 --focal-mm 32 --camera-height-m 1.4 "
          "--fill 0.6 --person motion={motions}/crawl.json,body=6,outfit=3,heading=60"),
 )
-"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; one over steps. And three
+"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; two over steps. And three
 hard ones: a runner far away under a camera that is shaken, somebody who rolls over the floor, and somebody on all fours."""
 
 

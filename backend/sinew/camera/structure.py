@@ -42,6 +42,8 @@ PROBE_ROUNDS, PROBE_GAIN = 8, 0.9
 """So many rounds with a zoom must take the misfit below this share, or none is looked for. Measured: 0.93 for a tripod's."""
 DENSER_MISFIT = 1.25
 """A way through many more keyframes and points is kept up to so much more misfit than COLMAP's through its few."""
+ASTRAY = 2.0
+"""Spreads of the focal length's logarithm from the likeliest one, beyond which COLMAP's is doubted."""
 NORMAL_DISTANCE = 5.0
 """Median distance of the points after a solve: about metres, until the people say more."""
 SEED = 7
@@ -176,19 +178,29 @@ class _Begun:
 
 def _begin_far(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, log_f: np.ndarray, focal_px: float,
                focal_known: bool, tick) -> list[_Begun]:
-    """From COLMAP; nothing where it finds too little."""
+    """From COLMAP; nothing where it finds too little.
+
+    A camera that goes ahead hardly shows its focal length, and COLMAP, which knows of no likely one, may end at five times
+    the true one: then it is begun with the likeliest held, too.
+    """
     change = log_f - log_f.mean()
     middle = np.asarray(size_px, dtype=float) / 2
     # COLMAP sees the pictures as they would be without the zoom.
     even = replace(tracks, px=middle + (tracks.px - middle) * np.exp(-change)[tracks.frame, None])
-    found = _colmap(even, size_px, turn.keys, focal_px, focal_known, tick)
-    if found is None or len(found[2].d) < LEAST_POINTS:
-        return []
-    keys, cameras, cloud, point_of_track, k1 = found
-    corner = np.linalg.norm(np.asarray(size_px, dtype=float) / 2) / (np.exp(cameras.log_f[0]) * tracks.scale)
-    if abs(k1) * corner**3 * np.exp(cameras.log_f[0]) * tracks.scale < LENS_PX:
-        k1 = 0.0
-    return [_Begun("colmap", keys, replace(cameras, log_f=cameras.log_f + change[keys]), cloud, point_of_track, k1)]
+    out = []
+    for held in (True,) if focal_known else (False, True):
+        found = _colmap(even, size_px, turn.keys, focal_px, held, tick)
+        if found is None or len(found[2].d) < LEAST_POINTS:
+            break
+        keys, cameras, cloud, point_of_track, k1 = found
+        focal = float(np.exp(cameras.log_f[0]) * tracks.scale)
+        corner = np.linalg.norm(np.asarray(size_px, dtype=float) / 2) / focal
+        if abs(k1) * corner**3 * focal < LENS_PX:
+            k1 = 0.0
+        out.append(_Begun("colmap", keys, replace(cameras, log_f=cameras.log_f + change[keys]), cloud, point_of_track, k1))
+        if abs(np.log(focal / focal_px)) < ASTRAY * bundle.Rules(True).log_f_sigma:
+            break
+    return out
 
 
 def _begin_small(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, log_f: np.ndarray, focal_px: float,
