@@ -374,7 +374,7 @@ def _colmap(tracks: Tracks, size_px: tuple[int, int], keys: np.ndarray, focal_px
             options.init_num_trials = 60
             options.extract_colors = False
             options.random_seed = SEED
-            # With two threads the same clip gave ways that differ in their third digit, and was not done sooner.
+            # With two threads a clip may get another way when it is solved again, and it was not done sooner.
             options.num_threads = 1
             options.ba_refine_focal_length = not focal_known
             options.ba_refine_extra_params = False
