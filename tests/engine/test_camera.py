@@ -82,7 +82,7 @@ def test_assumed_scale_is_marked(film, body):
 @pytest.mark.parametrize("options, said", [
     (CameraOptions(kind="wobbly"), "--camera wobbly is not a kind of camera; use auto, static, rotating or moving."),
     (CameraOptions(focal_mm=0.1), "--focal-mm 0.1 is not a lens's 35 mm equivalent; give millimetres between 4 and 2000."),
-    (CameraOptions(fov_deg=300), "--fov-deg 300 is not a horizontal angle of view; give degrees between 1 and 170."),
+    (CameraOptions(fov_deg=300), "--fov-deg 300 is not a horizontal field of view; give degrees between 1 and 170."),
     (CameraOptions(height_m=17), "--height-m 17 is not a person's height; give metres between 0.4 and 2.6."),
     (CameraOptions(file="c.json", fov_deg=50),
      "--camera-file holds the focal length already; leave --focal-mm and --fov-deg out."),

@@ -167,7 +167,7 @@ def sides_of(R: np.ndarray) -> np.ndarray | None:
 
 _RANGES = (("height_m", "--height-m", 0.4, 2.6, "a person's height; give metres between"),
            ("focal_mm", "--focal-mm", 4, 2000, "a lens's 35 mm equivalent; give millimetres between"),
-           ("fov_deg", "--fov-deg", 1, 170, "a horizontal angle of view; give degrees between"))
+           ("fov_deg", "--fov-deg", 1, 170, "a horizontal field of view; give degrees between"))
 
 
 def check_options(options: CameraOptions) -> None:
