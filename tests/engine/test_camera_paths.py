@@ -48,12 +48,12 @@ def yawed(angles: np.ndarray) -> np.ndarray:
 
 
 def seen_by(R: np.ndarray, c: np.ndarray, focal: np.ndarray, points: np.ndarray, noise_px: float = 0.2,
-            wrong: float = 0.0, blind: tuple = ()) -> Tracks:
+            wrong: float = 0.0, blind: tuple = (), wander_px: float = 6.0) -> Tracks:
     """Tracks of points by cameras: noisy, a share of them wandering about, some frames without any."""
     rng = np.random.default_rng(1)
     rows = []
     wanders = rng.uniform(size=len(points)) < wrong
-    walk = np.cumsum(rng.normal(0, 6, (len(R), len(points), 2)), 0)
+    walk = np.cumsum(rng.normal(0, wander_px, (len(R), len(points), 2)), 0)
     for t in range(len(R)):
         p = (points - c[t]) @ R[t]
         px = focal[t] * p[:, :2] / np.maximum(p[:, 2:], 1e-6) + np.array(SIZE) / 2
@@ -173,6 +173,36 @@ def test_an_orbit_is_a_camera_that_moves():
     floor = floors.find_floor(path.points, np.array([0, -1.0, 0]), path.c, np.tile([0, 0.3, 1.0], (48, 1)))
     assert floor is not None and -floor.d * scale == pytest.approx(1.5, rel=0.02)
     assert np.degrees(np.arccos(floor.n @ [0, -1, 0])) < 0.5
+
+
+def test_a_corner_that_wanders_is_heard_less_as_a_whole():
+    rng = np.random.default_rng(2)
+    point = np.repeat(np.arange(30), 20)
+    residual = np.linalg.norm(rng.normal(0, 0.2, (600, 2)), axis=1) * np.where(point < 10, 5.0, 1.0)
+    held = structure.steadiness(point, residual, 31)
+    assert held[:10].max() < 0.4 and 0.5 < held[10:30].min() and held.max() <= 1
+    # One wild sight of two says less than twenty of twenty; of a corner that was never seen nothing is said.
+    few = structure.steadiness(np.r_[point, 30, 30], np.r_[residual, 1.0, 1.0], 31)[30]
+    assert held[:10].max() < few < held[30] == pytest.approx(np.sqrt(0.5))
+    assert np.isfinite(structure.steadiness(point, 0 * residual, 30)).all()
+
+
+def test_corners_that_slide_bend_neither_the_lens_nor_the_floor(monkeypatch):
+    angle = np.radians(np.linspace(0, 10, 60))
+    R = rot.exp(np.stack([-angle, 0 * angle, 0 * angle], -1)) @ CAMERA
+    c = np.stack([0 * angle, 0 * angle, np.linspace(0, 1.5, 60)], 1)
+
+    def off() -> tuple[float, ...]:
+        path = solved(seen_by(R, c, np.full(60, FOCAL), scene(), 0.1, wrong=0.5, wander_px=0.25))
+        up = R[0].T @ [0, 0, 1.0]
+        floor = floors.find_floor(path.points, up, path.c, np.tile([0, 0.3, 1.0], (60, 1)), path.depth_sigma)
+        assert rotation_error_deg(path.R, R) < 0.02 and ate(path.c, c) < 0.001 * path_length(c)
+        return abs(np.log(path.focal_px.mean() / FOCAL)), np.degrees(np.arccos(floor.n @ up))
+
+    heard_less = off()
+    monkeypatch.setattr(structure, "STEADY", np.inf)  # all alike
+    for name, less, alike in zip(("focal length", "floor"), heard_less, off(), strict=True):
+        assert less < 0.8 * alike, name
 
 
 def test_a_camera_that_hardly_moves_is_solved_without_a_pair_to_begin_with():

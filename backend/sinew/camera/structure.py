@@ -47,6 +47,9 @@ ASTRAY = 2.0
 NORMAL_DISTANCE = 5.0
 """Median distance of the points after a solve: about metres, until the people say more."""
 SEED = 7
+STEADY, STEADY_LOOKS = 1.0, 4.0
+"""A corner that wanders by so many times what corners usually do is heard at 0.7. How far it wanders is told as if it had
+been seen so many numbers (two a frame) more, with the usual error: of few frames little is known."""
 STRAY_PX = 3.0
 """Followed pixels: observations further off than this are left out of the last adjustment."""
 BENT_GAIN = 0.93
@@ -275,17 +278,42 @@ def _adjusted(tracks: Tracks, size_px: tuple[int, int], time_s: np.ndarray, turn
     sight = bundle.Sight(sight.view[kept], number[sight.point[kept]], sight.px[kept], sight.weight[kept])
     point_of_track = np.where(point_of_track >= 0, number[point_of_track], -1)
     cloud = bundle.Cloud(out.cloud.d[keep_point], out.cloud.r[keep_point])
-    out = bundle.adjust(sight, out.cameras, cloud, rules, 25, 1e-5, tick)
+    held = steadiness(sight.point, out.residual_px[kept], len(cloud.d))
+    steady = replace(sight, weight=sight.weight * held[sight.point])
+    out = bundle.adjust(steady, out.cameras, cloud, rules, 25, 1e-5, tick)
     if (out.cloud.r > 1e-9).sum() < LEAST_POINTS:
         return None
     out = _sized(out)
     misfit = turning.misfit_of(sight, out.residual_px, 3, 7 if zooms else 6)
     way = turning.Way(out.cameras, out.cloud, point_of_track, keys, misfit, out.log_f_sigma, zooms, np.zeros(0))
+    # One frame alone needs all of its corners, more than it needs the best of them.
     way.cameras, way.registered = turning.all_frames(tracks, px, keys, out, point_of_track, turn.cameras.R, True, zooms,
                                                      np.asarray(time_s, dtype=float))
     angle = _parallax(sight, out.cameras, out.cloud)
-    sigma = turning.PIXEL_SIGMA / np.maximum(np.exp(out.cameras.log_f.mean()) * angle, 1e-9)
+    sigma = turning.PIXEL_SIGMA / np.maximum(held * np.exp(out.cameras.log_f.mean()) * angle, 1e-9)
     return Structure(way, begun.k1, float(np.median(angle)), begun.by, sigma)
+
+
+def steadiness(point: np.ndarray, residual_px: np.ndarray, n_points: int) -> np.ndarray:
+    """How much each corner is heard, by how far it wanders against the others.
+
+    A corner on a stripe's edge or a bare wall slides along it for all of its life: its errors are no accidents of single
+    frames, and a loss that judges these one by one believes it. So a corner is judged as a whole, by Cauchy's weight.
+
+    Args:
+        point: (N,) of each observation.
+        residual_px: (N,)
+        n_points: P.
+
+    Returns:
+        (P,) 0..1, what its residuals are multiplied by.
+    """
+    count = np.bincount(point, minlength=n_points)
+    square = np.bincount(point, residual_px**2, n_points)
+    freedom = np.maximum(2.0 * count - 3.0, 0.0)
+    usual = float(np.median(residual_px)) ** 2 + 1e-12
+    variance = (square + STEADY_LOOKS * usual) / (freedom + STEADY_LOOKS)
+    return 1 / np.sqrt(1 + variance / (STEADY**2 * usual))
 
 
 def straighten(px: np.ndarray, k1: float, focal: float) -> np.ndarray:
