@@ -93,7 +93,7 @@ def test_the_world_gets_its_true_size_in_one_piece(body, solved):
     assert film.model.stature(out[0].shape) == pytest.approx(true, rel=0.01)
     assert np.nanmean(out[0].pixel_error) < 3  # px, of a person 400 px tall
     off = np.linalg.norm(out[0].arrays["joints_m"] - film.joints_m, axis=-1)
-    assert off.mean() < 0.04, off.mean()  # m
+    assert off.mean() < 0.1, off.mean()  # m: 2 % of the distance, along the line of sight
     assert laws_agree(out[0].arrays, body, out[0].shape) < 1e-4
     assert said == [f"The scale is from the measured distance of {LENGTH:g} m: with it the first person is "
                     f"{film.model.stature(out[0].shape):.2f} m tall."]

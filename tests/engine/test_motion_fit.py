@@ -40,7 +40,9 @@ def setting():
     seen = replace(seen, sigma_px=sigma, depth_weight=depth_weight)
     ground = fit.Ground(rng.uniform(0, 1, (n, 4)), glides=rng.uniform(0, 0.5, (n, 4)),
                         parts=rng.uniform(0, 1, (n, len(PARTS))))
-    problem = fit.Problem(film.model, seen, view, fit.Weights(stature_m=1.7), ground)
+    lively = rng.uniform(.4, 1.3, (n, 49))
+    lively[:, :3] = lively[:, :1]
+    problem = fit.Problem(film.model, seen, view, fit.Weights(stature_m=1.7), ground, lively=lively)
     return problem, state
 
 

@@ -197,7 +197,7 @@ def _begin_far(tracks: Tracks, size_px: tuple[int, int], turn: turning.Way, log_
             break
         keys, cameras, cloud, point_of_track, k1 = found
         focal = float(np.exp(cameras.log_f[0]) * tracks.scale)
-        corner = np.linalg.norm(np.asarray(size_px, dtype=float) / 2) / focal
+        corner = np.linalg.norm(middle) / focal
         if abs(k1) * corner**3 * focal < LENS_PX:
             k1 = 0.0
         out.append(_Begun("colmap", keys, replace(cameras, log_f=cameras.log_f + change[keys]), cloud, point_of_track, k1))

@@ -117,7 +117,7 @@ def events(chance: np.ndarray, points_m: np.ndarray, joined: np.ndarray, afoot: 
         chance: (N, P) probability that each point stands still.
         points_m: (N, P, 3)
         joined: (N,) bool: frame continues the one before.
-        afoot: (N,) of `balance.on_feet`; None: always.
+        afoot: (N,) how surely the soles alone carry, of `balance.support_axes`; None: always.
     """
     afoot = np.ones(len(chance)) if afoot is None else afoot
     stands = [(s, a, b) for s in range(chance.shape[1]) for a, b in _runs(chance[:, s] > 0.5, joined)]

@@ -99,7 +99,7 @@ class Ground:
     height_sigma_m: float = 0.015
     speed_sigma: float = 0.05
     """m/s"""
-    sink_sigma_m: float = 0.01
+    sink_sigma_m: float = 0.005
     on_floor: np.ndarray | None = None
     """(T, 4) bool: the sole stands on the floor. Elsewhere (steps, a box) it is held at rest where it is; None: all do."""
     glides: np.ndarray | None = None
@@ -121,6 +121,9 @@ class Weights:
     robust_smooth: float = 3.0
     rest: float = 1.0
     smooth: float = 0.38
+    lively: float = 0.5
+    """How far the accelerations' spreads go from the general ones to what the film says of this person, in logarithms
+    (`liveliness`); 0 keeps the general ones."""
     ground: float = 1.0
     """1 holds planted feet, 0 leaves them free."""
     stature_m: float | None = None
@@ -151,10 +154,22 @@ def _softly(s: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Problem:
-    """The cost, its gradient and Gauss-Newton matrix for one person."""
+    """The cost, its gradient and Gauss-Newton matrix for one person.
+
+    Args:
+        model: The body.
+        seen: T frames.
+        view: The camera in them.
+        weights: Of the terms.
+        ground: What is planted; None: nothing is known of the floor.
+        frozen: (T,) bool: frames that stay as they are.
+        solve_shape: Whether the shape is an unknown too.
+        lively: (T, 49) of `liveliness.factors`: times the spreads of the accelerations about each frame; the pelvis'
+            three turns share one.
+    """
 
     def __init__(self, model: Model, seen: Observations, view: View, weights: Weights, ground: Ground | None = None,
-                 frozen: np.ndarray | None = None, solve_shape: bool = True):
+                 frozen: np.ndarray | None = None, solve_shape: bool = True, lively: np.ndarray | None = None):
         self.model, self.seen, self.view, self.weights = model, seen, view, weights
         self.ground = ground if weights.ground > 0 else None
         n = len(seen.time_s)
@@ -177,7 +192,8 @@ class Problem:
         self.second = np.stack([2 / (h1 * (h1 + h2)), -2 / (h1 * h2), 2 / (h2 * (h1 + h2))])
         self.triple_share = (h1 + h2) / 2 / FRAME_S
         sigma = np.concatenate([TURN_SIGMA, np.full(3, ROOT_SIGMA)]) / np.sqrt(weights.smooth)
-        self.inverse_accel = 1 / sigma
+        self.inverse_accel = 1 / (sigma * (np.ones((n, 1)) if lively is None else lively)[self.triple + 1])
+        """(N, 49)"""
         self.inverse_rest = np.concatenate([np.zeros(3), 1 / REST_SIGMA[3:], np.zeros(3)]) * np.sqrt(weights.rest)
         # The detector errs the same way for a while: what it says about the shape counts by looks, not by frames.
         looks = np.ptp(seen.time_s) / LOOK_S + 1 if n > 1 else 1.0
@@ -191,6 +207,10 @@ class Problem:
         unseen = ~(np.isfinite(seen.sigma_px).any(1))
         # Where nothing is seen the resting pose must not pull the filled pose away from its neighbours.
         self.rest_share = self.share * np.where(unseen, 0.02, 1.0)
+
+    def part(self, frames: np.ndarray) -> Problem:
+        """Some neighbouring frames, without the floor; the shape is not solved."""
+        return Problem(self.model, self.seen.take(frames), self.view.take(frames), self.weights, solve_shape=False)
 
     # -- residuals ---------------------------------------------------------------------------------------------------
 
@@ -209,6 +229,14 @@ class Problem:
         out = c[0] * x[i] + c[1] * x[i + 1] + c[2] * x[i + 2]
         out[:, :3], first, second = self._pelvis_acceleration(s.pelvis)
         return out * self.inverse_accel, (first, second)
+
+    def accelerations(self, s: State) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 49) accelerations in spreads, and what each counts: by its time, less where it is beyond the usual."""
+        r, _ = self._smooth_residual(s)
+        return r, self._smooth_weight(r)
+
+    def _smooth_weight(self, r: np.ndarray) -> np.ndarray:
+        return _softly(self._groups(r), self.weights.robust_smooth)[1] * self.triple_share[:, None]
 
     def _groups(self, r: np.ndarray) -> np.ndarray:
         """Length of each group that the robust smoothness judges together: pelvis turn, each coordinate, root."""
@@ -347,8 +375,7 @@ class Problem:
 
     def _add_smooth(self, s: State, out: Normal) -> None:
         r, (first, second) = self._smooth_residual(s)
-        _, weight = _softly(self._groups(r), self.weights.robust_smooth)
-        weight = weight * self.triple_share[:, None]
+        weight = self._smooth_weight(r)
         i = self.triple
         c = self.second[:, :, None] * self.inverse_accel  # (3, N, 49) derivative by frames t, t+1, t+2
         columns = np.arange(3, N_COLUMNS)
@@ -361,7 +388,7 @@ class Problem:
                 out.couple(i + a, later - a, (c[a] * weight * c[later])[:, 3:], limbs)
         # The pelvis' turn: log of the turn between frames, by small turns of either frame about the world's axes.
         mean = ((self.h1 + self.h2) / 2)[:, None, None]
-        scale = self.inverse_accel[0]
+        scale = self.inverse_accel[:, 0, None, None]
         left_1, left_2 = rot.left_jacobian_inverse(first), rot.left_jacobian_inverse(second)
         right_1, right_2 = np.swapaxes(left_1, 1, 2), np.swapaxes(left_2, 1, 2)
         h1, h2 = self.h1[:, None, None], self.h2[:, None, None]
@@ -442,7 +469,7 @@ def _move(s: State, step: np.ndarray, shape_step: np.ndarray) -> State:
     return State(rot.exp(step[:, :3]) @ s.pelvis, q, s.root_m + step[:, ROOT], shape)
 
 
-def _pressed(s: State, gradient: np.ndarray, frozen: np.ndarray) -> np.ndarray:
+def pressed(s: State, gradient: np.ndarray, frozen: np.ndarray) -> np.ndarray:
     """(T, 49) bool: frozen frames, and coordinates at a limit whose gradient pushes them further out."""
     out = np.zeros(gradient.shape, dtype=bool)
     q, g = s.q[:, 3:], gradient[:, 3:46]
@@ -474,7 +501,7 @@ def minimise(problem: Problem, start: State, iterations: int, tolerance: float =
     while done < iterations:
         normal = problem.normal(state)
         done += 1
-        fixed = _pressed(state, normal.gradient, problem.frozen)
+        fixed = pressed(state, normal.gradient, problem.frozen)
         blocks = normal.blocks(fixed)
         push = normal.corner_gradient
         at = state.shape[:len(push)]

@@ -18,7 +18,7 @@ from sinew_take.errors import RequestError
 
 from ..flow import Camera, Motion, Report, Shot, Track, nothing
 from ..geometry import projection
-from . import contact, fit, solve
+from . import contact, fit, liveliness, solve
 from .frames import solved_frames
 from .model import Model, make_model
 from .start import observations
@@ -195,4 +195,5 @@ def _subject(shot: Shot, camera: Camera, motion: Motion, model: Model) -> Subjec
     stands = np.abs(soles_of(model, state)[..., 2][a["contact"][i] > 0.5])
     # Somebody who was solved away from the floor stays away from it.
     is_near = not len(stands) or float(np.mean(stands < _FLOOR_M)) >= contact.FLOOR_SHARE
-    return Subject(motion.track, frames, seen, state, None, on_floor=is_near)
+    lively = liveliness.factors(fit.Problem(model, seen, view, fit.Weights(), solve_shape=False), state)
+    return Subject(motion.track, frames, seen, state, None, lively, on_floor=is_near)

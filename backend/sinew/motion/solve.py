@@ -17,7 +17,7 @@ from sinew_take.errors import InputError
 from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
-from . import contact, fit, glide, held
+from . import contact, fit, glide, held, liveliness
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations
@@ -147,13 +147,13 @@ def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | N
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
               stages: list[tuple[fit.Weights, tuple[int, float]]], ground: fit.Ground | None, tick: _Ticker,
-              solve_shape: bool = True) -> tuple[fit.State, np.ndarray]:
+              solve_shape: bool = True, lively: np.ndarray | None = None) -> tuple[fit.State, np.ndarray]:
     """Run stages over a take of any length: at once with the shape, or piece by piece with the shape solved before."""
     n = len(seen.time_s)
     if n <= CHUNK + AHEAD:
         for weights, rounds in stages:
-            outcome = fit.minimise(fit.Problem(model, seen, view, weights, ground, solve_shape=solve_shape), state,
-                                   *rounds, tick)
+            problem = fit.Problem(model, seen, view, weights, ground, solve_shape=solve_shape, lively=lively)
+            outcome = fit.minimise(problem, state, *rounds, tick)
             state = outcome.state
         return state, outcome.pixel_residual
     if ground is None and solve_shape:
@@ -174,7 +174,8 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
         piece = fit.State(pelvis[which], q[which], root[which], state.shape)
         own, own_view = seen.take(which), view.take(which)
         for weights, rounds in stages:
-            problem = fit.Problem(model, own, own_view, weights, _ground_part(ground, which), frozen, solve_shape=False)
+            problem = fit.Problem(model, own, own_view, weights, _ground_part(ground, which), frozen, solve_shape=False,
+                                  lively=None if lively is None else lively[which])
             outcome = fit.minimise(problem, piece, *rounds, tick)
             piece = outcome.state
         keep = slice(held, held + b - a)
@@ -193,7 +194,8 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     tight = replace(free, depth_sigma_m=free.depth_sigma_m * LANDMARK_SHARE)
     stages = [(tight, ROUNDS["landmarks"]), (free, ROUNDS["free"])]
     state, residual = _minimise(model, seen, view, state, stages, None, tick, not shape_is_known)
-    return Subject(track, frames, seen, state, free.stature_m, residual_px=residual, shape_is_known=shape_is_known)
+    lively = liveliness.factors(fit.Problem(model, seen, view, free, solve_shape=False), state)
+    return Subject(track, frames, seen, state, free.stature_m, lively, residual_px=residual, shape_is_known=shape_is_known)
 
 
 def _seldom(planted: np.ndarray, parts: np.ndarray | None) -> bool:
@@ -231,7 +233,8 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
         s.ground = fit.Ground(chance, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     view = _view(camera, s.frames.index)
     stages = [(replace(weights, stature_m=stature), ROUNDS["ground"])]
-    s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick, not s.shape_is_known)
+    s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick, not s.shape_is_known,
+                                       s.lively)
 
 
 _SEEN_BY = {

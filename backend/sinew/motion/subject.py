@@ -22,6 +22,8 @@ class Subject:
     seen: fit.Observations
     state: fit.State
     stature_m: float | None
+    lively: np.ndarray
+    """(N, 49) of `liveliness.factors`."""
     ground: fit.Ground | None = None
     residual_px: np.ndarray | None = None
     on_floor: bool = True
