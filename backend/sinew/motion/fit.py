@@ -100,6 +100,7 @@ class Ground:
     speed_sigma: float = 0.05
     """m/s"""
     sink_sigma_m: float = 0.005
+    """Of soles; of parts twice that: how thick a body is round a knee or a hand is known less well."""
     on_floor: np.ndarray | None = None
     """(T, 4) bool: the sole stands on the floor. Elsewhere (steps, a box) it is held at rest where it is; None: all do."""
     glides: np.ndarray | None = None
@@ -121,7 +122,7 @@ class Weights:
     robust_smooth: float = 3.0
     rest: float = 1.0
     smooth: float = 0.38
-    lively: float = 0.5
+    lively: float = 0.55
     """How far the accelerations' spreads go from the general ones to what the film says of this person, in logarithms
     (`liveliness`); 0 keeps the general ones."""
     ground: float = 1.0
@@ -410,12 +411,14 @@ class Problem:
         moved = [m.jacobian(p, s.shape) if out is not None else (m.positions(p, s.shape), None) for m in movers]
         x = np.concatenate([place for place, _ in moved], 1)
         z, planted = x[..., 2], g.contact
+        sink_sigma = np.full(z.shape[1], g.sink_sigma_m)
         if g.parts is not None:
+            sink_sigma[g.contact.shape[1]:] *= 2
             z = z - np.r_[np.zeros(g.contact.shape[1]), model.parts_radius_m]
             contact, planted = np.concatenate([contact, g.parts], 1), np.concatenate([planted, g.parts], 1)
         contact = contact * self.share[:, None]
         high, high_w = _softly(z / g.height_sigma_m, 2.0)
-        sunk = np.minimum(z, 0.0) / g.sink_sigma_m
+        sunk = np.minimum(z, 0.0) / sink_sigma
         i = self.pair
         both = np.minimum(planted[i], planted[i + 1]) * (self.pair_step / FRAME_S)[:, None]
         speed = (x[i + 1] - x[i]) / self.pair_step[:, None, None] / g.speed_sigma
@@ -423,8 +426,8 @@ class Problem:
         cost = float((contact * high).sum() + (self.share[:, None] * sunk**2).sum() + (both * slow).sum())
         if out is None:
             return cost
-        weight = contact * high_w / g.height_sigma_m**2 + self.share[:, None] * (sunk < 0) / g.sink_sigma_m**2
-        pull = contact * high_w * z / g.height_sigma_m**2 + self.share[:, None] * sunk / g.sink_sigma_m
+        weight = contact * high_w / g.height_sigma_m**2 + self.share[:, None] * (sunk < 0) / sink_sigma**2
+        pull = contact * high_w * z / g.height_sigma_m**2 + self.share[:, None] * sunk / sink_sigma
         jac = np.concatenate([own for _, own in moved], 1)
         jz = jac[:, :, 2]
         jzt = np.swapaxes(jz, 1, 2)

@@ -9,14 +9,13 @@ section 4; that count is the trace of a matrix, estimated by random signs: Hutch
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from sinew_take import skeleton as sk
 
 from . import fit
 from .kinematics import N_COLUMNS
+from .normal import answers
 
 PARTS = {"turn": ("pelvis_",), "place": (), "trunk": ("lumbar_", "thorax_", "head_"),
          "arms": ("scapula_", "shoulder_", "elbow_", "pro_sup", "wrist_")}
@@ -82,16 +81,10 @@ def _accelerations(problem: fit.Problem, state: fit.State, probes: int = PROBES)
     fixed = fit.pressed(state, normal.gradient, problem.frozen)
     blocks = normal.blocks(fixed)
     by_frame = problem.second[:, :, None] * problem.inverse_accel
-    none = np.zeros(len(normal.corner_gradient))
-    random = np.random.default_rng(0)
-    spread = np.zeros_like(r)
-    for _ in range(probes):
-        signs = random.choice([-1.0, 1.0], size=r.shape) * np.sqrt(weight)
-        push = np.zeros_like(normal.gradient)
-        for ahead in range(3):
-            push[problem.triple + ahead] += by_frame[ahead] * signs
-        probe = replace(normal, gradient=np.where(fixed, 0.0, -push), corner_gradient=none)
-        moved, _ = probe.solve(blocks, fixed, none > 0, _DAMPING)
-        answer = sum(by_frame[ahead] * moved[problem.triple + ahead] for ahead in range(3))
-        spread += signs * answer / probes
-    return weight * r**2, problem.triple_share[:, None] - spread
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(probes, *r.shape)) * np.sqrt(weight)
+    push = np.zeros((probes, *normal.gradient.shape))
+    for ahead in range(3):
+        push[:, problem.triple + ahead] += by_frame[ahead] * signs
+    moved = answers(blocks, np.where(fixed, 0.0, push), _DAMPING)
+    answer = sum(by_frame[ahead] * moved[:, problem.triple + ahead] for ahead in range(3))
+    return weight * r**2, problem.triple_share[:, None] - (signs * answer).mean(0)

@@ -100,36 +100,36 @@ class Normal:
     def solve(self, blocks: Blocks, fixed: np.ndarray, fixed_shape: np.ndarray, damping: float
               ) -> tuple[np.ndarray, np.ndarray]:
         """Step (T, 49) and (B,) of the damped equations. Raises LinAlgError where they are not positive definite."""
-        n, c = self.gradient.shape
         b = len(self.corner_gradient)
-        pairs = len(blocks.diagonal)
-        damped, coupling = blocks.diagonal.copy(), blocks.next.copy()
-        index = np.arange(_PAIR)
-        # Damping by a unit of curvature too, so that unknowns that nothing sees stay where they are.
-        damped[:, index, index] += damping * (damped[:, index, index] + 1e-3) + 1e-9
-        free = ~fixed
-        right = np.zeros((pairs, 1 + b, 2, c))
-        first, second = right[:, :, 0], right[:n // 2, :, 1]
-        first[:, 0], second[:, 0] = -(self.gradient * free)[0::2], -(self.gradient * free)[1::2]
-        side = np.swapaxes(self.side * free[..., None], 1, 2)
-        first[:, 1:], second[:, 1:] = side[0::2], side[1::2]
-        right = right.reshape(pairs, 1 + b, _PAIR)
-        arrow = right[:, 1:].copy()
-        _solve_blocks(damped, coupling, right)
-        step, spread = right[:, 0], right[:, 1:]
-
-        def by_frame(x: np.ndarray) -> np.ndarray:
-            return x.reshape(2 * pairs, c)[:n]
-
+        right = np.where(fixed, 0.0, np.concatenate([-self.gradient[None], np.moveaxis(self.side, 2, 0)]))
+        step, *spread = answers(blocks, right, damping)
         if b == 0:
-            return by_frame(step), np.zeros(0)
-        flat, flat_spread = (np.moveaxis(x, 1, 0).reshape(b, -1) for x in (arrow, spread))
+            return step, np.zeros(0)
+        flat, flat_spread = right[1:].reshape(b, -1), np.reshape(spread, (b, -1))
         corner = self.corner + damping * np.diag(np.diag(self.corner)) - flat @ flat_spread.T
         right_corner = -self.corner_gradient - flat @ step.ravel()
         corner[fixed_shape], corner[:, fixed_shape], right_corner[fixed_shape] = 0.0, 0.0, 0.0
         corner[fixed_shape, fixed_shape] = 1.0
         shape = np.linalg.solve(corner, right_corner)
-        return by_frame(step - np.tensordot(shape, np.moveaxis(spread, 1, 0), 1)), shape
+        return step - np.tensordot(shape, np.array(spread), 1), shape
+
+
+def answers(blocks: Blocks, right: np.ndarray, damping: float) -> np.ndarray:
+    """Solutions of the damped band alone, without the shape, for R right-hand sides at once; both (R, T, 49).
+
+    Raises LinAlgError where it is not positive definite.
+    """
+    many, n, c = right.shape
+    pairs = len(blocks.diagonal)
+    damped, coupling = blocks.diagonal.copy(), blocks.next.copy()
+    index = np.arange(_PAIR)
+    # Damping by a unit of curvature too, so that unknowns that nothing sees stay where they are.
+    damped[:, index, index] += damping * (damped[:, index, index] + 1e-3) + 1e-9
+    padded = np.zeros((many, 2 * pairs, c))
+    padded[:, :n] = right
+    by_pair = np.ascontiguousarray(np.moveaxis(padded.reshape(many, pairs, _PAIR), 0, 1))
+    _solve_blocks(damped, coupling, by_pair)
+    return np.moveaxis(by_pair, 1, 0).reshape(many, 2 * pairs, c)[:, :n]
 
 
 def _solve_blocks(diagonal: np.ndarray, following: np.ndarray, right: np.ndarray) -> None:
