@@ -148,17 +148,18 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
             if rules.moves:
                 # Where nothing has moved yet an inverse distance is not seen at all.
                 Vd[:, 2, 2] += 1e-6
-            S, inverse, WV = _reduced(U, W, Vd)
-            S += damping * np.diag(np.diag(U))
-            right = -(g - WV @ h.reshape(-1))
-            _hold(S, width)
-            right[:width] = 0
             try:
+                S, inverse, Y = _reduced(U, W, Vd)
+                h_across = np.einsum("pij,pj->pi", inverse, h)
+                S += damping * np.diag(np.diag(U))
+                right = -(g - Y @ h_across.T.ravel())
+                _hold(S, width)
+                right[:width] = 0
                 step = np.linalg.solve(S, right)
             except np.linalg.LinAlgError:
                 damping = damping * 10 + 1e-9
                 continue
-            back = -np.einsum("pij,pj->pi", inverse, h + (W.T @ step).reshape(n_points, per_point))
+            back = -np.einsum("pji,pj->pi", inverse, h_across + (Y.T @ step).reshape(per_point, n_points).T)
             new_cameras, new_cloud = _moved(cameras, cloud, step, back, tangents, rules, width)
             new_cost, _ = _total(sight, new_cameras, new_cloud, rules)
             if np.isfinite(new_cost) and new_cost < cost:
@@ -186,8 +187,8 @@ def adjust(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules, rounds: i
 
 
 def _normal(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple:
-    """Gauss-Newton blocks: cameras (C, C) and gradient, cameras by points (C, P * k), points (P, k, k) and gradient
-    (P, k), tangents."""
+    """Gauss-Newton blocks: cameras (C, C) and gradient, cameras by points (C, k * P: all points' first coordinate, then
+    their second), points (P, k, k) and gradient (P, k), tangents."""
     v, n_points = len(cameras.R), len(cloud.d)
     width, per_point = (6, 3) if rules.moves else (3, 2)
     n_focal = {"fixed": 0, "shared": 1, "zoom": v}[rules.focal]
@@ -211,7 +212,7 @@ def _normal(sight: Sight, cameras: Cameras, cloud: Cloud, rules: Rules) -> tuple
     blocks = np.arange(n_whole).reshape(v, width)
     U[blocks[:, :, None], blocks[:, None]] = own
     g[:n_whole] = _sums(view, (flipped @ r[..., None])[..., 0], v).ravel()
-    columns = np.arange(n_points * per_point).reshape(n_points, per_point)
+    columns = np.arange(n_points * per_point).reshape(per_point, n_points).T
     links = [_entries(blocks[view][:, :, None], columns[point][:, None], flipped @ by_point)]
     if n_focal:
         z = np.where(ahead, p[:, 2], 1.0)
@@ -259,16 +260,24 @@ def _linked(links: list[tuple[np.ndarray, np.ndarray, np.ndarray]], shape: tuple
 
 def _reduced(U: np.ndarray, W: np.ndarray | sparse.csr_matrix, V: np.ndarray
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray | sparse.csr_matrix]:
-    """Cameras' matrix with the points eliminated, the points' inverse blocks, and what eliminates them (C, P * k)."""
-    inverse = np.linalg.inv(V)
+    """Cameras' matrix with the points eliminated; the points' inverse factors L^-1 (P, k, k), V = L L^T; and W L^-T
+    (C, k * P), of which W V^-1 W^T is the square: half the work of a product of two."""
     n, k = len(V), V.shape[1]
+    # Rounding must not make a block indefinite of a point that hardly anything tells the distance of.
+    V = V + 1e-12 * np.einsum("pii->p", V)[:, None, None] * np.eye(k)
+    inverse = np.linalg.inv(np.linalg.cholesky(V))
+    part = [slice(i * n, (i + 1) * n) for i in range(k)]
     if sparse.issparse(W):
-        WV = W @ sparse.bsr_matrix((inverse, np.arange(n), np.arange(n + 1)), shape=(n * k, n * k)).tocsr()
-        gone = (WV @ W.T).toarray()
+        p, i, j = np.meshgrid(np.arange(n), np.arange(k), np.arange(k), indexing="ij")
+        across = (inverse[p, j, i].ravel(), ((i * n + p).ravel(), (j * n + p).ravel()))
+        Y = W @ sparse.csr_matrix(across, shape=(n * k, n * k))
+        gone = (Y @ Y.T).toarray()
     else:
-        WV = np.matmul(W.reshape(-1, n, k).swapaxes(0, 1), inverse).swapaxes(0, 1).reshape(len(U), -1)
-        gone = WV @ W.T
-    return U - gone + 1e-9 * np.eye(len(U)), inverse, WV
+        Y = np.empty_like(W)
+        for j in range(k):
+            Y[:, part[j]] = sum(W[:, part[i]] * inverse[:, j, i] for i in range(j + 1))
+        gone = Y @ Y.T
+    return U - gone + 1e-9 * np.eye(len(U)), inverse, Y
 
 
 def _hold(S: np.ndarray, width: int) -> None:
