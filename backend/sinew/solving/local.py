@@ -8,7 +8,7 @@ import numpy as np
 
 from ..flow import Report, nothing
 from ..geometry import rotations as rot
-from ..motion import contact, fit
+from ..motion import contact, fit, liveliness
 from ..motion.subject import parts_seen, resting
 from .evidence import PIN_SIGMA, REACH_S, Evidence
 from .rebuild import Person
@@ -166,7 +166,9 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
         return {"model": person.model, "seen": part, "view": person.view.take(which), "weights": weights,
                 "ground": ground, "frozen": frozen}
 
-    drift = fit.Problem(**problem_of(person.seen, person.contact), solve_shape=False).normal(anchor).gradient
+    # As lively as the take is around it.
+    lively = liveliness.factors(fit.Problem(**problem_of(person.seen, person.contact), solve_shape=False), anchor)
+    drift = fit.Problem(**problem_of(person.seen, person.contact), solve_shape=False, lively=lively).normal(anchor).gradient
     # A coordinate on its limit is pushed against it and shall stay so; where the pose begins elsewhere, drift means
     # nothing.
     drift[:, 3:46][_on_limit(anchor.q, drift)] = 0.0
@@ -181,7 +183,7 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
         report(done, ROUNDS[0])
 
     problem = Corrected(pins, PIN_SIGMA * size_px[1], anchor, hold, drift,
-                        **problem_of(evidence.seen, evidence.contact))
+                        **problem_of(evidence.seen, evidence.contact), lively=lively)
     return fit.minimise(problem, evidence.start.take(which), *ROUNDS, tick).state
 
 
