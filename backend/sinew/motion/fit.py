@@ -209,10 +209,6 @@ class Problem:
         # Where nothing is seen the resting pose must not pull the filled pose away from its neighbours.
         self.rest_share = self.share * np.where(unseen, 0.02, 1.0)
 
-    def part(self, frames: np.ndarray) -> Problem:
-        """Some neighbouring frames, without the floor; the shape is not solved."""
-        return Problem(self.model, self.seen.take(frames), self.view.take(frames), self.weights, solve_shape=False)
-
     # -- residuals ---------------------------------------------------------------------------------------------------
 
     def _pelvis_acceleration(self, pelvis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from sinew_take import skeleton as sk
 
 from . import fit
 from .kinematics import N_COLUMNS
+from .model import Model
 from .normal import answers
 
 PARTS = {"turn": ("pelvis_",), "place": (), "trunk": ("lumbar_", "thorax_", "head_"),
@@ -44,20 +45,24 @@ _MEMBERS = (_PART[:, None] == np.arange(len(PARTS))).astype(float)
 """(49, P)"""
 
 
-def factors(problem: fit.Problem, state: fit.State) -> np.ndarray:
+def factors(model: Model, seen: fit.Observations, view: fit.View, weights: fit.Weights, state: fit.State) -> np.ndarray:
     """Factor on the spread of each coordinate's acceleration about each frame.
 
     Args:
-        problem: A fit with the general spreads, of T frames.
-        state: Its solution.
+        model: The body.
+        seen: T frames.
+        view: The camera in them.
+        weights: Of the fit's terms.
+        state: What was fitted to them.
 
     Returns:
         (T, 49), `CALMEST` to `LIVELIEST`; 1 for the legs, and where no three frames are joined.
     """
-    out = np.ones((problem.n, N_COLUMNS))
-    for a in range(0, problem.n, PIECE):
-        which = np.arange(a, min(a + PIECE, problem.n))
-        piece = problem.part(which)
+    n = len(seen.time_s)
+    out = np.ones((n, N_COLUMNS))
+    for a in range(0, n, PIECE):
+        which = np.arange(a, min(a + PIECE, n))
+        piece = fit.Problem(model, seen.take(which), view.take(which), weights, solve_shape=False)
         if len(piece.triple):
             out[which] = _of_piece(piece, state.take(which))
     return out

@@ -195,5 +195,5 @@ def _subject(shot: Shot, camera: Camera, motion: Motion, model: Model) -> Subjec
     stands = np.abs(soles_of(model, state)[..., 2][a["contact"][i] > 0.5])
     # Somebody who was solved away from the floor stays away from it.
     is_near = not len(stands) or float(np.mean(stands < _FLOOR_M)) >= contact.FLOOR_SHARE
-    lively = liveliness.factors(fit.Problem(model, seen, view, fit.Weights(), solve_shape=False), state)
+    lively = liveliness.factors(model, seen, view, fit.Weights(), state)
     return Subject(motion.track, frames, seen, state, None, lively, on_floor=is_near)

@@ -102,16 +102,17 @@ class Normal:
         """Step (T, 49) and (B,) of the damped equations. Raises LinAlgError where they are not positive definite."""
         b = len(self.corner_gradient)
         right = np.where(fixed, 0.0, np.concatenate([-self.gradient[None], np.moveaxis(self.side, 2, 0)]))
-        step, *spread = answers(blocks, right, damping)
+        found = answers(blocks, right, damping)
+        step, spread = found[0], found[1:]
         if b == 0:
             return step, np.zeros(0)
-        flat, flat_spread = right[1:].reshape(b, -1), np.reshape(spread, (b, -1))
+        flat, flat_spread = right[1:].reshape(b, -1), spread.reshape(b, -1)
         corner = self.corner + damping * np.diag(np.diag(self.corner)) - flat @ flat_spread.T
         right_corner = -self.corner_gradient - flat @ step.ravel()
         corner[fixed_shape], corner[:, fixed_shape], right_corner[fixed_shape] = 0.0, 0.0, 0.0
         corner[fixed_shape, fixed_shape] = 1.0
         shape = np.linalg.solve(corner, right_corner)
-        return step - np.tensordot(shape, np.array(spread), 1), shape
+        return step - np.tensordot(shape, spread, 1), shape
 
 
 def answers(blocks: Blocks, right: np.ndarray, damping: float) -> np.ndarray:

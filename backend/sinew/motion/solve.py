@@ -194,7 +194,7 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     tight = replace(free, depth_sigma_m=free.depth_sigma_m * LANDMARK_SHARE)
     stages = [(tight, ROUNDS["landmarks"]), (free, ROUNDS["free"])]
     state, residual = _minimise(model, seen, view, state, stages, None, tick, not shape_is_known)
-    lively = liveliness.factors(fit.Problem(model, seen, view, free, solve_shape=False), state)
+    lively = liveliness.factors(model, seen, view, free, state)
     return Subject(track, frames, seen, state, free.stature_m, lively, residual_px=residual, shape_is_known=shape_is_known)
 
 

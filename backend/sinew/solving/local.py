@@ -166,9 +166,10 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
         return {"model": person.model, "seen": part, "view": person.view.take(which), "weights": weights,
                 "ground": ground, "frozen": frozen}
 
+    solved = problem_of(person.seen, person.contact)
     # As lively as the take is around it.
-    lively = liveliness.factors(fit.Problem(**problem_of(person.seen, person.contact), solve_shape=False), anchor)
-    drift = fit.Problem(**problem_of(person.seen, person.contact), solve_shape=False, lively=lively).normal(anchor).gradient
+    lively = liveliness.factors(person.model, solved["seen"], solved["view"], weights, anchor)
+    drift = fit.Problem(**solved, solve_shape=False, lively=lively).normal(anchor).gradient
     # A coordinate on its limit is pushed against it and shall stay so; where the pose begins elsewhere, drift means
     # nothing.
     drift[:, 3:46][_on_limit(anchor.q, drift)] = 0.0
