@@ -18,7 +18,9 @@ from sinew_take import skeleton as sk
 
 from ..geometry import rotations as rot
 from ..geometry.ground import LOOK_S
+from . import outline as outlines
 from .kinematics import N_COLUMNS, ROOT, Pose, pose
+from .losses import soft, softly
 from .model import DEPTH_REFERENCE, DEPTH_SHARE, REST_Q, REST_SIGMA, ROOT_SIGMA, TURN_SIGMA, Model
 from .normal import Normal
 
@@ -48,6 +50,8 @@ class Observations:
     """(T,)"""
     joined: np.ndarray
     """(T,) bool: the frame continues the one before it (never the first)."""
+    outline: outlines.Outline | None = None
+    """Of the person, for arms that are not seen; None: nothing is known of it."""
 
     def take(self, frames: np.ndarray) -> Observations:
         """Some of the frames; those that were not neighbours are not joined."""
@@ -55,7 +59,7 @@ class Observations:
         joined[0] = False
         joined[1:] &= np.diff(frames) == 1
         return Observations(self.px[frames], self.sigma_px[frames], self.depth_m[frames], self.depth_weight[frames],
-                            self.time_s[frames], joined)
+                            self.time_s[frames], joined, None if self.outline is None else self.outline.take(frames))
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ class Weights:
     (`liveliness`); 0 keeps the general ones."""
     ground: float = 1.0
     """1 holds planted feet, 0 leaves them free."""
+    outline: float = 1.0
+    """1 keeps hidden arms within the person's outline, 0 leaves them free."""
     stature_m: float | None = None
     stature_sigma_m: float = 0.01
 
@@ -140,18 +146,6 @@ class Outcome:
     pixel_residual: np.ndarray
     """(T, K) px, before weights; NaN where not projected."""
     history: list[float] = field(default_factory=list)
-
-
-def _soft(s: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cauchy's loss of a length in spreads and its weight: quadratic below c, barely growing far above it."""
-    square = (s / c) ** 2
-    return c * c * np.log1p(square), 1 / (1 + square)
-
-
-def _softly(s: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
-    """Charbonnier's loss and weight: quadratic below c, linear above. Fast motion is dear but never impossible."""
-    root = np.sqrt(1 + (s / c) ** 2)
-    return 2 * c * c * (root - 1), 1 / root
 
 
 class Problem:
@@ -173,6 +167,7 @@ class Problem:
                  frozen: np.ndarray | None = None, solve_shape: bool = True, lively: np.ndarray | None = None):
         self.model, self.seen, self.view, self.weights = model, seen, view, weights
         self.ground = ground if weights.ground > 0 else None
+        self.outline = seen.outline if weights.outline > 0 else None
         n = len(seen.time_s)
         self.n = n
         self.frozen = np.zeros(n, dtype=bool) if frozen is None else frozen
@@ -233,7 +228,7 @@ class Problem:
         return r, self._smooth_weight(r)
 
     def _smooth_weight(self, r: np.ndarray) -> np.ndarray:
-        return _softly(self._groups(r), self.weights.robust_smooth)[1] * self.triple_share[:, None]
+        return softly(self._groups(r), self.weights.robust_smooth)[1] * self.triple_share[:, None]
 
     def _groups(self, r: np.ndarray) -> np.ndarray:
         """Length of each group that the robust smoothness judges together: pelvis turn, each coordinate, root."""
@@ -262,7 +257,7 @@ class Problem:
     def _pixel_loss(self, length, inverse):
         w = self.weights
         over = np.maximum(length - w.dead_zone_px, 0.0)
-        loss, weight = _soft(over * inverse, w.robust_px)
+        loss, weight = soft(over * inverse, w.robust_px)
         # Gradient of a length with a dead zone: only the part outside it pulls.
         return loss, weight * inverse**2 * over / np.maximum(length, 1e-9)
 
@@ -283,13 +278,13 @@ class Problem:
         share = self.share[:, None]
         loss, _ = self._pixel_loss(length, inverse)
         terms = {"pixel": float((share * loss).sum())}
-        loss, _ = _softly(self._depths(camera, s.shape) / self.depth_sigma_m, 2.0)
+        loss, _ = softly(self._depths(camera, s.shape) / self.depth_sigma_m, 2.0)
         terms["depth"] = float((share * self.depth_weight * loss).sum())
         offset = np.concatenate([s.q - REST_Q, np.zeros((self.n, 3))], 1)
         terms["rest"] = float((self.rest_share[:, None] * (offset * self.inverse_rest) ** 2).sum())
         if len(self.triple):
             r, _ = self._smooth_residual(s)
-            loss, _ = _softly(self._groups(r), w.robust_smooth)
+            loss, _ = softly(self._groups(r), w.robust_smooth)
             loss[:, [1, 2, 47, 48]] = 0
             terms["smooth"] = float((self.triple_share[:, None] * loss).sum())
         if self.solve_shape:
@@ -299,6 +294,8 @@ class Problem:
                     (model.stature(s.shape) - w.stature_m) / w.stature_sigma_m) ** 2
         if self.ground is not None:
             terms["ground"] = self._ground(s, p, None)
+        if self.outline is not None:
+            terms["outline"] = outlines.add(self.outline, model, self.view, self.share, p, s.shape)
         return sum(terms.values()), terms, np.where(used, length, np.nan)
 
     # -- normal equations --------------------------------------------------------------------------------------------
@@ -321,7 +318,7 @@ class Problem:
         rows_u = scale_u[..., None] * (R[..., 0, :] - (camera[..., 0] / depth)[..., None] * R[..., 2, :])
         rows_v = scale_v[..., None] * (R[..., 1, :] - (camera[..., 1] / depth)[..., None] * R[..., 2, :])
         off = self._depths(camera, s.shape) / self.depth_sigma_m
-        _, depth_w = _softly(off, 2.0)
+        _, depth_w = softly(off, 2.0)
         depth_w = np.sqrt(depth_w * self.depth_weight * share)
         rows_z = np.broadcast_to(R[..., 2, :], rows_u.shape)
         rows = np.stack([rows_u, rows_v, rows_z], -2)
@@ -368,6 +365,8 @@ class Problem:
                 out.corner_gradient += d * off * np.sqrt(self.shape_weight)
         if self.ground is not None:
             self._ground(s, p, out)
+        if self.outline is not None:
+            outlines.add(self.outline, model, self.view, self.share, p, s.shape, out)
         return out
 
     def _add_smooth(self, s: State, out: Normal) -> None:
@@ -413,12 +412,12 @@ class Problem:
             z = z - np.r_[np.zeros(g.contact.shape[1]), model.parts_radius_m]
             contact, planted = np.concatenate([contact, g.parts], 1), np.concatenate([planted, g.parts], 1)
         contact = contact * self.share[:, None]
-        high, high_w = _softly(z / g.height_sigma_m, 2.0)
+        high, high_w = softly(z / g.height_sigma_m, 2.0)
         sunk = np.minimum(z, 0.0) / sink_sigma
         i = self.pair
         both = np.minimum(planted[i], planted[i + 1]) * (self.pair_step / FRAME_S)[:, None]
         speed = (x[i + 1] - x[i]) / self.pair_step[:, None, None] / g.speed_sigma
-        slow, slow_w = _softly(np.linalg.norm(speed, axis=-1), 3.0)
+        slow, slow_w = softly(np.linalg.norm(speed, axis=-1), 3.0)
         cost = float((contact * high).sum() + (self.share[:, None] * sunk**2).sum() + (both * slow).sum())
         if out is None:
             return cost

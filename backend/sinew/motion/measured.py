@@ -21,7 +21,7 @@ from ..geometry import projection
 from . import contact, fit, liveliness, solve
 from .frames import solved_frames
 from .model import Model, make_model
-from .start import observations
+from .start import observations, with_outline
 from .subject import Subject, soles_of
 
 STATURES_M = (0.4, 2.6)
@@ -196,4 +196,5 @@ def _subject(shot: Shot, camera: Camera, motion: Motion, model: Model) -> Subjec
     # Somebody who was solved away from the floor stays away from it.
     is_near = not len(stands) or float(np.mean(stands < _FLOOR_M)) >= contact.FLOOR_SHARE
     lively = liveliness.factors(model, seen, view, fit.Weights(), state)
+    seen = with_outline(seen, shot, motion.track, i, view.K, distortion)
     return Subject(motion.track, frames, seen, state, None, lively, on_floor=is_near)

@@ -8,6 +8,7 @@ accelerated more than in truth and knees less (docs/fit.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,13 @@ _PARTS = {"pelvis": ("hip_l", "hip_r"), "head": ("ear_l", "ear_r"),
              (("femur", "hip"), ("tibia", "knee"), ("humerus", "shoulder"), ("ulna", "elbow"), ("hand", "wrist"))}}
 PARTS = {joint: tuple(KEYPOINT[key] for key in keys) for joint, keys in _PARTS.items()}
 """Joint that comes to lie just over the floor when somebody sits, kneels, crawls or lies -> the keypoints that show it."""
+
+ARMS = tuple((f"{joint}_{side}", f"{end}_{side}", share, tuple(KEYPOINT[f"{key}_{side}"] for key in keys))
+             for side in "rl" for joint, end, keys, shares in (("humerus", "ulna", ("shoulder", "elbow"), (.15, .5, .85)),
+                                                               ("ulna", "hand", ("elbow", "wrist"), (.15, .5, .85, 1.)))
+             for share in shares)
+"""Points along the arms, for `outline`: the joint that one rides on, the joint it lies towards and how far on the way,
+and the keypoints that show it."""
 
 KEYPOINT_SIGMA_M = {"nose": .015, "eye": .015, "ear": .015, "mouth": .015, "shoulder": .015, "elbow": .012,
                     "wrist": .012, "pinky": .025, "index": .025, "thumb": .025, "hip": .02, "knee": .012,
@@ -115,6 +123,10 @@ class Model:
     """Centres of the joints of `PARTS`: what of a body, beside its soles, may rest on the floor."""
     parts_radius_m: np.ndarray
     """(P,) how far the skin is from them at least."""
+    arms: Mover
+    """Points along the arms, `ARMS`."""
+    arms_radius_m: np.ndarray
+    """(A,) how far the skin is from them at least."""
     sigma_m: np.ndarray
     """(33,) of `KEYPOINT_SIGMA_M`."""
     n_shape: int
@@ -126,12 +138,23 @@ class Model:
         return float(self.stature_m + self.stature_dirs @ shape)
 
 
-def parts_of_body(skeleton: Skeleton, vertices_m: np.ndarray) -> tuple[Mover, np.ndarray]:
-    """The centres of the joints of `PARTS`, and how far (P,), m, the skin (V, 3) of the rest pose is from them at least."""
-    which = np.array([sk.JOINT_INDEX[name] for name in PARTS])
-    centre = skeleton.rest_m[which]
-    points = Points.bind(centre, skeleton.rest_dirs[:, which], which[:, None], np.ones((len(which), 1)))
+def on_bones(skeleton: Skeleton, vertices_m: np.ndarray, bones: Sequence[tuple[str, str, float]]
+             ) -> tuple[Mover, np.ndarray]:
+    """Points on bones (a joint, the one it lies towards, how far on the way), riding on their first joint; and how far
+    (K,), m, the skin (V, 3) of the rest pose is from them at least.
+    """
+    joint, towards = (np.array([sk.JOINT_INDEX[bone[i]] for bone in bones]) for i in (0, 1))
+    share = np.array([bone[2] for bone in bones])[:, None]
+    centre, dirs = ((1 - share) * x[..., joint, :] + share * x[..., towards, :]
+                    for x in (skeleton.rest_m, skeleton.rest_dirs))
+    points = Points.bind(centre, dirs, joint[:, None], np.ones((len(joint), 1)))
     return Mover(skeleton, points), np.linalg.norm(vertices_m[:, None] - centre, axis=-1).min(0)
+
+
+def flesh(skeleton: Skeleton, vertices_m: np.ndarray) -> tuple[Mover, np.ndarray, Mover, np.ndarray]:
+    """`Model`'s `parts` and `arms`, each with its radii, from the skin (V, 3) m of the rest pose."""
+    return (*on_bones(skeleton, vertices_m, [(name, name, 0.0) for name in PARTS]),
+            *on_bones(skeleton, vertices_m, [arm[:3] for arm in ARMS]))
 
 
 def make_model(body) -> Model:
@@ -148,6 +171,5 @@ def make_model(body) -> Model:
     template = np.asarray(body.template_m, dtype=float)
     top, bottom = int(template[:, 2].argmax()), int(template[:, 2].argmin())
     dirs = np.asarray(body.shape_dirs, dtype=float)
-    parts, radius = parts_of_body(skeleton, template)
-    return Model(skeleton, Mover(skeleton, points), Mover(skeleton, soles), parts, radius, sigma, len(dirs),
-                 float(template[top, 2] - template[bottom, 2]), dirs[:, top, 2] - dirs[:, bottom, 2])
+    return Model(skeleton, Mover(skeleton, points), Mover(skeleton, soles), *flesh(skeleton, template), sigma,
+                 len(dirs), float(template[top, 2] - template[bottom, 2]), dirs[:, top, 2] - dirs[:, bottom, 2])

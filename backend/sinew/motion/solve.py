@@ -20,7 +20,7 @@ from ..geometry import rotations as rot
 from . import contact, fit, glide, held, liveliness
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
-from .start import Start, believed, finite_track, first_state, observations
+from .start import Start, believed, finite_track, first_state, observations, with_outline
 from .subject import SEEN_CONFIDENCE, Subject, parts_seen, resting, soles_of, soles_seen, speed_of
 from .world import floor_shown, level, settle
 
@@ -195,6 +195,7 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     stages = [(tight, ROUNDS["landmarks"]), (free, ROUNDS["free"])]
     state, residual = _minimise(model, seen, view, state, stages, None, tick, not shape_is_known)
     lively = liveliness.factors(model, seen, view, free, state)
+    seen = with_outline(seen, shot, track, frames.index, view.K, distortion)
     return Subject(track, frames, seen, state, free.stature_m, lively, residual_px=residual, shape_is_known=shape_is_known)
 
 

@@ -6,7 +6,7 @@ limb is in front: a fit begun from them lands in the right one of the mirrored p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..geometry import rotations as rot
 from .fit import Observations, State, View
 from .from_prior import with_prior
 from .model import DEPTH_BIAS_M, HIPS, KEYPOINT, REST_Q, SHOULDERS, Model
+from .outline import outline_of
 
 LEAST_CONFIDENCE = 0.05
 DOUBTFUL = 0.1
@@ -108,6 +109,13 @@ def observations(shot: Shot, track: Track, frames: np.ndarray, K: np.ndarray, di
     usable = (confidence > 0) & np.isfinite(depth) & (confidence[:, list(HIPS)].min(1) > 0)[:, None]
     return Observations(px, sigma, np.where(usable, depth, 0.0), np.where(usable, confidence, 0.0),
                         np.asarray(shot.time_s, dtype=float)[frames], joined)
+
+
+def with_outline(seen: Observations, shot: Shot, track: Track, frames: np.ndarray, K: np.ndarray, distortion: np.ndarray
+                 ) -> Observations:
+    """The same observations, with what the person's outline says of arms that are not seen. Args as `observations`."""
+    confidence = believed(track)[1][frames]
+    return replace(seen, outline=outline_of(track, frames, confidence, K, distortion, shot.info.size_px))
 
 
 def _for_track(track: Track, frames: np.ndarray, K: np.ndarray) -> np.ndarray:

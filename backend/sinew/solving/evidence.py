@@ -13,6 +13,7 @@ from ..geometry import projection
 from ..geometry import rotations as rot
 from ..motion import fit
 from ..motion.model import HIPS, KEYPOINT, Model
+from ..motion.outline import Outline
 from .flip import mirrored
 from .rebuild import LIMB_KEYPOINTS, Person
 
@@ -27,6 +28,8 @@ FLIPPED_DEPTH_M = 0.3
 On the sample clip's misplaced arm 0.05, 0.1 and 0.3 m left 0.11, 0.09 and 0.05 m of 0.27 m."""
 REACH_S = 0.75
 """How far from an edit, in time, the solve may still change the motion."""
+
+_ARM_KEYPOINTS = {k for limb in ("arm_l", "arm_r") for k in LIMB_KEYPOINTS[limb]}
 
 
 @dataclass
@@ -95,7 +98,7 @@ def _blank(person: Person, out: Evidence) -> None:
     bad = out.wrong
     px_sigma, trust = out.seen.sigma_px.copy(), out.seen.depth_weight.copy()
     px_sigma[bad], trust[bad] = np.inf, 0.0
-    out.seen = replace(out.seen, sigma_px=px_sigma, depth_weight=trust)
+    out.seen = replace(out.seen, sigma_px=px_sigma, depth_weight=trust, outline=_outline_without(out.seen, bad))
     q, root, pelvis = out.start.q.copy(), out.start.root_m.copy(), out.start.pelvis.copy()
     run, time = np.cumsum(~person.joined), out.seen.time_s
     for number in np.unique(run):
@@ -156,4 +159,11 @@ def _pin(person: Person, out: Evidence, pins: list[contract.Pin], new: list, siz
     sigma, trust = out.seen.sigma_px * (1 + doubt), out.seen.depth_weight / (1 + doubt)
     for t, k, _ in out.pins:
         sigma[t, k] = np.inf  # the pin stands in for the detection
-    out.seen = replace(out.seen, sigma_px=sigma, depth_weight=trust)
+    near = [np.abs(time - time[t]) <= DOUBT_S for t, k, _ in out.pins if k in _ARM_KEYPOINTS]
+    outline = _outline_without(out.seen, np.any(near, axis=0)) if near else out.seen.outline
+    out.seen = replace(out.seen, sigma_px=sigma, depth_weight=trust, outline=outline)
+
+
+def _outline_without(seen: fit.Observations, frames: np.ndarray) -> Outline | None:
+    """A person's outline, of which some frames (N,) bool say nothing."""
+    return None if seen.outline is None else seen.outline.without(frames)

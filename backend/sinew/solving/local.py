@@ -158,8 +158,7 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
     def problem_of(seen: fit.Observations, chance: np.ndarray) -> dict:
         joined = seen.joined[which].copy()
         joined[0] = False
-        part = fit.Observations(seen.px[which], seen.sigma_px[which], seen.depth_m[which], seen.depth_weight[which],
-                                time, joined)
+        part = replace(seen.take(which), joined=joined)
         ground = fit.Ground(chance[which], on_floor=heights < contact.RAISED_M, parts=parts if person.on_floor else None)
         if not person.on_floor:
             ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)

@@ -17,8 +17,8 @@ from ..flow import Camera, Shot, Track, VideoInfo
 from ..motion import fit
 from ..motion.contact import FLOOR_SHARE
 from ..motion.kinematics import Mover, Points, Skeleton
-from ..motion.model import CONTACT_KEYPOINTS, KEYPOINT_SIGMA_M, KEYPOINTS, Model, parts_of_body
-from ..motion.start import observations
+from ..motion.model import CONTACT_KEYPOINTS, KEYPOINT_SIGMA_M, KEYPOINTS, Model, flesh
+from ..motion.start import observations, with_outline
 from ..people.edits import track_of
 from ..people.overlaps import mark_overlaps
 
@@ -62,7 +62,7 @@ def model_of(subject: Subject) -> Model:
     sigma = np.array([KEYPOINT_SIGMA_M[name.split("_")[0]] for name in KEYPOINTS])
     vertices = subject.body["rest_vertices_m"].astype(float)
     return Model(skeleton, Mover(skeleton, Points.bind(points, none, index, weight)), Mover(skeleton, soles),
-                 *parts_of_body(skeleton, vertices), sigma, 0, float(np.ptp(vertices[:, 2])), np.zeros(0))
+                 *flesh(skeleton, vertices), sigma, 0, float(np.ptp(vertices[:, 2])), np.zeros(0))
 
 
 @dataclass
@@ -119,7 +119,9 @@ def person_of(take: Take, subject: Subject, tracks: dict[str, Track] | None = No
     axes = model.skeleton.frames[0]
     state = fit.State(axes @ laws.rotations(q)[:, 0] @ axes.T, q, root, np.zeros(0))
     distance = (root[:, None] @ np.swapaxes(view.R_cw, 1, 2))[:, 0, 2] + view.t_cw[:, 2]
-    seen = observations(shot_of(take), track, frames, view.K, distortion, model, distance, joined)
+    shot = shot_of(take)
+    seen = observations(shot, track, frames, view.K, distortion, model, distance, joined)
+    seen = with_outline(seen, shot, track, frames, view.K, distortion)
     contact = np.nan_to_num(subject.motion["contact"][frames].astype(float))
     p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
     heights = model.soles.positions(p, state.shape)[..., 2][contact > 0.5]
