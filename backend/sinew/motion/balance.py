@@ -3,12 +3,11 @@
 Dancers lean, runners and lifters stoop: the line from ankles to shoulders does not stand upright even on average. The
 forces on a body do (Euler's laws): over any time after which somebody is no faster than before, the ground carries them
 under their centre of mass, however they bend.
-
-Masses and centres of segments: de Leva, Adjustments to Zatsiorsky-Seluyanov's segment inertia parameters (1996), mean of
-men and women.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
@@ -16,16 +15,13 @@ from scipy.special import expit
 from sinew_take import skeleton as sk
 
 from .contact import body_axes
-from .fit import State
 from .kinematics import pose
+from .masses import MASS
 from .model import Model
 
-_TRUNK, _HEAD = 0.430, 0.068
-_TRUNK_SHARE = 0.57
-"""Of the way from the middle of the hips to the middle of the shoulders."""
-_LIMBS = (("femur", "tibia", 0.1447, 0.39), ("tibia", "talus", 0.0457, 0.44), ("talus", "toes", 0.0133, 0.50),
-          ("humerus", "ulna", 0.0263, 0.58), ("ulna", "hand", 0.0150, 0.46), ("hand", "hand", 0.0058, 0.0))
-"""From joint, to joint, mass over the body's, centre's share of the way; each twice."""
+if TYPE_CHECKING:
+    from .fit import State
+
 LOWEST_M, LOWEST_SPREAD_M = 0.07, 0.02
 """A sole so much above the lowest one hardly carries."""
 EXTENDED, EXTENDED_SPREAD = 0.82, 0.03
@@ -35,20 +31,6 @@ OTHERS_M, OTHERS_SPREAD_M = 0.18, 0.03
 """Where a knee, a hand, an elbow, the head or the pelvis comes so near to the lowest sole's height, it carries too."""
 
 
-def _mass_table() -> np.ndarray:
-    """(24,) weight of each joint's place in the centre of mass; sums to 1."""
-    out = np.zeros(len(sk.JOINTS))
-    for side in "lr":
-        out[sk.JOINT_INDEX[f"femur_{side}"]] += _TRUNK * (1 - _TRUNK_SHARE) / 2
-        out[sk.JOINT_INDEX[f"humerus_{side}"]] += _TRUNK * _TRUNK_SHARE / 2
-        for first, last, mass, share in _LIMBS:
-            out[sk.JOINT_INDEX[f"{first}_{side}"]] += mass * (1 - share)
-            out[sk.JOINT_INDEX[f"{last}_{side}"]] += mass * share
-    out[sk.JOINT_INDEX["head"]] += _HEAD
-    return out / out.sum()
-
-
-MASS = _mass_table()
 _OTHERS = [sk.JOINT_INDEX[name] for name in ("pelvis", "tibia_r", "tibia_l", "hand_r", "hand_l", "ulna_r", "ulna_l", "head")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit, logit
@@ -10,9 +11,11 @@ from scipy.special import expit, logit
 from sinew_take import skeleton as sk
 
 from ..geometry.ground import LOOK_S
-from .fit import State
 from .kinematics import pose
 from .model import Model
+
+if TYPE_CHECKING:
+    from .fit import State
 
 SLOW, SLOW_MOST = 0.30, 0.50
 """m/s: below this a sole counts as standing; the most that is for somebody fast. ..."""

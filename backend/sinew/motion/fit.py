@@ -19,6 +19,7 @@ from sinew_take import skeleton as sk
 from ..geometry import rotations as rot
 from ..geometry.ground import LOOK_S
 from . import outline as outlines
+from . import support as supports
 from .kinematics import N_COLUMNS, ROOT, Pose, pose
 from .losses import soft, softly
 from .model import DEPTH_REFERENCE, DEPTH_SHARE, REST_Q, REST_SIGMA, ROOT_SIGMA, TURN_SIGMA, Model
@@ -111,6 +112,8 @@ class Ground:
     """(T, 4) 0..1: the sole is on the floor but moves along it; None: none does."""
     parts: np.ndarray | None = None
     """(T, P) 0..1 of the model's `parts` that rest on the floor; None: none does, and they may be anywhere."""
+    support: supports.Support | None = None
+    """What carries the body; None: it may be out of balance."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +128,14 @@ class Weights:
     """In spreads: beyond this a keypoint counts as an outlier, softly."""
     robust_smooth: float = 3.0
     rest: float = 1.0
-    smooth: float = 0.38
+    smooth: float = 0.35
     lively: float = 0.55
     """How far the accelerations' spreads go from the general ones to what the film says of this person, in logarithms
     (`liveliness`); 0 keeps the general ones."""
     ground: float = 1.0
     """1 holds planted feet, 0 leaves them free."""
+    balance: float = 1.0
+    """1 keeps the centre of mass over what carries it, 0 leaves it free."""
     outline: float = 1.0
     """1 keeps hidden arms within the person's outline, 0 leaves them free."""
     stature_m: float | None = None
@@ -167,6 +172,7 @@ class Problem:
                  frozen: np.ndarray | None = None, solve_shape: bool = True, lively: np.ndarray | None = None):
         self.model, self.seen, self.view, self.weights = model, seen, view, weights
         self.ground = ground if weights.ground > 0 else None
+        self.support = ground.support if ground is not None and weights.balance > 0 else None
         self.outline = seen.outline if weights.outline > 0 else None
         n = len(seen.time_s)
         self.n = n
@@ -293,7 +299,10 @@ class Problem:
                 terms["stature"] = self.shape_weight * (
                     (model.stature(s.shape) - w.stature_m) / w.stature_sigma_m) ** 2
         if self.ground is not None:
-            terms["ground"] = self._ground(s, p, None)
+            soles = model.soles.positions(p, s.shape), None
+            terms["ground"] = self._ground(s, p, soles, None)
+            if self.support is not None:
+                terms["balance"] = supports.add(self.support, model, self.share, p, s.shape, *soles)
         if self.outline is not None:
             terms["outline"] = outlines.add(self.outline, model, self.view, self.share, p, s.shape)
         return sum(terms.values()), terms, np.where(used, length, np.nan)
@@ -364,7 +373,10 @@ class Problem:
                 off = (model.stature(s.shape) - w.stature_m) / w.stature_sigma_m
                 out.corner_gradient += d * off * np.sqrt(self.shape_weight)
         if self.ground is not None:
-            self._ground(s, p, out)
+            soles = model.soles.jacobian(p, s.shape)
+            self._ground(s, p, soles, out)
+            if self.support is not None:
+                supports.add(self.support, model, self.share, p, s.shape, *soles, out)
         if self.outline is not None:
             outlines.add(self.outline, model, self.view, self.share, p, s.shape, out)
         return out
@@ -397,13 +409,17 @@ class Problem:
             for later in range(a + 1, 3):
                 out.couple_pelvis(i + a, later - a, np.swapaxes(d[later], 1, 2) @ (wp * d[a]))
 
-    def _ground(self, s: State, p: Pose, out: Normal | None) -> float:
-        """What is planted stands still at the floor, and nothing is under it. Adds to `out` where given; returns the cost."""
+    def _ground(self, s: State, p: Pose, soles: tuple[np.ndarray, np.ndarray | None], out: Normal | None) -> float:
+        """What is planted stands still at the floor, and nothing is under it. Adds to `out` where given; returns the cost.
+
+        soles: Their places (T, 4, 3) and, for `out`, their Jacobian (T, 4, 3, 49).
+        """
         g, model = self.ground, self.model
         contact = g.contact if g.on_floor is None else g.contact * g.on_floor
         contact = contact if g.glides is None else np.maximum(contact, g.glides)
         movers = [model.soles] if g.parts is None else [model.soles, model.parts]
-        moved = [m.jacobian(p, s.shape) if out is not None else (m.positions(p, s.shape), None) for m in movers]
+        moved = [soles, *(m.jacobian(p, s.shape) if out is not None else (m.positions(p, s.shape), None)
+                          for m in movers[1:])]
         x = np.concatenate([place for place, _ in moved], 1)
         z, planted = x[..., 2], g.contact
         sink_sigma = np.full(z.shape[1], g.sink_sigma_m)

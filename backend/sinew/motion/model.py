@@ -16,6 +16,7 @@ import numpy as np
 from sinew_take import skeleton as sk
 
 from .kinematics import Mover, Points, Skeleton
+from .masses import MASS
 
 KEYPOINTS = sk.MEDIAPIPE_KEYPOINTS
 KEYPOINT = {name: i for i, name in enumerate(KEYPOINTS)}
@@ -127,6 +128,8 @@ class Model:
     """Points along the arms, `ARMS`."""
     arms_radius_m: np.ndarray
     """(A,) how far the skin is from them at least."""
+    mass: Mover
+    """One point: the centre of mass."""
     sigma_m: np.ndarray
     """(33,) of `KEYPOINT_SIGMA_M`."""
     n_shape: int
@@ -151,10 +154,11 @@ def on_bones(skeleton: Skeleton, vertices_m: np.ndarray, bones: Sequence[tuple[s
     return Mover(skeleton, points), np.linalg.norm(vertices_m[:, None] - centre, axis=-1).min(0)
 
 
-def flesh(skeleton: Skeleton, vertices_m: np.ndarray) -> tuple[Mover, np.ndarray, Mover, np.ndarray]:
-    """`Model`'s `parts` and `arms`, each with its radii, from the skin (V, 3) m of the rest pose."""
+def flesh(skeleton: Skeleton, vertices_m: np.ndarray) -> tuple[Mover, np.ndarray, Mover, np.ndarray, Mover]:
+    """`Model`'s `parts` and `arms`, each with its radii, and `mass`, from the skin (V, 3) m of the rest pose."""
+    mass = Points(1, np.zeros(len(MASS), dtype=int), np.arange(len(MASS)), MASS, skeleton.rest_m, skeleton.rest_dirs)
     return (*on_bones(skeleton, vertices_m, [(name, name, 0.0) for name in PARTS]),
-            *on_bones(skeleton, vertices_m, [arm[:3] for arm in ARMS]))
+            *on_bones(skeleton, vertices_m, [arm[:3] for arm in ARMS]), Mover(skeleton, mass))
 
 
 def make_model(body) -> Model:

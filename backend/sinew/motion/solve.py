@@ -22,6 +22,7 @@ from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations, with_outline
 from .subject import SEEN_CONFIDENCE, Subject, parts_seen, resting, soles_of, soles_seen, speed_of
+from .support import support_of
 from .world import floor_shown, level, settle
 
 LANDMARK_SHARE = 1 / 8
@@ -142,7 +143,8 @@ def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | N
     if ground is None:
         return None
     arrays = {name: getattr(ground, name) for name in ("contact", "on_floor", "glides", "parts")}
-    return replace(ground, **{name: None if a is None else a[which] for name, a in arrays.items()})
+    support = None if ground.support is None else ground.support.take(which)
+    return replace(ground, **{name: None if a is None else a[which] for name, a in arrays.items()}, support=support)
 
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
@@ -232,6 +234,8 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
             stature = model.stature(s.state.shape)
     else:
         s.ground = fit.Ground(chance, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
+    if not s.glides:  # who skates leans into curves
+        s.ground = replace(s.ground, support=support_of(model, s.state, s.seen.time_s, s.frames.joined))
     view = _view(camera, s.frames.index)
     stages = [(replace(weights, stature_m=stature), ROUNDS["ground"])]
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick, not s.shape_is_known,

@@ -10,6 +10,7 @@ from ..flow import Report, nothing
 from ..geometry import rotations as rot
 from ..motion import contact, fit, liveliness
 from ..motion.subject import parts_seen, resting
+from ..motion.support import support_of
 from .evidence import PIN_SIGMA, REACH_S, Evidence
 from .rebuild import Person
 
@@ -155,17 +156,18 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
     continued = person.joined[which] & (np.arange(len(which)) > 0)
     parts = resting(person.model, anchor, time, continued, eye, parts_seen(person.track, person.frames[which]))
 
-    def problem_of(seen: fit.Observations, chance: np.ndarray) -> dict:
+    def problem_of(seen: fit.Observations, chance: np.ndarray, state: fit.State) -> dict:
         joined = seen.joined[which].copy()
         joined[0] = False
         part = replace(seen.take(which), joined=joined)
-        ground = fit.Ground(chance[which], on_floor=heights < contact.RAISED_M, parts=parts if person.on_floor else None)
+        ground = fit.Ground(chance[which], on_floor=heights < contact.RAISED_M, parts=parts if person.on_floor else None,
+                            support=support_of(person.model, state, time, continued))
         if not person.on_floor:
             ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)
         return {"model": person.model, "seen": part, "view": person.view.take(which), "weights": weights,
                 "ground": ground, "frozen": frozen}
 
-    solved = problem_of(person.seen, person.contact)
+    solved = problem_of(person.seen, person.contact, anchor)
     # As lively as the take is around it.
     lively = liveliness.factors(person.model, solved["seen"], solved["view"], weights, anchor)
     drift = fit.Problem(**solved, solve_shape=False, lively=lively).normal(anchor).gradient
@@ -182,9 +184,10 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
         done += 1
         report(done, ROUNDS[0])
 
+    start = evidence.start.take(which)
     problem = Corrected(pins, PIN_SIGMA * size_px[1], anchor, hold, drift,
-                        **problem_of(evidence.seen, evidence.contact), lively=lively)
-    return fit.minimise(problem, evidence.start.take(which), *ROUNDS, tick).state
+                        **problem_of(evidence.seen, evidence.contact, start), lively=lively)
+    return fit.minimise(problem, start, *ROUNDS, tick).state
 
 
 def _on_limit(q: np.ndarray, gradient: np.ndarray) -> np.ndarray:
