@@ -254,7 +254,7 @@ def people_edits_of(root: bpy.types.Object) -> list[str]:
 
     say = {"rename": lambda e: f"{e.get('subject')} is {e.get('name')}", "skip": lambda e: f"Leave out {name(e)}",
            "merge": lambda e: f"{name(e)} is {name(e, 'into')}",
-           "split": lambda e: f"{name(e)}: somebody else from picture {first + int(e.get('frame', 0))} on",
+           "split": lambda e: f"{name(e)}: other from picture {first + int(e.get('frame', 0))}",
            "swap": lambda e: f"{name(e)} and {name(e, 'other')}: each other from picture "
                              f"{first + int(e.get('frame', 0))} on"}
     return [say[e["kind"]](e) for e in edits if isinstance(e, dict) and e.get("kind") in say]

@@ -3,6 +3,7 @@
 import bpy
 
 from ..addon.properties import bones_collection, people_edits_of, people_of, person, take_root
+from ..addon.scene import check
 from .backend import _Sidebar
 from .text import sentences
 
@@ -120,9 +121,11 @@ class SINEW_PT_check(_Sidebar, bpy.types.Panel):
         row.operator("sinew.remove_check", text="", icon="TRASH")
         layout.operator("sinew.worst_frame", icon="KEYFRAME_HLT")
         for row in people_of(take_root(context.object)):
-            error = row.armature.data.get("sinew_pixel_error")
-            if error is not None:
-                layout.label(text=f"{row.armature.name}: {error:.1f} px off in this frame")
+            if check.error_of(row.armature) is None:
+                continue
+            error = check.error_at(row.armature, context.scene.frame_current_final)
+            layout.label(text=f"{row.armature.name}: nothing detected in this frame" if error is None
+                         else f"{row.armature.name}: {error:.1f} px off in this frame")
 
 
 CLASSES = (SINEW_PT_who, SINEW_PT_check, SINEW_PT_selected)

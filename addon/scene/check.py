@@ -209,6 +209,17 @@ def error_of(armature: bpy.types.Object) -> tuple[np.ndarray, np.ndarray] | None
     return None if curve is None or not len(curve.keyframe_points) else curves.read_keys(curve)
 
 
+def error_at(armature: bpy.types.Object, frame: float) -> float | None:
+    """The pixel error of a person at a scene frame; None where nothing was detected, over which the curve only goes on."""
+    known = error_of(armature)
+    if known is None:
+        return None
+    frames, values = known
+    nearest = int(np.abs(frames - frame).argmin())
+    spacing = float(np.median(np.diff(frames))) if len(frames) > 1 else 1.0
+    return float(values[nearest]) if abs(frames[nearest] - frame) <= max(spacing, 1.0) / 2 else None
+
+
 def shown(owner: tags.Owner) -> bool | None:
     """Whether the shot's check view is on; None where it has none."""
     held = tags.find(bpy.data.collections, COLLECTION_ROLE, owner)

@@ -44,7 +44,8 @@ MOTION = (
     _a("contact", ["T", 4], unit="0..1", meaning="probability: left heel, left toe, right heel, right toe"),
     _a("keypoints_px", ["T", "K", 3], unit="px", meaning="x, y, confidence, in the picture as filmed"),
     _a("pixel_error", ["T"], unit="px", required=False,
-       meaning="mean distance of the body's keypoints from the confident detected ones; NaN where there are none"),
+       meaning="mean distance of the body's keypoints from the confident detected ones, but for those that may be somebody "
+               "else's; NaN where there are none"),
 )
 BODY = (
     _a("rest_vertices_m", ["V", 3], unit="m", meaning="skin in the rest pose, this person's shape"),

@@ -138,7 +138,19 @@ def test_pixel_errors_are_a_curve_and_the_worst_frames_are_found(extension, impo
         assert np.allclose(frames, 5 + np.arange(N)) and np.allclose(values, subject.motion["pixel_error"])
         bpy.context.scene.frame_set(9)
         assert armature.data["sinew_pixel_error"] == pytest.approx(float(subject.motion["pixel_error"][4]))
+        assert check.error_at(armature, 9.4) == pytest.approx(float(subject.motion["pixel_error"][4]))
+        assert check.error_at(armature, 4.2) is None and check.error_at(armature, 5 + N) is None
     assert plan.peaks(np.arange(6), np.array([1, 5, 4, 1, 3, 9]), 2).tolist() == [5, 1, 3]
+
+
+def test_no_pixel_error_is_named_where_nothing_was_detected(extension, imported):
+    take = a_take()
+    take.subjects[0].motion["pixel_error"][3:7] = np.nan
+    armature, check = imported(take).armatures[0], extension("addon.scene.check")
+    assert check.error_at(armature, 5 + 2) == pytest.approx(float(take.subjects[0].motion["pixel_error"][2]))
+    assert [check.error_at(armature, 5 + t) for t in range(3, 7)] == [None] * 4
+    bpy.context.scene.frame_set(5 + 4)
+    assert armature.data["sinew_pixel_error"] > 0  # the curve itself goes on
 
 
 def test_a_later_take_brings_it_up_to_date_and_it_can_be_taken_out(extension, imported):

@@ -1,6 +1,8 @@
 """Solving again by hand on takes of known motion: what is corrected gets right, everything else stays."""
 
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,6 +170,21 @@ def test_a_limb_that_did_not_flip_is_said():
     assert failed_flips(person, person.state, [edits.Flip("s1", "leg_l", 4, 8)]) == [
         "Person 1: the other side of leg_l in frames 4 to 7 is where it already is, or the limits do not let it get "
         "there; nothing was flipped."]
+
+
+def test_a_limb_that_went_back_halfway_is_said():
+    wrong, _ = flipped("arm_l")
+    person = person_of(wrong, wrong.subjects[0])
+    flip = edits.Flip("s1", "arm_l", RANGE.start, RANGE.stop)
+    there = mirrored(person.model, person.view, person.state, "arm_l", np.array(RANGE))
+
+    def part_of_the_way(share):
+        return replace(person.state, q=(1 - share) * person.state.q + share * there.q)
+
+    assert failed_flips(person, part_of_the_way(1.0), [flip]) == []
+    (said,) = failed_flips(person, part_of_the_way(0.25), [flip])
+    assert re.fullmatch(r"Person 1: arm_l in frames 40 to 49 went \d+% of the way to the other side only; flip other "
+                        r"frames, or pin its joints\.", said)
 
 
 def test_wrong_frames_are_filled_by_time():

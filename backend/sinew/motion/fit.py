@@ -128,7 +128,7 @@ class Weights:
     """In spreads: beyond this a keypoint counts as an outlier, softly."""
     robust_smooth: float = 3.0
     rest: float = 1.0
-    smooth: float = 0.35
+    smooth: float = 0.38
     lively: float = 0.55
     """How far the accelerations' spreads go from the general ones to what the film says of this person, in logarithms
     (`liveliness`); 0 keeps the general ones."""

@@ -26,6 +26,7 @@ from ..motion.subject import soles_seen
 from ..progress import Progress, StopRequest
 from . import local, people
 from .evidence import Evidence, depths, gather
+from .flip import mirrored
 from .rebuild import LIMB_KEYPOINTS, Person, pelvis_angles, person_of, tracks_of
 from .write import write_beside
 
@@ -244,19 +245,28 @@ def _joints_of_keypoints() -> np.ndarray:
     return _joint_keypoints()
 
 
+TURNED = 0.5
+"""Share of the way to the other side that a flipped limb must have gone; less is said."""
+
+
 def failed_flips(person: Person, state: fit.State, fresh: list) -> list[str]:
-    """A sentence for each flip after which the limb's depth is what it was."""
+    """A sentence for each flip after which the limb's depth is about what it was."""
     before, after = (depths(person.model, person.view, s) for s in (person.state, state))
-    notes = []
+    who, notes = person.subject.info.get("name", person.subject.id), []
     for edit in fresh:
         if not isinstance(edit, contract.Flip) or edit.subject != person.subject.id:
             continue
-        which = np.ix_(np.arange(person.row(edit.start), person.row(edit.end - 1) + 1), LIMB_KEYPOINTS[edit.limb])
-        moved = float(np.abs(after[which] - before[which]).max())
-        if moved < 0.02:
-            notes.append(f"{person.subject.info.get('name', person.subject.id)}: the other side of {edit.limb} in "
-                         f"frames {edit.start} to {edit.end - 1} is where it already is, or the limits do not let it "
-                         "get there; nothing was flipped.")
+        rows = np.arange(person.row(edit.start), person.row(edit.end - 1) + 1)
+        which = np.ix_(rows, LIMB_KEYPOINTS[edit.limb])
+        other = depths(person.model, person.view, mirrored(person.model, person.view, person.state, edit.limb, rows))
+        way, moved = (other - before)[which], (after - before)[which]
+        share = float((way * moved).sum() / max((way**2).sum(), 1e-12))
+        if float(np.abs(moved).max()) < 0.02:
+            notes.append(f"{who}: the other side of {edit.limb} in frames {edit.start} to {edit.end - 1} is where it already "
+                         "is, or the limits do not let it get there; nothing was flipped.")
+        elif share < TURNED:
+            notes.append(f"{who}: {edit.limb} in frames {edit.start} to {edit.end - 1} went {max(share, 0.0):.0%} of the way "
+                         "to the other side only; flip other frames, or pin its joints.")
     return notes
 
 
