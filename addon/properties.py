@@ -11,6 +11,7 @@ import bpy
 from . import monitor
 from .jobs.install import BackendStatus
 from .jobs.state import Status
+from .scene import check
 
 _STATUS = [("NONE", "None", "Nothing has run yet")] + [(s.name, s.value.capitalize(), "") for s in Status]
 _BACKEND = [(s.name, s.value.capitalize(), "") for s in BackendStatus]
@@ -238,6 +239,14 @@ def people_of(root: bpy.types.Object) -> list[PersonRow]:
                                   item.get("sinew_confidence")))
     rows.sort(key=lambda row: (len(str(row.armature.get("sinew_subject"))), str(row.armature.get("sinew_subject"))))
     return rows
+
+
+def pixel_error_of(armature: bpy.types.Object, frame: float) -> str:
+    """How far a person's keypoints are off at a scene frame, in words; empty where the take held no such figures."""
+    if check.error_of(armature) is None:
+        return ""
+    error = check.error_at(armature, frame)
+    return "nothing detected in this frame" if error is None else f"{error:.1f} px off in this frame"
 
 
 def people_edits_of(root: bpy.types.Object) -> list[str]:

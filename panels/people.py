@@ -2,8 +2,7 @@
 
 import bpy
 
-from ..addon.properties import bones_collection, people_edits_of, people_of, person, take_root
-from ..addon.scene import check
+from ..addon.properties import bones_collection, people_edits_of, people_of, person, pixel_error_of, take_root
 from .backend import _Sidebar
 from .text import sentences
 
@@ -121,11 +120,9 @@ class SINEW_PT_check(_Sidebar, bpy.types.Panel):
         row.operator("sinew.remove_check", text="", icon="TRASH")
         layout.operator("sinew.worst_frame", icon="KEYFRAME_HLT")
         for row in people_of(take_root(context.object)):
-            if check.error_of(row.armature) is None:
-                continue
-            error = check.error_at(row.armature, context.scene.frame_current_final)
-            layout.label(text=f"{row.armature.name}: nothing detected in this frame" if error is None
-                         else f"{row.armature.name}: {error:.1f} px off in this frame")
+            said = pixel_error_of(row.armature, context.scene.frame_current_final)
+            if said:
+                layout.label(text=f"{row.armature.name}: {said}")
 
 
 CLASSES = (SINEW_PT_who, SINEW_PT_check, SINEW_PT_selected)

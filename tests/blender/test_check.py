@@ -149,6 +149,9 @@ def test_no_pixel_error_is_named_where_nothing_was_detected(extension, imported)
     armature, check = imported(take).armatures[0], extension("addon.scene.check")
     assert check.error_at(armature, 5 + 2) == pytest.approx(float(take.subjects[0].motion["pixel_error"][2]))
     assert [check.error_at(armature, 5 + t) for t in range(3, 7)] == [None] * 4
+    said = extension("addon.properties").pixel_error_of
+    assert said(armature, 5 + 4) == "nothing detected in this frame"
+    assert said(armature, 5 + 2).endswith(" px off in this frame")
     bpy.context.scene.frame_set(5 + 4)
     assert armature.data["sinew_pixel_error"] > 0  # the curve itself goes on
 
