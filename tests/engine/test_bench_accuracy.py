@@ -5,6 +5,7 @@ import pytest
 
 from sinew import flow
 from sinew.bench import accuracy, balancing, detections, fit
+from sinew_take import masks
 from sinew_take import skeleton as sk
 
 KEY = {n: i for i, n in enumerate(sk.MEDIAPIPE_KEYPOINTS)}
@@ -73,7 +74,9 @@ def test_a_longer_take_plays_to_and_fro():
     count = np.arange(n, dtype=float)
     shot = flow.Shot(None, np.arange(n, dtype=np.int32), count / 25)
     track = flow.Track("person_1", np.ones(n, bool), np.tile(count[:, None, None], (1, 33, 3)), np.zeros((n, 33)),
-                       np.zeros((n, 33, 3)), np.zeros((n, 4)), {})
+                       np.zeros((n, 33, 3)), np.zeros((n, 4)),
+                       masks.pack([((t, 1, t + 3, 2 + t), np.ones((1 + t, 3), bool)) for t in range(n)], (16, 9)))
     long_shot, long = fit.longer(shot, track, 9)
     assert long.keypoints_px[:, 0, 0].tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2]
     assert np.diff(long_shot.time_s) == pytest.approx(1 / 25) and long_shot.n_frames == 9
+    assert [int(masks.unpack(long.masks, t).sum()) for t in range(9)] == [3, 6, 9, 12, 9, 6, 3, 6, 9]
