@@ -71,6 +71,13 @@ def test_distances_from_a_disk(lens):
     assert distance.min() > 30 and not slope.any()  # beyond the field nothing pulls
 
 
+@pytest.mark.parametrize("k1", [-0.2, -0.3, -1.0, 0.5])
+def test_a_strong_lens_leaves_finite_distances_or_none(k1):
+    found = outline_of(track_of(disk(np.array([1150.0, 600.0]), 110.0)), lens=np.array([[k1, 0, 0, 0, 0.0]]))
+    assert found is None or all(np.isfinite(x).all() for x in (found.field_px, found.corner_px, found.step_px))
+    assert (found is None) == (k1 == -1.0)  # by which such a lens shows nothing there
+
+
 def test_what_is_outside_the_picture_may_be_the_person():
     cut = outline_of(track_of(disk(np.array([0.0, 300.0]), 120.0)))
     distance, _ = cut.distance(np.zeros(1, int), np.array([[[-30.0, 300.0], [-40.0, 500.0], [60.0, 470.0]]]))

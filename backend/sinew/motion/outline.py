@@ -106,6 +106,8 @@ def outline_of(track: Track, frames: np.ndarray, confidence: np.ndarray, K: np.n
         if bits.sum() < LEAST_CELLS:
             continue
         field, corner, step = _field(bits, np.asarray(size_px) / grid, K[n], distortion[n])
+        if not np.isfinite(step):
+            continue  # the lens shows nothing where the mask is
         row[n] = len(fields)
         fields.append(field)
         corners.append(corner)
@@ -126,9 +128,11 @@ def _field(bits: np.ndarray, cell_px: np.ndarray, K: np.ndarray, distortion: np.
     part = padded[low[1]:high[1] + 2 * beyond, low[0]:high[0] + 2 * beyond]
     away, within = (cv2.distanceTransform(p, cv2.DIST_L2, 5) for p in (1 - part, part))
     signed = np.where(part > 0, 0.5 - within, away - 0.5) * float(cell_px.mean())
-    corners = (np.array([low - beyond, high + beyond]) * cell_px)[[[0, 0], [1, 0], [0, 1], [1, 1]], [0, 1]]
-    ideal = projection.undistort_px(corners, K, distortion)
-    first, step = ideal.min(0), float(np.ptp(ideal, axis=0).max()) / (GRID - 1)
+    # Only what lies in the picture can be taken back through the lens; beyond it, its polynomial may have no inverse.
+    corners = (np.array([low, high]) * cell_px)[[[0, 0], [1, 0], [0, 1], [1, 1]], [0, 1]]
+    with np.errstate(over="ignore", invalid="ignore"):
+        ideal = projection.undistort_px(corners, K, distortion)
+    first, step = ideal.min(0) - beyond * cell_px, float((np.ptp(ideal, axis=0) + 2 * beyond * cell_px).max()) / (GRID - 1)
     at = np.stack(np.meshgrid(*(first[i] + step * np.arange(GRID) for i in (0, 1))), -1)
     if np.any(distortion):
         rays = np.concatenate([(at - K[[0, 1], [2, 2]]) / K[[0, 1], [0, 1]], np.ones((GRID, GRID, 1))], -1)
