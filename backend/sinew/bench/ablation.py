@@ -21,6 +21,7 @@ PARTS = {
     "without the landmarks' depth": {"depth_sigma_m": _OFF},
     "without resting poses": {"rest": 1e-4},
     "without planted feet": {"ground": 0.0},
+    "without soles that must carry": {"carried": 0.0},
     "without balance": {"balance": 0.0},
     "without the outline for hidden arms": {"outline": 0.0},
 }

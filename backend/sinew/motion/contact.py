@@ -123,7 +123,7 @@ def events(chance: np.ndarray, points_m: np.ndarray, joined: np.ndarray, afoot: 
         afoot: (N,) how surely the soles alone carry, of `balance.support_axes`; None: always.
     """
     afoot = np.ones(len(chance)) if afoot is None else afoot
-    stands = [(s, a, b) for s in range(chance.shape[1]) for a, b in _runs(chance[:, s] > 0.5, joined)]
+    stands = [(s, a, b) for s in range(chance.shape[1]) for a, b in runs(chance[:, s] > 0.5, joined)]
     return Stances(np.array([np.median(points_m[a:b, s], axis=0) for s, a, b in stands]).reshape(-1, 3),
                    np.array([0.5 * chance[a:b, s].mean() for s, a, b in stands]),
                    np.array([afoot[a:b].mean() for _, a, b in stands]))
@@ -161,7 +161,7 @@ def raised(still: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndarray, time_s:
     height = soles_m[..., 2]
     on = still > 0.5
     for s in range(still.shape[1]):
-        for a, b in _runs(on[:, s], joined):
+        for a, b in runs(on[:, s], joined):
             z = height[a:b, s]
             long = b - a > 1 and time_s[b - 1] - time_s[a] >= RAISED_S
             under_pelvis = np.median(pelvis_m[a:b, 2] - z) >= UNDER_PELVIS_M
@@ -184,7 +184,7 @@ def on_floor_or_raised(speed: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndar
     return np.where(higher, still, floor), higher
 
 
-def _runs(on: np.ndarray, joined: np.ndarray) -> list[tuple[int, int]]:
+def runs(on: np.ndarray, joined: np.ndarray) -> list[tuple[int, int]]:
     """Half-open runs of True (T,), broken where the frames are."""
     run = np.cumsum(~joined)
     start = np.flatnonzero(on & ~np.r_[False, on[:-1] & (run[1:] == run[:-1])])

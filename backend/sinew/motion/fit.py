@@ -134,6 +134,8 @@ class Weights:
     (`liveliness`); 0 keeps the general ones."""
     ground: float = 1.0
     """1 holds planted feet, 0 leaves them free."""
+    carried: float = 1.0
+    """1 plants soles that must carry whoever does not fall, 0 only those that are seen to stand."""
     balance: float = 1.0
     """1 keeps the centre of mass over what carries it, 0 leaves it free."""
     outline: float = 1.0

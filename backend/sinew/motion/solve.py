@@ -17,7 +17,7 @@ from sinew_take.errors import InputError
 from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
-from . import contact, fit, glide, held, liveliness
+from . import carried, contact, fit, glide, held, liveliness
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations, with_outline
@@ -35,8 +35,6 @@ SHAPE_WINDOWS, SHAPE_WINDOW = 8, 45
 """Of a longer take, the shape is solved on so many stretches of so many frames."""
 ROUNDS = {"landmarks": (12, 1e-2), "free": (20, 2e-3), "ground": (20, 2e-4)}
 """Stage -> most iterations, and the share of the cost that an iteration must still gain. The first two only begin."""
-GROUNDINGS = 2
-"""Times that planted feet are looked for and held: with the first ones held, others show that were taken to move."""
 _NO_FLOOR_M = 1e6
 WORST_FIT = 0.06
 """Median pixel error over the height of the person's box, above which no body was found to fit."""
@@ -92,8 +90,10 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
     else:
         camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
     for subject in subjects:
-        for _ in range(GROUNDINGS):
-            solve_grounded(model, camera, subject, weights, tick)
+        # With the first feet held, others show that were taken to move, and whether those that must carry do.
+        solve_grounded(model, camera, subject, weights, tick)
+        hold_what_carries(model, camera, subject, weights, tick)
+        solve_grounded(model, camera, subject, weights, tick)
     camera = camera if keep_world else settle(model, camera, subjects)
     motions = [_motion(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
@@ -130,7 +130,7 @@ class _Ticker:
 def _planned(n: int) -> int:
     pieces = -(-n // CHUNK)
     begin = ROUNDS["landmarks"][0] + ROUNDS["free"][0]
-    return (begin + GROUNDINGS * ROUNDS["ground"][0]) * pieces + (0 if pieces == 1 else begin) + 1
+    return (begin + 2 * ROUNDS["ground"][0]) * pieces + (0 if pieces == 1 else begin) + 1
 
 
 def _view(camera: Camera, frames: np.ndarray) -> fit.View:
@@ -236,10 +236,26 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
         s.ground = fit.Ground(chance, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     if not s.glides:  # who skates leans into curves
         s.ground = replace(s.ground, support=support_of(model, s.state, s.seen.time_s, s.frames.joined))
+    _hold(model, camera, s, replace(weights, stature_m=stature), tick)
+
+
+def hold_what_carries(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
+    """Fit once more with soles held that must carry somebody who does not fall, if there are any beside the planted ones."""
+    if 0 in (weights.ground, weights.carried) or not s.on_floor or s.glides or s.ground.sink_sigma_m == _NO_FLOOR_M:
+        return
+    planted = np.maximum(s.ground.contact, _standing(model, camera, s)[0])
+    must = carried.soles_that_carry(model, s.state, s.seen.time_s, s.frames.joined, planted,
+                                    soles_seen(s.track, s.frames.index))
+    if (must > 0.5).any():
+        s.ground = replace(s.ground, contact=np.maximum(s.ground.contact, must))
+        _hold(model, camera, s, replace(weights, stature_m=s.stature_m), tick)
+
+
+def _hold(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
+    """Fit one person to their ground."""
     view = _view(camera, s.frames.index)
-    stages = [(replace(weights, stature_m=stature), ROUNDS["ground"])]
-    s.state, s.residual_px = _minimise(model, s.seen, view, s.state, stages, s.ground, tick, not s.shape_is_known,
-                                       s.lively)
+    s.state, s.residual_px = _minimise(model, s.seen, view, s.state, [(weights, ROUNDS["ground"])], s.ground, tick,
+                                       not s.shape_is_known, s.lively)
 
 
 _SEEN_BY = {
