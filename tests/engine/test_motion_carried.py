@@ -1,4 +1,4 @@
-"""Who does not fall is carried: free fall told from an even way, and a foot that the detector lifts in the middle of a step."""
+"""Who does not fall is carried: free fall told from an even way, and a foot that the detector lifts in mid-step."""
 
 import numpy as np
 import pytest
