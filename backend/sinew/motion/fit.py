@@ -104,7 +104,7 @@ class Ground:
     height_sigma_m: float = 0.015
     speed_sigma: float = 0.05
     """m/s"""
-    sink_sigma_m: float = 0.005
+    sink_sigma_m: float = 0.0045
     """Of soles; of parts twice that: how thick a body is round a knee or a hand is known less well."""
     on_floor: np.ndarray | None = None
     """(T, 4) bool: the sole stands on the floor. Elsewhere (steps, a box) it is held at rest where it is; None: all do."""
