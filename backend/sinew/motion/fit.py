@@ -31,6 +31,8 @@ _MARGIN = 1e-6
 LOW, HIGH = sk.LOW[3:] + _MARGIN, sk.HIGH[3:] - _MARGIN
 SHAPE_LIMIT = 4.0
 """Spreads: no coefficient of the shape goes beyond."""
+PARTS_SINK_SIGMA_M = 0.01
+"""How thick a body is round a knee or a hand is known less well than where its soles are."""
 _NEAR_M = 0.2
 """Points nearer to the camera's plane than this are not projected."""
 
@@ -105,7 +107,7 @@ class Ground:
     speed_sigma: float = 0.05
     """m/s"""
     sink_sigma_m: float = 0.0045
-    """Of soles; of parts twice that: how thick a body is round a knee or a hand is known less well."""
+    """Of soles; of parts at least `PARTS_SINK_SIGMA_M`."""
     on_floor: np.ndarray | None = None
     """(T, 4) bool: the sole stands on the floor. Elsewhere (steps, a box) it is held at rest where it is; None: all do."""
     glides: np.ndarray | None = None
@@ -426,7 +428,7 @@ class Problem:
         z, planted = x[..., 2], g.contact
         sink_sigma = np.full(z.shape[1], g.sink_sigma_m)
         if g.parts is not None:
-            sink_sigma[g.contact.shape[1]:] *= 2
+            sink_sigma[g.contact.shape[1]:] = max(g.sink_sigma_m, PARTS_SINK_SIGMA_M)
             z = z - np.r_[np.zeros(g.contact.shape[1]), model.parts_radius_m]
             contact, planted = np.concatenate([contact, g.parts], 1), np.concatenate([planted, g.parts], 1)
         contact = contact * self.share[:, None]
