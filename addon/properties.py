@@ -243,10 +243,10 @@ def people_of(root: bpy.types.Object) -> list[PersonRow]:
 
 def pixel_error_of(armature: bpy.types.Object, frame: float) -> str:
     """How far a person's keypoints are off at a scene frame, in words; empty where the take held no such figures."""
-    if check.error_of(armature) is None:
-        return ""
     error = check.error_at(armature, frame)
-    return "nothing detected in this frame" if error is None else f"{error:.1f} px off in this frame"
+    if error is not None:
+        return f"{error:.1f} px off in this frame"
+    return "" if check.error_of(armature) is None else "nothing detected in this frame"
 
 
 def people_edits_of(root: bpy.types.Object) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 
@@ -22,6 +24,26 @@ def pack(masks: list[tuple[tuple[int, int, int, int], np.ndarray] | None], size_
         offset.append(offset[-1] + len(packed))
     return {"size_px": np.array(size_px, np.int32), "box": np.array(boxes, np.int32).reshape(-1, 4),
             "offset": np.array(offset, np.int64),
+            "bits": np.concatenate(chunks) if chunks else np.zeros(0, np.uint8)}
+
+
+def gather(picked: Iterable[tuple[dict[str, np.ndarray], int] | None], size_px: np.ndarray) -> dict[str, np.ndarray]:
+    """Packed masks of which each frame is one of others: packed ones and a frame of them, or None; the bits stay as they are.
+
+    Args:
+        picked: Per frame.
+        size_px: Width and height of the grid.
+    """
+    boxes, chunks = [], []
+    for pick in picked:
+        box, bits = (0, 0, 0, 0), np.zeros(0, np.uint8)
+        if pick is not None:
+            own, t = pick
+            box, bits = own["box"][t], own["bits"][own["offset"][t]:own["offset"][t + 1]]
+        boxes.append(box)
+        chunks.append(bits)
+    return {"size_px": np.array(size_px, np.int32), "box": np.array(boxes, np.int32).reshape(-1, 4),
+            "offset": np.cumsum([0, *map(len, chunks)], dtype=np.int64),
             "bits": np.concatenate(chunks) if chunks else np.zeros(0, np.uint8)}
 
 

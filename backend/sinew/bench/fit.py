@@ -36,9 +36,7 @@ def longer(shot: flow.Shot, track: flow.Track, n: int) -> tuple[flow.Shot, flow.
     cycle = np.r_[there, there[-2:0:-1]]
     which = np.resize(cycle, n)
     step = float(np.median(np.diff(shot.time_s)))
-    boxes = [tuple(int(v) for v in track.masks["box"][t]) for t in which]
-    masks = mask_arrays.pack([((x0, y0, x1, y1), mask_arrays.unpack(track.masks, t)[y0:y1, x0:x1])
-                              for t, (x0, y0, x1, y1) in zip(which, boxes, strict=True)], track.masks["size_px"])
+    masks = mask_arrays.gather(((track.masks, int(t)) for t in which), track.masks["size_px"])
     return (replace(shot, frame=np.arange(n, dtype=np.int32), time_s=np.arange(n) * step),
             flow.Track(track.id, track.present[which], track.keypoints_px[which], track.spread_px[which],
                        track.landmarks_m[which], track.box_px[which], masks))

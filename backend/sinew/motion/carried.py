@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit
 
 from .balance import lowest, on_feet
-from .contact import runs
+from .contact import around, runs
 from .kinematics import pose
 from .model import Model
 
@@ -48,12 +48,11 @@ def carried_odds(height_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, l
         loose: (T,) bool: nothing is seen to stand. The odds of other frames are -inf.
     """
     out = np.full(len(height_m), -np.inf)
+    first, last = around(time_s, joined, AROUND_S + 1e-6)
     for a, b in runs(loose, joined):
-        first = a - 1 if a > 0 and joined[a] else a
-        last = b if b < len(joined) and joined[b] else b - 1
         for t in range(a, b):
-            i = np.arange(first, last + 1)
-            i = i[np.abs(time_s[i] - time_s[t]) <= AROUND_S + 1e-6]
+            # With the frames just before and after, in which something stands.
+            i = np.arange(max(first[t], a - 1), min(last[t], b) + 1)
             if len(i) < 3:
                 continue
             away = time_s[i] - time_s[t]

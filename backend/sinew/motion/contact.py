@@ -51,13 +51,7 @@ def sole_speed(soles_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, eye_
     """
     n = len(time_s)
     out = np.full(soles_m.shape[:2], np.inf)
-    run = np.cumsum(~joined)
-    for t in range(n):
-        a = b = t
-        while a > 0 and run[a - 1] == run[t] and time_s[t] - time_s[a - 1] <= WINDOW_S / 2 + 1e-6:
-            a -= 1
-        while b < n - 1 and run[b + 1] == run[t] and time_s[b + 1] - time_s[t] <= WINDOW_S / 2 + 1e-6:
-            b += 1
+    for t, (a, b) in enumerate(zip(*around(time_s, joined, WINDOW_S / 2 + 1e-6))):
         if a == b:
             a = a - 1 if a > 0 and joined[a] else a
             b = b + 1 if b < n - 1 and joined[b + 1] else b
@@ -182,6 +176,14 @@ def on_floor_or_raised(speed: np.ndarray, soles_m: np.ndarray, pelvis_m: np.ndar
     floor = with_evidence(planted(speed, soles_m[..., 2]), said)
     higher = raised(still, soles_m, pelvis_m, time_s, joined, seen)
     return np.where(higher, still, floor), higher
+
+
+def around(time_s: np.ndarray, joined: np.ndarray, within_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) first and last frame within a time of each frame (T,) s, in its own unbroken run."""
+    run = np.cumsum(~np.asarray(joined, dtype=bool))
+    first, last = np.searchsorted(run, run), np.searchsorted(run, run, side="right") - 1
+    return (np.maximum(np.searchsorted(time_s, time_s - within_s), first),
+            np.minimum(np.searchsorted(time_s, time_s + within_s, side="right") - 1, last))
 
 
 def runs(on: np.ndarray, joined: np.ndarray) -> list[tuple[int, int]]:

@@ -117,6 +117,12 @@ class Ground:
     support: supports.Support | None = None
     """What carries the body; None: it may be out of balance."""
 
+    def take(self, frames: np.ndarray) -> Ground:
+        """The same for some of the frames."""
+        arrays = {name: getattr(self, name) for name in ("contact", "on_floor", "glides", "parts")}
+        support = None if self.support is None else self.support.take(frames)
+        return replace(self, **{name: None if a is None else a[frames] for name, a in arrays.items()}, support=support)
+
 
 @dataclass(frozen=True)
 class Weights:

@@ -139,14 +139,6 @@ def _view(camera: Camera, frames: np.ndarray) -> fit.View:
     return fit.View(np.asarray(camera.K, dtype=float)[frames], R_cw, -(R_cw @ T_wc[:, :3, 3:])[..., 0])
 
 
-def _ground_part(ground: fit.Ground | None, which: np.ndarray) -> fit.Ground | None:
-    if ground is None:
-        return None
-    arrays = {name: getattr(ground, name) for name in ("contact", "on_floor", "glides", "parts")}
-    support = None if ground.support is None else ground.support.take(which)
-    return replace(ground, **{name: None if a is None else a[which] for name, a in arrays.items()}, support=support)
-
-
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
               stages: list[tuple[fit.Weights, tuple[int, float]]], ground: fit.Ground | None, tick: _Ticker,
               solve_shape: bool = True, lively: np.ndarray | None = None) -> tuple[fit.State, np.ndarray]:
@@ -176,8 +168,8 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
         piece = fit.State(pelvis[which], q[which], root[which], state.shape)
         own, own_view = seen.take(which), view.take(which)
         for weights, rounds in stages:
-            problem = fit.Problem(model, own, own_view, weights, _ground_part(ground, which), frozen, solve_shape=False,
-                                  lively=None if lively is None else lively[which])
+            problem = fit.Problem(model, own, own_view, weights, None if ground is None else ground.take(which), frozen,
+                                  solve_shape=False, lively=None if lively is None else lively[which])
             outcome = fit.minimise(problem, piece, *rounds, tick)
             piece = outcome.state
         keep = slice(held, held + b - a)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .balance import lowest, on_feet
+from .contact import around
 from .kinematics import Pose, pose
 from .losses import softly
 from .model import Model
@@ -70,10 +71,7 @@ def support_of(model: Model, state: State, time_s: np.ndarray, joined: np.ndarra
 
 def _velocity(x: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> np.ndarray:
     """(T, 2) mean velocity of places (T, 2) about each frame, within its run; 0 for a frame alone."""
-    run = np.cumsum(~np.asarray(joined, dtype=bool))
-    first, last = np.searchsorted(run, run), np.searchsorted(run, run, side="right") - 1
-    a = np.maximum(np.searchsorted(time_s, time_s - AROUND_S), first)
-    b = np.minimum(np.searchsorted(time_s, time_s + AROUND_S, side="right") - 1, last)
+    a, b = around(time_s, joined, AROUND_S)
     return (x[b] - x[a]) / np.maximum(time_s[b] - time_s[a], 1e-3)[:, None]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sinew_take import masks as packed
 from sinew_take.errors import RequestError
 from sinew_take.people_edits import Person, is_people_edit, people_of, regroup
 from sinew_take.take import Subject, Take
@@ -87,14 +88,5 @@ def _track(person: Person, take: Take) -> Track:
 
 def _mixed_masks(masks: dict[int, dict[str, np.ndarray]], who: np.ndarray) -> dict[str, np.ndarray]:
     """Masks whose frame t is that of number who[t]; their bits as they were packed."""
-    boxes, chunks, offset = np.zeros((len(who), 4), np.int32), [], [0]
-    for t, i in enumerate(who):
-        bits = np.zeros(0, np.uint8)
-        if i >= 0:
-            own = masks[int(i)]
-            boxes[t] = own["box"][t]
-            bits = own["bits"][own["offset"][t]:own["offset"][t + 1]]
-        chunks.append(bits)
-        offset.append(offset[-1] + len(bits))
     grid = max((m["size_px"] for m in masks.values()), key=lambda size: int(np.prod(size)))
-    return {"size_px": grid, "box": boxes, "offset": np.array(offset, np.int64), "bits": np.concatenate(chunks)}
+    return packed.gather((None if i < 0 else (masks[int(i)], t) for t, i in enumerate(who)), grid)
