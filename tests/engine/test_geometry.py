@@ -124,11 +124,14 @@ def test_feet_that_only_seem_to_come_and_go_hardly_tilt_the_floor():
     axes = up + 0.1 * random.normal(size=(80, 3))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
 
-    def off_deg(away: float) -> float:
-        found, _, _ = ground.fit_up(axes, 8.0, feet, np.ones(len(feet)), np.repeat(np.arange(8), 6), planted_away=away)
+    def off_deg(**spread) -> float:
+        found, _, _ = ground.fit_up(axes, 8.0, feet, np.ones(len(feet)), np.repeat(np.arange(8), 6), **spread)
         return float(np.degrees(np.arccos(found @ up)))
 
-    assert off_deg(0.0) > 10 and off_deg(ground.PLANTED_AWAY) < 4
+    unbent, _ = ground.find_up(axes, 8.0, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+    sigma = ground.planted_sigma(feet, unbent)
+    assert sigma == pytest.approx(np.hypot(0.06, 0.1 * 1.6), abs=0.04)  # m
+    assert off_deg() > 10 and off_deg(planted_sigma_m=sigma) < 6
 
 
 def test_up_without_any_evidence_is_a_level_camera():
@@ -149,16 +152,31 @@ def test_world_stands_on_the_floor_and_looks_ahead(up):
     assert np.allclose((T @ [0.3, 0.1, 4.0, 1])[:2], 0)
 
 
-def test_upright_lines_refine_what_the_people_say():
-    up = ground.up_in_camera(np.radians(12), np.radians(20))
-    axes = np.tile(ground.up_in_camera(np.radians(5), np.radians(26)), (50, 1))  # everybody leans
+def upright_lines(up):
+    """Planes through the camera of 60 lines, 15 of them upright."""
     rng = np.random.default_rng(6)
     upright = np.cross(rng.normal(size=(15, 3)), up)
     others = rng.normal(size=(45, 3))
     planes = np.concatenate([upright, others])
-    planes /= np.linalg.norm(planes, axis=1, keepdims=True)
-    nobody = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
-    without, _ = ground.find_up(axes, 4.0, *nobody)
-    found, _ = ground.find_up(axes, 4.0, *nobody, planes, np.full(60, 1 / 60))
+    return planes / np.linalg.norm(planes, axis=1, keepdims=True), np.full(60, 1 / 60)
+
+
+NOBODY = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+
+
+def test_upright_lines_refine_what_the_people_say():
+    up = ground.up_in_camera(np.radians(12), np.radians(20))
+    axes = np.tile(ground.up_in_camera(np.radians(5), np.radians(26)), (50, 1))  # everybody leans
+    without, _ = ground.find_up(axes, 4.0, *NOBODY)
+    found, _ = ground.find_up(axes, 4.0, *NOBODY, *upright_lines(up))
     assert np.degrees(np.arccos(without @ up)) > 5
     assert np.degrees(np.arccos(found @ up)) < 1
+
+
+@pytest.mark.parametrize(("looks", "upright"), [(0.5, True), (8.0, False)])
+def test_lines_are_looked_for_as_far_as_people_leave_room(looks, upright):
+    """People lean by 24 degrees: half a look at them leaves room for the lines there, eight do not."""
+    up = ground.up_in_camera(0.0, np.radians(20))
+    axes = np.tile(ground.up_in_camera(0.0, np.radians(44)), (50, 1))
+    found, _ = ground.find_up(axes, looks, *NOBODY, *upright_lines(up))
+    assert (np.degrees(np.arccos(found @ up)) < 1) == upright

@@ -66,8 +66,8 @@ def test_somebody_on_a_screen_has_no_say_in_which_way_is_up():
 
     def find(who):
         own = np.concatenate([axes[i] for i in who])
-        return lambda place, weight, owner, away=0.0: fit_up(own, 8.0 * len(who), place, weight, owner,
-                                                                      planted_away=away)
+        return lambda place, weight, owner, sigma_m=0.06: fit_up(own, 8.0 * len(who), place, weight, owner,
+                                                                 planted_sigma_m=sigma_m)
 
     stances = [contact.Stances(p, np.ones(12), np.ones(12)) for p in places]
     found, levels = world._together(find, stances, [np.zeros((40, 3))] * 2)

@@ -14,14 +14,17 @@ look at it."""
 PLANTED_SIGMA_M = 0.06
 """Spread of a planted sole's height over the floor, as solved from one view ..."""
 PLANTED_AWAY = 0.1
-"""... beside the share of its distance by which it is wrong along the line of sight."""
+"""... beside the share of its distance by which it is wrong along the line of sight (`planted_sigma`)."""
 
 LINE_SIGMA_DEG, LINE_FINE_DEG = 1.0, 0.5
 """Spread of an upright line about the vertical: while it is looked for, and once it is found."""
 LINE_LOOKS = 20.0
 """What all straight lines of the picture together are worth, if all were upright."""
-LINE_REACH_DEG = 15.0
-"""Lines only refine what the people say: this far from it an upright is looked for."""
+LINE_REACH_DEG, LINE_REACH = 15.0, 2.5
+"""Lines only refine what the people say: an upright is looked for this far from it, or so many times the spread of what they
+say where that is more ..."""
+LINE_FARTHEST_DEG, LINE_STEP_DEG = 30.0, 3.0
+"""... but no farther than this, in such steps."""
 TURN_LOOK_DEG = 10.0
 """A camera that turns by this much shows once more that its horizon is level."""
 FLOOR_SIGMA_DEG = 2.0
@@ -36,6 +39,16 @@ def up_in_camera(roll: float, pitch: float) -> np.ndarray:
     return np.array([np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch), -np.sin(pitch)])
 
 
+def planted_sigma(planted_c: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Spread (M,) of the heights of planted soles (M, 3) along up, about as it is, seen from the origin, m.
+
+    What is wrong along the line of sight changes a height by that line's slope: by the same share of it. Feet that seem to
+    come and go lie along that line, and a floor through them would be tilted towards it; but whoever steps up while the
+    camera sees them from the side does so at one distance.
+    """
+    return np.hypot(PLANTED_SIGMA_M, PLANTED_AWAY * (np.asarray(planted_c, dtype=float).reshape(-1, 3) @ up))
+
+
 def find_up(*evidence, **more) -> tuple[np.ndarray, np.ndarray]:
     """Up and levels of `fit_up`, without the cost."""
     return fit_up(*evidence, **more)[:2]
@@ -44,7 +57,8 @@ def find_up(*evidence, **more) -> tuple[np.ndarray, np.ndarray]:
 def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
            planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
            sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None, floor_sigma_deg: float = 0.0,
-           axis_weight: np.ndarray | None = None, planted_away: float = 0.0) -> tuple[np.ndarray, np.ndarray, float]:
+           axis_weight: np.ndarray | None = None, planted_sigma_m: np.ndarray | float = PLANTED_SIGMA_M
+           ) -> tuple[np.ndarray, np.ndarray, float]:
     """Up direction, the level on which each person's feet are planted, and the cost of both.
 
     The cost holds: bodies stand upright on average (robustly, so that a bow or a fall does not tip the world), the
@@ -64,9 +78,8 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         floor_c: (3,) the normal of the floor's points, where structure from motion has seen it.
         floor_sigma_deg: Its spread, as its points tell; a floor's own slope is added.
         axis_weight: (N,) 0..1, how much each axis says; all of them by default.
-        planted_away: The share of its distance by which a planted sole is wrong along the line of sight, such as
-            `PLANTED_AWAY`. Feet that seem to come and go lie along that line, and a floor through them would be tilted
-            towards it; but whoever steps up while the camera sees them from the side does so at one distance.
+        planted_sigma_m: Spread of the heights of planted soles, of `planted_sigma` where up is known nearly: one for all or
+            (M,).
 
     Returns:
         Unit vector in camera axes, per person the level along it, m (NaN for a person without planted feet), and the
@@ -97,9 +110,7 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
             prior = np.r_[prior, _cauchy(np.linalg.norm(up - floor_c) / sigma)]
         lean = _cauchy(np.linalg.norm(axes_c - up, axis=1) / axis_sigma) * share
         levels, height = np.asarray(x[2:]), planted_c @ up
-        # What is wrong along the line of sight changes the height by that line's slope: by the same share of it.
-        spread = np.hypot(PLANTED_SIGMA_M, planted_away * height)
-        flat = _cauchy((height - levels[planted_by]) / spread) * np.sqrt(planted_weight)
+        flat = _cauchy((height - levels[planted_by]) / planted_sigma_m) * np.sqrt(planted_weight)
         # Most lines are not upright: far from it, a line says nothing at all.
         off = planes @ up / np.sin(np.radians(line_deg))
         upright = off / np.sqrt(1 + off**2 / 4) * line_weight * with_lines
@@ -118,12 +129,13 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
     x = solve([begin(0.0, np.radians(pitch)) for pitch in (-30.0, 0.0, 30.0, 60.0)], 0.0)
     if len(planes):
         # Lines make narrow valleys: begin from the best few places round what the people say, and stay there.
-        steps = np.radians(np.arange(-LINE_REACH_DEG, LINE_REACH_DEG + 1, 3.0))
-        near = [begin(x[0] + roll, x[1] + pitch) for roll in steps for pitch in steps if np.hypot(roll, pitch)
-                <= np.radians(LINE_REACH_DEG)]
-        order = np.argsort([(residuals(y, 1.0) ** 2).sum() for y in near])[:4]
+        said_deg = AXIS_SIGMA_DEG / np.sqrt(max(float(np.square(share).sum()), 1e-6))
+        reach = np.radians(np.clip(LINE_REACH * said_deg, LINE_REACH_DEG, LINE_FARTHEST_DEG))
+        steps = np.arange(-reach, reach + 1e-9, np.radians(LINE_STEP_DEG))
+        near = [begin(x[0] + roll, x[1] + pitch) for roll in steps for pitch in steps if np.hypot(roll, pitch) <= reach]
+        order = np.argsort([(residuals(y, 1.0, LINE_STEP_DEG) ** 2).sum() for y in near])[:6]
         y = solve([x, *(near[i] for i in order)], 1.0)
-        if up_in_camera(*x[:2]) @ up_in_camera(*y[:2]) > np.cos(np.radians(1.5 * LINE_REACH_DEG)):
+        if up_in_camera(*x[:2]) @ up_in_camera(*y[:2]) > np.cos(1.5 * reach):
             x = solve([y], 1.0, LINE_FINE_DEG)
     seen = np.array([(planted_by == p).any() for p in range(n_people)], dtype=bool)
     cost = float((residuals(x, float(len(planes) > 0)) ** 2).sum())

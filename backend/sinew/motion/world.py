@@ -12,7 +12,7 @@ import numpy as np
 
 from ..flow import Camera
 from ..geometry import floor as floors
-from ..geometry.ground import LOOK_S, PLANTED_AWAY, fit_up, world_of
+from ..geometry.ground import LOOK_S, PLANTED_SIGMA_M, fit_up, planted_sigma, world_of
 from . import balance, contact, fit, glide
 from .model import Model
 from .start import Start
@@ -48,9 +48,9 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         axes, heed = np.concatenate([said[i].axes for i in who]), np.concatenate([said[i].carried for i in who])
         looks = sum(said[i].looks for i in who)
 
-        def of(place, weight, owner, away=0.0):
+        def of(place, weight, owner, sigma_m=PLANTED_SIGMA_M):
             return fit_up(axes, looks, place, weight, owner, *lines, _sides(sides), floor_c,
-                          0.0 if camera.floor is None else float(camera.floor[4]), heed, away)
+                          0.0 if camera.floor is None else float(camera.floor[4]), heed, sigma_m)
         return of
 
     eyes = (T_cw @ T_wc)[:, :3, 3]
@@ -197,7 +197,7 @@ def _stand(find, stances: list[contact.Stances], shown_level=lambda up: None) ->
     known, and distances believed less.
 
     Args:
-        find: `fit_up` of places, weights, owners and the share of their distances that is not believed.
+        find: `fit_up` of places, weights, owners and the spread of their heights.
         stances: Per person.
         shown_level: As of `_together`.
     """
@@ -206,7 +206,7 @@ def _stand(find, stances: list[contact.Stances], shown_level=lambda up: None) ->
     best = find(places, weights, owners)[2]
     group = owners
     nobody = np.zeros(0, dtype=int)
-    along = find(places[nobody], weights[nobody], nobody)[0]
+    unbent = along = find(places[nobody], weights[nobody], nobody)[0]
     for _ in range(2):
         label = np.zeros(len(places), dtype=int)
         for person in np.unique(owners):
@@ -221,7 +221,7 @@ def _stand(find, stances: list[contact.Stances], shown_level=lambda up: None) ->
         if cost < best:
             group, best = label, cost
         along = found[0]
-    up, levels, _ = find(places, weights, group, PLANTED_AWAY)
+    up, levels, _ = find(places, weights, group, planted_sigma(places, unbent))
     out = np.full(len(stances), np.nan)
     for person in np.unique(owners):
         own = owners == person
