@@ -96,6 +96,10 @@ def test_distortion_is_opencv_s():
     assert np.abs(projection.project(points, K, d) - theirs).max() < 1e-6
 
 
+NOBODY = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+"""Planted feet of nobody: places, weights, owners."""
+
+
 def test_up_and_level_from_upright_people_and_planted_feet():
     up = ground.up_in_camera(np.radians(4), np.radians(18))
     ahead = np.array([0, 0, 1.0])
@@ -128,14 +132,14 @@ def test_feet_that_only_seem_to_come_and_go_hardly_tilt_the_floor():
         found, _, _ = ground.fit_up(axes, 8.0, feet, np.ones(len(feet)), np.repeat(np.arange(8), 6), **spread)
         return float(np.degrees(np.arccos(found @ up)))
 
-    unbent, _ = ground.find_up(axes, 8.0, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+    unbent, _ = ground.find_up(axes, 8.0, *NOBODY)
     sigma = ground.planted_sigma(feet, unbent)
     assert sigma == pytest.approx(np.hypot(0.06, 0.1 * 1.6), abs=0.04)  # m
     assert off_deg() > 10 and off_deg(planted_sigma_m=sigma) < 6
 
 
 def test_up_without_any_evidence_is_a_level_camera():
-    up, levels = ground.find_up(np.zeros((0, 3)), 0.0, np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+    up, levels = ground.find_up(np.zeros((0, 3)), 0.0, *NOBODY)
     assert np.allclose(up, [0, -1, 0], atol=1e-6)
     assert len(levels) == 0
 
@@ -159,9 +163,6 @@ def upright_lines(up):
     others = rng.normal(size=(45, 3))
     planes = np.concatenate([upright, others])
     return planes / np.linalg.norm(planes, axis=1, keepdims=True), np.full(60, 1 / 60)
-
-
-NOBODY = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
 
 
 def test_upright_lines_refine_what_the_people_say():
