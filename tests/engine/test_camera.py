@@ -65,6 +65,25 @@ def test_up_is_the_people_s(film, body):
     assert metrics.angle_between_deg(up, np.array([0, 0, 1.0])) < 6
 
 
+def turned(film: Filmed) -> tuple[Shot, People]:
+    """The same film played a quarter turn clockwise, and nothing in the file that says so."""
+    track = film.people.tracks[0]
+    height = SIZE_PX[1]
+    px, lm, box = (np.array(v, dtype=float) for v in (track.keypoints_px, track.landmarks_m, track.box_px))
+    px[..., 0], px[..., 1] = height - track.keypoints_px[..., 1], track.keypoints_px[..., 0]
+    lm[..., 0], lm[..., 1] = -track.landmarks_m[..., 1], track.landmarks_m[..., 0]
+    box = np.stack([height - box[:, 3], box[:, 0], height - box[:, 1], box[:, 2]], 1)
+    shot = replace(film.shot, info=replace(film.shot.info, size_px=SIZE_PX[::-1]))
+    return shot, People([replace(track, keypoints_px=px, landmarks_m=lm, box_px=box)], [])
+
+
+def test_a_video_that_is_turned_is_said_and_an_upright_one_is_not(film, body):
+    said = "People lie across the picture"
+    for (shot, people), is_said in ((turned(film), True), ((film.shot, film.people), False)):
+        camera, _ = solve_camera(shot, people, body, CameraOptions(fov_deg=58), look=False)
+        assert any(note.startswith(said) for note in camera.notes) == is_said
+
+
 @pytest.mark.parametrize("height", [1.5, 1.9])
 def test_scale_from_a_given_height(film, body, height):
     camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(height_m=height), look=False)

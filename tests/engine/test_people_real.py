@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from films import write_film
 
 from sinew import video
 from sinew.people import find, find_people, models
@@ -135,6 +136,18 @@ def test_cam02_reaches_the_trial_with_its_sides_right(shared):
     guess = track.landmarks_m[:, LIMBS_MEDIAPIPE]
     error = np.mean([np.linalg.norm(similar(g, t) - t, axis=1).mean() for g, t in zip(guess, truth)])
     assert error < 0.072  # m
+
+
+@pytest.mark.parametrize("height_px", [180, 126], ids=["waist", "chest"])
+def test_whoever_is_filmed_from_the_waist_or_the_chest_up_is_somebody(tmp_path, height_px):
+    """The upper part of the sample clip: hips at 149 to 176 px, shoulders at 80 to 91 px of its 360."""
+    sample = Path(__file__).parents[2] / "docs" / "sample"
+    pictures = [picture[:height_px] for _, picture in video.frames(one_shot(sample / "walk.mp4", 0.0, 0.5))]
+    people = find_people(one_shot(write_film(tmp_path / "cut_off.mp4", pictures)))
+    assert [int(t.present.sum()) for t in people.tracks] == [len(pictures)]
+    shown = people.tracks[0].keypoints_px[:, 11:13]
+    true = np.load(sample / "walk.npz")["keypoints_px"].reshape(-1, 33, 2)[:len(pictures), 11:13]
+    assert np.linalg.norm(shown[..., :2] - true, axis=-1).max() < 12 and shown[..., 2].min() > 0.5  # px, of 230
 
 
 def test_nobody_gives_no_track_and_a_note(tmp_path):

@@ -7,7 +7,7 @@ from sinew.people import crops, likeness, link
 from sinew.people.combine import combine, disagreement, in_picture, robust_mean
 from sinew.people.crops import MARGIN, Crop
 from sinew.people.looks import Sighting
-from sinew.people.tracker import Motion, Tracker, Tracklet
+from sinew.people.tracker import Motion, Tracker, Tracklet, believable
 
 TIME_S = np.arange(300) / 30.0
 STILL = np.zeros((300, 2))
@@ -98,6 +98,13 @@ def test_likeness_is_one_for_the_same_also_with_sides_exchanged_and_falls_with_d
     assert likeness.keypoint_likeness(a, a[crops.SWAP], 200, weight) == pytest.approx(1.0)
     near, far = (likeness.keypoint_likeness(a, a + (d, 0), 200, weight) for d in (10, 120))
     assert near > 0.85 > likeness.SAME > far
+
+
+@pytest.mark.parametrize(("hips_y_px", "size_px", "is_somebody"), [
+    (300, 200, True), (490, 500, True), (560, 500, False), (-40, 200, False)], ids=["whole", "bust", "head", "legs"])
+def test_whole_people_and_busts_are_believed_heads_and_legs_are_not(hips_y_px, size_px, is_somebody):
+    seen = sighting(300, hips_y_px, size_px=size_px)
+    assert believable(seen, seen.crop, (600, 400)) == is_somebody
 
 
 def test_motion_predicts_a_steady_walk():

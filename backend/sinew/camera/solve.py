@@ -31,6 +31,8 @@ MOST_PEOPLE = 3
 """People whose perspective is asked for the focal length."""
 USUAL_DEG = (2.5, 122.0)
 """Horizontal angles of view between an 800 mm and a 10 mm lens (35 mm equivalent): hardly any camera has another."""
+ACROSS_DEG, MOSTLY = 75.0, 0.6
+"""So far from up, and for such a share of the time, a body on its feet is not upright in the picture."""
 SAME_FOCAL = 0.03
 """Focal lengths this near to each other need no second solve of the camera's way."""
 
@@ -111,6 +113,9 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
     nobody = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
     up, _ = find_up(axes, looks, *nobody, planes, share, sides_of(path.R), axis_weight=carried)
+    if _across(axes, carried, up):
+        notes.append("People lie across the picture instead of standing in it; if the video itself is turned, turn it "
+                     "upright and reconstruct that one.")
     scale, plane = 1.0, None
     if path.moves:
         plane, scale, said = _scale(model, path, samples, up)
@@ -156,6 +161,19 @@ def _agreed(focal: float, sigma: float, source: str, said: tuple[float, float] |
     own, other = 1 / sigma**2, 1 / said[1] ** 2
     both = (own * np.log(focal) + other * np.log(said[0])) / (own + other)
     return float(np.exp(both)), "background" if other > own else source
+
+
+def _across(axes_c: np.ndarray, weight: np.ndarray, up_c: np.ndarray) -> bool:
+    """Whether bodies, as their soles and centres of mass tell, point elsewhere than up for most of the time.
+
+    Level cameras are so much more usual than turned ones that up stays where a level camera has it; see `ground.find_up`.
+
+    Args:
+        axes_c: (N, 3) unit vectors of `balance.upright`, with their weights (N,).
+        up_c: (3,) in the same axes.
+    """
+    mean = (weight[:, None] * axes_c).sum(0) / max(len(weight), 1)
+    return bool(np.linalg.norm(mean) > MOSTLY and mean @ up_c < np.cos(np.radians(ACROSS_DEG)) * np.linalg.norm(mean))
 
 
 def sides_of(R: np.ndarray) -> np.ndarray | None:

@@ -26,7 +26,7 @@ GRID_PX = 640
 LEAST_FRAMES, LEAST_S = 8, 0.5
 """A track must be longer, or half as long as the shot where that is short."""
 LEAST_SURENESS = 0.35
-"""Median confidence of a track's trunk and limbs."""
+"""Median confidence of a track's trunk and limbs, as far as they are in the picture."""
 MOST_SPREAD = 0.03
 """Median disagreement of a track's crops, in the person's sizes, above which it is no person."""
 DOUBTFUL_SPREAD = 0.01
@@ -85,7 +85,7 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
             brief.append((len(person.frames), first))
             continue
         found = combine(person.sightings, shot.time_s[person.frames], looked_px)
-        reason = _no_person(person, found)
+        reason = _no_person(person, found, looked_px)
         if reason:
             notes.append(f"Somebody or something seen from {first:.2f} s to {last:.2f} s was left out: {reason}.")
         else:
@@ -121,12 +121,15 @@ def _weight(person: Tracklet) -> float:
     return float(sum(s.crop.side_px for s in person.sightings))
 
 
-def _no_person(person: Tracklet, found: Combined) -> str | None:
-    """Why a track is no person, or None."""
+def _no_person(person: Tracklet, found: Combined, size_px: tuple[int, int]) -> str | None:
+    """Why a track is no person, or None. Judged by what is in the picture: whoever is filmed from the waist up has no
+    legs to be sure of."""
     size = np.array([s.crop.side_px / MARGIN for s in person.sightings])
     if np.median(size) < LEAST_HEIGHT_PX:
         return f"about {np.median(size):.0f} px tall, too small to read a pose from"
-    sure = float(np.median(found.keypoints_px[:, LIMBS, 2]))
+    limbs = found.keypoints_px[:, LIMBS]
+    in_view = ((limbs[..., :2] >= 0) & (limbs[..., :2] < size_px)).all(-1)
+    sure = float(np.median(limbs[..., 2][in_view]))
     if sure < LEAST_SURENESS:
         return f"the detector is {100 * sure:.0f} % sure of its limbs, so it is probably no person or hardly in view"
     spread = _spread(person, found)

@@ -27,7 +27,9 @@ LEAST_PRESENCE = 0.5
 LEAST_SURENESS = 0.3
 """Mean confidence of the trunk and limbs in the picture."""
 LEAST_INSIDE = 10
-"""Of the 22 keypoints of the limbs and hands, in the picture."""
+"""Of the 22 keypoints of the limbs and hands, in the picture ..."""
+BUST = [0, 11, 12]
+"""... or nose and shoulders, of whoever is filmed from the chest up."""
 LOST_S = 0.25
 """A tracklet ends when its person has not been seen on the predicted crop for so long; linking bridges longer gaps."""
 MEMORY_BYTES = 160e6
@@ -132,9 +134,11 @@ def believable(sighting: Sighting | None, expected: Crop, size_px: tuple[int, in
         return False
     if np.hypot(found.x_px - expected.x_px, found.y_px - expected.y_px) > 0.35 * expected.side_px:
         return False
-    points = sighting.middle_px[LIMBS]
+    points = sighting.middle_px
     inside = ((points >= 0) & (points < size_px)).all(1)
-    return bool(inside.sum() >= LEAST_INSIDE) and sighting.sureness[LIMBS][inside].mean() > LEAST_SURENESS
+    if inside[LIMBS].sum() < LEAST_INSIDE and not inside[BUST].all():
+        return False
+    return bool(sighting.sureness[LIMBS][inside[LIMBS]].mean() > LEAST_SURENESS)
 
 
 def alike(a: Sighting, b: Sighting) -> float:
