@@ -1,8 +1,15 @@
-"""Which files on disk the open file shows."""
+"""Which takes and media on disk the open file shows."""
 
 from pathlib import Path
 
 import bpy
+
+
+def takes_shown() -> set[Path]:
+    """Folders of the takes that stand in the open file."""
+    folders = [str(item.get("sinew_take_folder") or "") for item in bpy.data.objects
+               if item.get("sinew_role") == "root" and item.library is None and item.users_scene]
+    return {Path(bpy.path.abspath(folder)).resolve() for folder in folders if folder}
 
 
 def used_from(folder: Path) -> list[str]:

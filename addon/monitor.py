@@ -5,13 +5,14 @@ The runner itself hangs on `bpy.types.WindowManager` from register to unregister
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import bpy
 
 from ..backend.sinew_take import model_files
 from ..backend.sinew_take.errors import SinewError
-from . import words
+from . import media, words
 from .jobs import install, look, takes
 from .jobs.runner import Runner
 from .jobs.state import Status
@@ -59,7 +60,9 @@ def after_load(*_) -> None:
     """A file was loaded: the job goes on; its picture is drawn anew. The file's video is not opened unasked."""
     wm = bpy.context.window_manager
     forget_video(wm)
-    wm.sinew.imported.clear()
+    job, shown = runner().job, media.takes_shown()
+    _fill(wm.sinew.imported, [] if job is None else [str(t) for t in job.state.takes if Path(t).resolve() in shown])
+    wm.sinew.said.clear()
     if has_preferences():  # registered by a script, the extension has none, and so no folders to look at
         refresh(wm)
 
@@ -93,8 +96,14 @@ def _import_results() -> None:
     windows = bpy.context.window_manager.windows
     if done is None or done is not runner().job or done.state.status is not Status.FINISHED or not windows:
         return
-    with bpy.context.temp_override(window=windows[0]):
-        if getattr(done, "purpose", "") == "SOLVE":
+    window, is_solve = windows[0], getattr(done, "purpose", "") == "SOLVE"
+    if is_solve:
+        # Only where it was asked for: another scene has a take of the shot of its own, or none.
+        window = next((window for window in windows if window.scene.name == done.scene), None)
+        if window is None:
+            return
+    with bpy.context.temp_override(window=window):
+        if is_solve:
             for folder in done.state.takes:
                 bpy.ops.sinew.take_in_solved("EXEC_DEFAULT", True, directory=str(folder))
         elif bpy.ops.sinew.import_take.poll():
@@ -155,7 +164,7 @@ def _mirror_models(state, python: Path | None) -> None:
     state.models.clear()
     for key, found in model_files.look(folder, fetched=fetched).items():
         item = state.models.add()
-        item.name, item.title, item.adds = key, found.set.title, found.set.adds.partition(", --")[0]
+        item.name, item.title, item.adds = key, found.set.title, words.in_panel(found.set.adds.partition(", --")[0])
         item.page, item.licence, item.is_ready = found.set.page, found.set.licence, found.is_ready
         item.missing = "" if found.is_ready else (" or " if found.set.any_of else ", ").join(found.missing)
         item.sentence = "" if found.is_ready else found.sentence()
@@ -166,6 +175,8 @@ def mirror(wm: bpy.types.WindowManager) -> None:
     state, job = wm.sinew, runner().job
     if job is None:
         state.status, state.is_alive = "NONE", False
+        for told in (state.notes, state.results, state.imported, state.said):
+            told.clear()
     else:
         known = job.state
         state.kind = "SETUP" if isinstance(job, install.Installation) else job.purpose
@@ -179,6 +190,7 @@ def mirror(wm: bpy.types.WindowManager) -> None:
         _fill(state.results, [str(take) for take in known.takes] if known.status is Status.FINISHED else [])
         if not known.takes:
             state.imported.clear()
+            state.said.clear()
     _mirror_look(state.facts)
 
 
@@ -219,6 +231,14 @@ def forget_video(wm: bpy.types.WindowManager) -> None:
     facts.is_known, facts.is_sequence, facts.error, facts.looking = False, False, "", False
     facts.video = facts.picture = facts.length = facts.cuts = ""
     facts.warnings.clear()
+
+
+def forget_failure(wm: bpy.types.WindowManager) -> None:
+    """Put away what a run that failed or was stopped has left to say: another video is picked."""
+    job = runner().job
+    if getattr(job, "purpose", "") == "RUN" and job.state.status in (Status.FAILED, Status.CANCELLED):
+        runner().job = None
+        mirror(wm)
 
 
 def look_at_video(scene: bpy.types.Scene, wm: bpy.types.WindowManager) -> None:
@@ -263,9 +283,13 @@ def wait_for_look(longest_s: float = 600.0) -> None:
         time.sleep(0.05)
 
 
-def note_import(directory: str) -> None:
-    """Remember for the panel that a take of the last run is in the scene."""
+def note_import(directory: str, notes: Iterable[str] = ()) -> None:
+    """Remember for the panel that a take of the last run is in the scene.
+
+    notes: What there was to say. Blender keeps to the console what an operator reports that a timer has called.
+    """
     state = bpy.context.window_manager.sinew
     if directory not in [item.text for item in state.imported]:
         state.imported.add().text = directory
+    _fill(state.said, list(notes))
     redraw()

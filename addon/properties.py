@@ -11,6 +11,7 @@ import bpy
 from . import monitor
 from .jobs.install import BackendStatus
 from .jobs.state import Status
+from .plan.sentences import LIMBS
 from .scene import check
 
 _STATUS = [("NONE", "None", "Nothing has run yet")] + [(s.name, s.value.capitalize(), "") for s in Status]
@@ -18,6 +19,11 @@ _BACKEND = [(s.name, s.value.capitalize(), "") for s in BackendStatus]
 
 
 def _video_changed(self, context) -> None:
+    monitor.forget_failure(context.window_manager)
+    _rate_changed(self, context)
+
+
+def _rate_changed(self, context) -> None:
     monitor.look_at_video(context.scene, context.window_manager)
 
 
@@ -28,7 +34,7 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
         name="Video", subtype="FILE_PATH", update=_video_changed,
         description="A video file, or the folder of an image sequence")
     rate: bpy.props.StringProperty(
-        name="Rate", default="24", update=_video_changed,
+        name="Rate", default="24", update=_rate_changed,
         description="Frames per second of an image sequence, such as 24 or 30000/1001")
     use_range: bpy.props.BoolProperty(name="Range", description="Reconstruct a part of the video only")
     first_frame: bpy.props.IntProperty(name="First Frame", min=0, description="First frame of the range, from 0")
@@ -154,6 +160,7 @@ class SINEW_PG_state(bpy.types.PropertyGroup):
     notes: bpy.props.CollectionProperty(type=SINEW_PG_text)
     results: bpy.props.CollectionProperty(type=SINEW_PG_text, description="Takes of the finished run")
     imported: bpy.props.CollectionProperty(type=SINEW_PG_text, description="Takes of it that were imported")
+    said: bpy.props.CollectionProperty(type=SINEW_PG_text, description="What there was to say on importing them")
 
     backend: bpy.props.EnumProperty(items=_BACKEND)
     backend_text: bpy.props.StringProperty()
@@ -261,11 +268,13 @@ def people_edits_of(root: bpy.types.Object) -> list[str]:
     def name(edit: dict, key: str = "subject") -> str:
         return names.get(edit.get(key), str(edit.get(key)))
 
-    say = {"rename": lambda e: f"{e.get('subject')} is {e.get('name')}", "skip": lambda e: f"Leave out {name(e)}",
-           "merge": lambda e: f"{name(e)} is {name(e, 'into')}",
-           "split": lambda e: f"{name(e)}: other from picture {first + int(e.get('frame', 0))}",
-           "swap": lambda e: f"{name(e)} and {name(e, 'other')}: each other from picture "
-                             f"{first + int(e.get('frame', 0))} on"}
+    def at(edit: dict) -> int:
+        return int(edit.get("at", first + int(edit.get("frame", 0))))  # files of older versions hold the take's frame only
+
+    say = {"rename": lambda e: f"{e.get('was', e.get('subject'))} is {e.get('name')}",
+           "skip": lambda e: f"Leave out {name(e)}", "merge": lambda e: f"{name(e)} is {name(e, 'into')}",
+           "split": lambda e: f"{name(e)}: somebody else from frame {at(e)} on",
+           "swap": lambda e: f"{name(e)} and {name(e, 'other')}: each other from frame {at(e)} on"}
     return [say[e["kind"]](e) for e in edits if isinstance(e, dict) and e.get("kind") in say]
 
 
@@ -301,8 +310,6 @@ def corrections_of(root: bpy.types.Object, subject: str) -> list[CorrectionRow]:
             rows.append(CorrectionRow(f"{what}, {frames}", "", number, int(first)))
     return rows
 
-
-LIMBS = {"arm_l": "left arm", "arm_r": "right arm", "leg_l": "left leg", "leg_r": "right leg"}
 
 CLASSES = (SINEW_PG_settings, SINEW_PG_text, SINEW_PG_take, SINEW_PG_models, SINEW_PG_facts, SINEW_PG_state)
 

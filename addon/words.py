@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from fractions import Fraction
 
 from .jobs.look import Facts
@@ -34,13 +35,22 @@ IN_PANEL = {
     "--video": "Video",
     "--format": "Layout",
     "--detector": "Heavy Detector",
+    "--hsmr": "Poses From HSMR",
+    "--wham": "Contacts From WHAM",
 }
 """The panel's names for the command line's options."""
+_LETTER_PX = 6.6
+"""Mean width of a letter of Blender's interface font at scale 1, as panels/text.py has it (panels import no words)."""
 
 
 def in_panel(sentence: str) -> str:
     """A sentence of the backend as the panel says it: options by the names that they have there."""
     return re.sub(r"--[a-z][a-z-]*", lambda found: IN_PANEL.get(found[0], found[0]), sentence)
+
+
+def lines(sentence: str, width_px: float) -> list[str]:
+    """A sentence as the lines that fit into a dialog of a width, px at Blender's interface scale 1."""
+    return textwrap.wrap(sentence, max(int(width_px / _LETTER_PX), 16))
 
 
 def size(n_bytes: int) -> str:

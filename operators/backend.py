@@ -11,6 +11,9 @@ from ..addon.preferences import backend_source, chosen_path, preferences, privat
 from ..backend.sinew_take.errors import RequestError, SinewError
 from .launch import follow, is_idle
 
+_DIALOG_PX, _MARGIN_PX = 640, 46
+"""Width of the set-up's dialog, and what its frame and the icons take of that."""
+
 
 def plan_setup() -> install.Setup:
     """The set-up that the preferences and this machine ask for.
@@ -48,13 +51,14 @@ class SINEW_OT_set_up_backend(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self.wait = False
-        return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Install")
+        return context.window_manager.invoke_props_dialog(self, width=_DIALOG_PX, confirm_text="Install")
 
     def draw(self, context):
         column = self.layout.column(align=True)
         column.label(text="This installs on your machine, once:")
-        for line in self.lines:
-            column.label(text=line, icon="DOT")
+        for sentence in self.lines:
+            for number, line in enumerate(words.lines(sentence, _DIALOG_PX - _MARGIN_PX)):
+                column.label(text=line, icon="BLANK1" if number else "DOT")
         column.separator()
         column.label(text="Videos and takes never leave your machine.")
 

@@ -64,7 +64,7 @@ def start_job(python: Path, arguments: list[str], title: str, log: Path, purpose
     if write_down is not None:
         write_down(argv)
     job = Job(argv, title, log, install.backend_environment(backend_source(), private_place().cache, os.environ))
-    job.purpose = purpose
+    job.purpose, job.scene = purpose, bpy.context.scene.name
     monitor.runner().start(job)
     return job
 

@@ -7,6 +7,7 @@ import bpy
 from ..addon import monitor
 from ..addon.jobs import takes
 from ..addon.jobs.process import Job
+from ..addon.properties import people_of, take_root
 from ..backend.sinew_take import edits as contract
 from ..backend.sinew_take.errors import SinewError
 from ..backend.sinew_take.take import Take
@@ -65,10 +66,12 @@ class SINEW_OT_take_in_solved(bpy.types.Operator):
 
 
 def bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: list[str]) -> set[str]:
-    """Import in place, then make active, selected and posed what was."""
+    """Import in place, then make active, selected and posed what was; where that went with its person, another of the take.
+    """
     from ..addon import scene
 
     active, mode = context.view_layer.objects.active, context.mode
+    root = take_root(active)
     if mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     try:
@@ -76,16 +79,28 @@ def bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: 
             result = scene.build_take(context, folder, scene.BuildOptions(set_frame_range=False))
             for note in result.notes:
                 operator.report({"WARNING"}, note)
-            monitor.note_import(folder)
+            monitor.note_import(folder, result.notes)
     except SinewError as error:
         operator.report({"ERROR"}, str(error))
         return {"CANCELLED"}
     finally:
+        if active is not None and active not in context.view_layer.objects.values():
+            active, mode = _successor(context, root), "OBJECT"
         context.view_layer.objects.active = active
         if mode == "POSE" and active is not None and active.type == "ARMATURE":
             bpy.ops.object.mode_set(mode="POSE")
     operator.report({"INFO"}, "The scene follows the corrections.")
     return {"FINISHED"}
+
+
+def _successor(context: bpy.types.Context, root: bpy.types.Object | None) -> bpy.types.Object | None:
+    """Who is selected after an object that the import took out: the first person of its take, else the take's root."""
+    items = [] if root is None else [*(row.armature for row in people_of(root)), root]
+    there = context.view_layer.objects.values()
+    found = next((item for item in items if item in there), None)
+    if found is not None:
+        found.select_set(True)
+    return found
 
 
 CLASSES = (SINEW_OT_take_in_solved,)

@@ -2,9 +2,10 @@
 
 import bpy
 
-from ..addon.properties import person, take_root
+from ..addon.properties import people_of, person, take_root
 from ..backend.sinew_take import people_edits
 from ..backend.sinew_take.errors import RequestError, SinewError
+from .check import _OnTake
 from .launch import ready_python
 from .solving import SolvesAgain, follow_solve, start_solve
 
@@ -12,15 +13,15 @@ _ITEMS: list[tuple[str, str, str]] = []
 
 
 def _others(self, context):
-    from ..addon.properties import people_of
-
     # Blender keeps no reference to the strings of a dynamic list.
-    _ITEMS.clear()
     own = person(context.object)
-    for row in people_of(take_root(context.object)) if own is not None else ():
-        if row.armature != own:
-            _ITEMS.append((row.armature["sinew_subject"], row.armature.name, ""))
-    return _ITEMS or [("NONE", "Nobody Else", "")]
+    _ITEMS[:] = [(row.armature["sinew_subject"], row.armature.name, "") for row in _rows(own) if row.armature != own]
+    return _ITEMS
+
+
+def _rows(armature):
+    root = take_root(armature)
+    return [] if root is None else people_of(root)
 
 
 class _OnOne:
@@ -35,21 +36,70 @@ class _OnOne:
             return False
         return True
 
-    def note(self, context, make) -> set[str]:
-        """Note an edit. make: (subject id, take frame on screen) -> edit."""
-        from ..addon.scene import corrections, people
+    def fail(self, error: Exception) -> set[str]:
+        self.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
 
-        armature = person(context.object)
-        root = take_root(armature)
+
+class _Notes(_OnOne):
+    """For operators that note an edit of the person."""
+
+    is_from_here = False
+
+    def edit(self, subject: str, here: int):
+        """The edit. here: the take frame whose picture is on screen; 0 where the edit is not `is_from_here`."""
+        raise NotImplementedError
+
+    def ground(self, context) -> tuple:
+        """The take's root, the take, the person's id and `here`. Raises SinewError."""
+        from ..addon.scene import corrections
+
+        root = take_root(context.object)
+        take = corrections.open_take(root)
+        here = corrections.picture_here(root, context.scene, take) if self.is_from_here else 0
+        return root, take, person(context.object)["sinew_subject"], here
+
+    def execute(self, context):
+        from ..addon.scene import people
+
         try:
-            take = corrections.open_take(root)
-            timing = corrections.timing_of(root, context.scene, take)
-            frame = corrections.picture_index(root, timing, context.scene.frame_current)
-            people.add_edit(root, make(armature["sinew_subject"], frame))
+            root, _, subject, here = self.ground(context)
+            people.add_edit(root, context.scene, self.edit(subject, here))
         except SinewError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.fail(error)
         return {"FINISHED"}
+
+
+class _NotesTwo(_Notes):
+    """For operators that note an edit of the person and another one, whom a dialog asks for."""
+
+    @classmethod
+    def poll(cls, context):
+        if not super().poll(context):
+            return False
+        if len(_rows(person(context.object))) < 2:
+            cls.poll_message_set("There is nobody else in this take")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        """Ask for the other one, beginning with one who would do; where nobody would, say why at once."""
+        from ..addon.scene import people
+
+        refused = None
+        try:
+            root, take, subject, here = self.ground(context)
+        except SinewError as error:
+            return self.fail(error)
+        for ident in [item[0] for item in _others(self, context)]:
+            self.other = ident
+            try:
+                people.check_edit(root, context.scene, take, self.edit(subject, here))
+            except SinewError as error:
+                refused = refused or error
+            else:
+                return context.window_manager.invoke_props_dialog(self, width=260)
+        return self.fail(refused)
 
 
 class SINEW_OT_rename_person(_OnOne, bpy.types.Operator):
@@ -61,27 +111,40 @@ class SINEW_OT_rename_person(_OnOne, bpy.types.Operator):
     name: bpy.props.StringProperty(name="Name", maxlen=people_edits.LONGEST_NAME)
 
     def invoke(self, context, event):
-        self.name = person(context.object).name
+        from ..addon.scene import people
+
+        armature = person(context.object)
+        try:
+            self.name = people.name_in_take(take_root(armature), armature["sinew_subject"])
+        except SinewError as error:
+            return self.fail(error)
         return context.window_manager.invoke_props_dialog(self, width=260)
 
     def execute(self, context):
-        done = self.note(context, lambda subject, frame: people_edits.Rename(subject, self.name))
-        if done == {"FINISHED"}:
-            person(context.object).name = " ".join(self.name.split())
-        return done
+        from ..addon.scene import people
+
+        armature = person(context.object)
+        try:
+            is_new = people.rename(take_root(armature), context.scene, armature["sinew_subject"], self.name)
+        except SinewError as error:
+            return self.fail(error)
+        if not is_new:
+            return {"CANCELLED"}
+        armature.name = " ".join(self.name.split())
+        return {"FINISHED"}
 
 
-class SINEW_OT_skip_person(_OnOne, bpy.types.Operator):
+class SINEW_OT_skip_person(_Notes, bpy.types.Operator):
     """Leave the person out of the take with the next solve"""
 
     bl_idname = "sinew.skip_person"
     bl_label = "Leave Out"
 
-    def execute(self, context):
-        return self.note(context, lambda subject, frame: people_edits.Skip(subject))
+    def edit(self, subject, here):
+        return people_edits.Skip(subject)
 
 
-class SINEW_OT_merge_person(_OnOne, bpy.types.Operator):
+class SINEW_OT_merge_person(_NotesTwo, bpy.types.Operator):
     """This is the same person as another one, seen at other times: make them one, who keeps the other's place"""
 
     bl_idname = "sinew.merge_person"
@@ -89,36 +152,32 @@ class SINEW_OT_merge_person(_OnOne, bpy.types.Operator):
 
     other: bpy.props.EnumProperty(name="Into", items=_others)
 
-    def invoke(self, context, event):
-        return context.window_manager.invoke_props_dialog(self, width=260)
-
-    def execute(self, context):
-        return self.note(context, lambda subject, frame: people_edits.Merge(subject, self.other))
+    def edit(self, subject, here):
+        return people_edits.Merge(subject, self.other)
 
 
-class SINEW_OT_split_person(_OnOne, bpy.types.Operator):
+class SINEW_OT_split_person(_Notes, bpy.types.Operator):
     """From the current frame on this is somebody else"""
 
     bl_idname = "sinew.split_person"
     bl_label = "Split at This Frame"
+    is_from_here = True
 
-    def execute(self, context):
-        return self.note(context, people_edits.Split)
+    def edit(self, subject, here):
+        return people_edits.Split(subject, here)
 
 
-class SINEW_OT_swap_person(_OnOne, bpy.types.Operator):
+class SINEW_OT_swap_person(_NotesTwo, bpy.types.Operator):
     """From the current frame on, this person and another one are each other"""
 
     bl_idname = "sinew.swap_person"
     bl_label = "Swap From This Frame"
+    is_from_here = True
 
     other: bpy.props.EnumProperty(name="With", items=_others)
 
-    def invoke(self, context, event):
-        return context.window_manager.invoke_props_dialog(self, width=260)
-
-    def execute(self, context):
-        return self.note(context, lambda subject, frame: people_edits.Swap(subject, self.other, frame))
+    def edit(self, subject, here):
+        return people_edits.Swap(subject, self.other, here)
 
 
 class SINEW_OT_select_person(bpy.types.Operator):
@@ -144,7 +203,7 @@ class SINEW_OT_select_person(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SINEW_OT_remove_people_edit(_OnOne, bpy.types.Operator):
+class SINEW_OT_remove_people_edit(_OnTake, bpy.types.Operator):
     """Take this back, and what came after it and no longer fits"""
 
     bl_idname = "sinew.remove_people_edit"
@@ -156,14 +215,14 @@ class SINEW_OT_remove_people_edit(_OnOne, bpy.types.Operator):
         from ..addon.scene import people
 
         try:
-            people.remove_edit(take_root(context.object), self.number)
+            people.remove_edit(take_root(context.object), context.scene, self.number)
         except SinewError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 
 
-class SINEW_OT_solve_people(SolvesAgain, _OnOne, bpy.types.Operator):
+class SINEW_OT_solve_people(SolvesAgain, _OnTake, bpy.types.Operator):
     """Make a new take with these people. Whom no change touches keeps their solve; nothing is detected again"""
 
     bl_idname = "sinew.solve_people"

@@ -4,7 +4,7 @@ import bpy
 
 from ..addon.properties import corrected_person, corrections_of, take_root
 from .backend import _Sidebar
-from .text import failure, progress, sentences
+from .text import failure, is_solving, progress, sentences
 
 
 class SINEW_PT_corrections(_Sidebar, bpy.types.Panel):
@@ -28,10 +28,10 @@ class SINEW_PT_corrections(_Sidebar, bpy.types.Panel):
             column = layout.box().column(align=True)
             for row in rows:
                 self._row(column, row)
-        is_solve = state.kind == "SOLVE"
-        if is_solve and state.is_alive:
+        if is_solving(state):
             progress(layout, state)
             return
+        is_solve = state.kind == "SOLVE"
         row = layout.row()
         row.scale_y = 1.4
         row.operator("sinew.solve_again", icon="FILE_REFRESH")

@@ -4,7 +4,7 @@ import bpy
 
 from ..addon.properties import bones_collection, people_edits_of, people_of, person, pixel_error_of, take_root
 from .backend import _Sidebar
-from .text import sentences
+from .text import failure, is_solving, progress, sentences
 
 
 class SINEW_PT_selected(_Sidebar, bpy.types.Panel):
@@ -73,6 +73,10 @@ class SINEW_PT_who(_Sidebar, bpy.types.Panel):
         edits = people_edits_of(root)
         if edits:
             self._edits(layout, context, edits)
+        state = context.window_manager.sinew
+        if state.kind == "SOLVE" and state.status == "FINISHED":
+            for note in state.said:
+                sentences(layout, context, note.text, "INFO")
 
     def _person(self, layout, row, is_active):
         box = layout.box() if is_active else layout
@@ -94,9 +98,15 @@ class SINEW_PT_who(_Sidebar, bpy.types.Panel):
             line = box.row(align=True)
             line.label(text=text)
             line.operator("sinew.remove_people_edit", text="", icon="X", emboss=False).number = number
+        state = context.window_manager.sinew
+        if is_solving(state):
+            progress(layout, state)
+            return
         row = layout.row()
         row.scale_y = 1.4
         row.operator("sinew.solve_people", icon="FILE_REFRESH")
+        if state.kind == "SOLVE" and state.status == "FAILED":
+            failure(layout, context, state)
         sub = layout.column()
         sub.active = False
         sentences(sub, context, "The people you changed are solved again from what was detected; the others stay.", "INFO")

@@ -37,6 +37,11 @@ def progress(layout: bpy.types.UILayout, state) -> None:
     row.operator("sinew.cancel_job", icon="X")
 
 
+def is_solving(state) -> bool:
+    """True while a take is solved again."""
+    return state.kind == "SOLVE" and state.is_alive
+
+
 def failure(layout: bpy.types.UILayout, context: bpy.types.Context, state) -> None:
     """What went wrong, and the log."""
     box = layout.box()

@@ -113,6 +113,8 @@ class Job:
         self.state = JobState(title, log)
         self.purpose = "RUN"
         """What the panel calls it: RUN, SOLVE or EXPORT."""
+        self.scene = ""
+        """Name of the scene that it was started from, to which a solve's result belongs."""
         self.output: list[str] = []
         self._wants_stdout = wants_stdout
         self._events: deque[events.Event] = deque()

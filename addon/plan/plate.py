@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...backend.sinew_take.take import PLATE_PATTERN, Subject, Take
+from ...backend.sinew_take.take import PLATE_PATTERN, Take
 from .camera import picture_size
 from .retime import Timing
 
@@ -90,35 +90,3 @@ def plan_plate(take: Take, timing: Timing) -> PlatePlan | None:
         return PlatePlan(take.id, Path(take.path).absolute(), index, first, is_direct, name, picture_size(take))
     return PlatePlan(take.id, Path(take.path).absolute(), index, first, is_direct, f"{name}_undistorted",
                      picture_size(take), UNDISTORTED_PATTERN, float(straight["overscan"]))
-
-
-@dataclass(frozen=True)
-class Look:
-    """The picture in which somebody is seen best, and the box around them in it."""
-
-    frame: int
-    picture: Path
-    box_px: np.ndarray
-    size_px: tuple[int, int]
-
-
-def best_look(take: Take, subject: Subject) -> Look | None:
-    """Where a person is seen largest and surest; None without a plate, or where they were never seen."""
-    if not take.meta.get("plate") or take.path is None:
-        return None
-    size_px = picture_size(take)
-    points = subject.motion["keypoints_px"].astype(float)
-    sure = points[..., 2]
-    # Whoever is half outside the picture is not seen well there.
-    inside = ((points[..., :2] >= 0) & (points[..., :2] < size_px)).all(-1) & (sure > 0.3)
-    seen = np.isfinite(points).all((1, 2)) & (inside.sum(1) >= 2)
-    if not seen.any():
-        return None
-    low, high = (np.where(inside[..., None], points[..., :2], fill) for fill in (np.inf, -np.inf))
-    low, high = low.min(1), high.max(1)
-    with np.errstate(invalid="ignore"):
-        worth = np.where(seen, np.nansum(sure * inside, 1) * np.sqrt(np.prod(np.maximum(high - low, 1.0), -1)), -1.0)
-    frame = int(np.argmax(worth))
-    margin = 0.12 * max(*(high[frame] - low[frame]), 1.0)
-    box = np.concatenate([low[frame] - margin, high[frame] + margin])
-    return Look(frame, Path(take.path).absolute() / PLATE_PATTERN.format(frame), box, size_px)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class BuildResult:
 
     Attributes:
         take_id: Of the take.
-        is_update: The shot was in the file already and was brought up to date.
+        is_update: The shot was in the scene already and was brought up to date.
         root: The take's root.
         armatures: One per person, in the take's order.
         bodies: The same.
@@ -92,7 +92,7 @@ class BuildResult:
 
 
 FIRST_FRAME = "sinew_first_frame"
-"""On the root: the scene frame at which the take begins."""
+"""On the root and the take's collection: the scene frame at which the take begins."""
 FOLDER = "sinew_take_folder"
 """On the root: where the take was when it was imported."""
 
@@ -112,7 +112,8 @@ def build_take(context: bpy.types.Context, take_folder: str | os.PathLike, optio
     """Bring a take into the scene, or bring what an earlier take of the same shot left there up to date.
 
     An update changes keys, rest poses and meshes in place. The artist's materials, constraints, layers above the
-    motion, drivers, collections and the root's place stay. People that the new take lacks are left as they are.
+    motion, drivers, collections and the root's place stay. People that the new take lacks are left as they are. What was
+    deleted is made again. Another scene's import of the shot is left alone: each scene has its own.
 
     Args:
         context: Its scene and view layer receive the take.
@@ -127,26 +128,35 @@ def build_take(context: bpy.types.Context, take_folder: str | os.PathLike, optio
     scene = context.scene
     if options.set_scene_rate:
         scene.render.fps, scene.render.fps_base = retime.blender_rate(retime.source_rate(take.meta))
-    owner = tags.Owner(take.id, take.shot_id)
+    owner = tags.owner_in(scene, take.id, take.shot_id)
+    is_new = not any(tags.is_own(block) and block.get(tags.SHOT) == owner.shot_id
+                     and block.get(tags.ROLE) in ("root", "armature") for block in bpy.data.objects)
     first = options.first_frame
     if first is None:
-        earlier = tags.find(bpy.data.objects, "root", owner)
-        first = scene.frame_start if earlier is None else int(earlier.get(FIRST_FRAME, scene.frame_start))
+        first = scene.frame_start if is_new else _earlier_first(owner, scene.frame_start)
     plan = scene_plan(take, rate_of(scene), first_frame=first, offset_frames=options.offset_frames,
                       is_resampled=options.is_resampled, with_splats=options.with_splats)
-    return _build(context, plan, owner, options)
+    return _build(context, plan, owner, options, is_new)
 
 
-def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, options: BuildOptions) -> BuildResult:
+def _earlier_first(owner: tags.Owner, otherwise: int) -> int:
+    """The scene frame at which an earlier import of the shot begins; its root may have been deleted."""
+    marked = (tags.find(bpy.data.objects, "root", owner), tags.find(bpy.data.collections, TAKE_COLLECTION, owner))
+    return next((int(block[FIRST_FRAME]) for block in marked if block is not None and FIRST_FRAME in block), otherwise)
+
+
+def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, options: BuildOptions, is_new: bool
+           ) -> BuildResult:
     scene = context.scene
     collections = ensure_collections(scene, owner, plan.name)
-    root, is_new = ensure_root(scene, owner, plan.name, collections[TAKE_COLLECTION])
+    root = ensure_root(scene, owner, plan.name, collections[TAKE_COLLECTION])
     ensure_linked(root, collections[TAKE_COLLECTION])
-    root[FIRST_FRAME] = plan.timing.first
+    root[FIRST_FRAME] = collections[TAKE_COLLECTION][FIRST_FRAME] = plan.timing.first
     root[FOLDER] = str(Path(plan.take.path).absolute())
     result = BuildResult(plan.take_id, not is_new, root)
     shape_objects = ensure_shapes(collections[SHAPES_COLLECTION], owner)
-    for subject in plan.subjects:
+    names = people.new_names(root)
+    for subject in (replace(one, name=names.get(one.id, one.name)) for one in plan.subjects):
         own = tags.Owner(owner.take_id, owner.shot_id, subject.id)
         _build_subject(context, subject, own, collections[RIGS_COLLECTION], root, shape_objects, result)
         if subject.surface is not None:

@@ -50,6 +50,7 @@ def build_armature(context: bpy.types.Context, plan: RigPlan, owner: tags.Owner,
         armature = bpy.data.objects.new(name, data)
         collection.objects.link(armature)
         armature.parent = parent
+        tags.adopt(armature, ("body", "bone_surface", "avatar"), owner)
         armature.show_in_front = True
         armature[LIMITS_PROPERTY] = True
         armature.id_properties_ui(LIMITS_PROPERTY).update(
@@ -65,6 +66,22 @@ def build_armature(context: bpy.types.Context, plan: RigPlan, owner: tags.Owner,
     _drive_slides(armature, plan)
     limits.ensure_limits(armature, plan.constrained, plan.guarded)
     return armature, is_new
+
+
+def bending(item: bpy.types.Object, armature: bpy.types.Object) -> bpy.types.ArmatureModifier:
+    """The modifier by which an armature moves an object.
+
+    Where it is missing, one whose armature was deleted is taken, with its place among the artist's modifiers; else a new
+    one stands before them.
+    """
+    bends = [m for m in item.modifiers if m.type == "ARMATURE"]
+    bend = next((m for m in bends if m.object == armature), None) or next((m for m in bends if m.object is None), None)
+    if bend is None:
+        bend = item.modifiers.new("Armature", "ARMATURE")
+        item.modifiers.move(len(item.modifiers) - 1, 0)
+        bend.use_deform_preserve_volume = bend.use_bone_envelopes = False
+    bend.object = armature
+    return bend
 
 
 def move_bones(context: bpy.types.Context, armature: bpy.types.Object, plan: RigPlan) -> None:

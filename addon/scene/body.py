@@ -9,6 +9,7 @@ import numpy as np
 from ..plan.body import NEUTRAL_COLOR, PLAIN_COLORS, BodyPlan
 from ..plan.extra import CORRECTIVES_PROPERTY, ShapePlan
 from . import tags
+from .armature import bending
 from .drivers import drive
 
 ROLE = "body"
@@ -43,6 +44,9 @@ def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, co
         body = bpy.data.objects.new(name, bpy.data.meshes.new(name))
         collection.objects.link(body)
         body.parent = armature
+        splats = tags.find(bpy.data.objects, "avatar", owner)
+        # In the stead of a deleted one: the person may be shown as splats, before which the mesh would stand.
+        body.visible_camera = role != ROLE or splats is None or not splats.visible_camera
     for block in (body, body.data):
         tags.mark(block, role, owner)
     mesh = body.data
@@ -57,13 +61,7 @@ def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, co
     if role == ROLE:
         _ensure_shapes(body, armature, plan.shapes)
     set_weights(body, plan.skin_index, plan.skin_weight, plan.group_names)
-    if not any(m.type == "ARMATURE" and m.object == armature for m in body.modifiers):
-        modifier = body.modifiers.new("Armature", "ARMATURE")
-        modifier.object = armature
-        modifier.use_deform_preserve_volume = False
-        modifier.use_bone_envelopes = False
-        if len(body.modifiers) > 1:
-            body.modifiers.move(len(body.modifiers) - 1, 0)
+    bending(body, armature)
     return body
 
 

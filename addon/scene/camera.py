@@ -35,6 +35,7 @@ def build_camera(plan: CameraPlan, owner: tags.Owner, root: bpy.types.Object, co
         collection.objects.link(camera)
         camera.data.display_size = 0.3 / max(root.matrix_world.median_scale, 1e-6)
         camera.data.clip_end = 1000.0
+        tags.adopt(camera, ("pin", "distance"), owner)
     for block in (camera, camera.data):
         tags.mark(block, ROLE, owner)
     camera.parent = root
@@ -54,11 +55,14 @@ def build_camera(plan: CameraPlan, owner: tags.Owner, root: bpy.types.Object, co
 
 def _animate(block: bpy.types.ID, plans: Sequence[CurvePlan], role: str, owner: tags.Owner, paths: set[str], name: str
              ) -> None:
-    """Key a datablock in bulk; a camera that no longer moves loses the take's keys."""
-    action = tags.find(bpy.data.actions, role, owner)
-    if action is None and not plans:
+    """Key a datablock in bulk; a camera that no longer moves loses the take's keys, one that the artist has animated anew
+    keeps theirs."""
+    action = curves.find_action(block, role)
+    data = block.animation_data
+    is_replaced = data is not None and (data.action is not None or any(track.strips for track in data.nla_tracks))
+    if action is None and (is_replaced or not plans):
         return
-    data = block.animation_data or block.animation_data_create()
+    data = data or block.animation_data_create()
     is_new = action is None
     if is_new:
         action = bpy.data.actions.new(name)

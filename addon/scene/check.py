@@ -182,7 +182,7 @@ def key_error(armature: bpy.types.Object, plan: CheckPlan, owner: tags.Owner) ->
     Not on the object, whose action is the layer that the artist edits in.
     """
     data = armature.data
-    action = tags.find(bpy.data.actions, ERROR_ROLE, owner)
+    action = curves.find_action(data, ERROR_ROLE)
     if plan.error is None:
         if action is not None:
             bpy.data.actions.remove(action)
@@ -193,11 +193,13 @@ def key_error(armature: bpy.types.Object, plan: CheckPlan, owner: tags.Owner) ->
         data.id_properties_ui(ERROR_PROPERTY).update(
             min=0.0, default=0.0, description="Mean distance of the solved keypoints from the detected ones, pixels")
     is_new = action is None
+    animation = data.animation_data or data.animation_data_create()
+    if is_new and animation.action is not None:
+        return  # the artist keys something of theirs there
     if is_new:
         action = bpy.data.actions.new(f"{plan.name} pixel error")
     tags.mark(action, ERROR_ROLE, owner)
     curves.write_action(action, data, [plan.error])
-    animation = data.animation_data or data.animation_data_create()
     if is_new or animation.action is None:
         curves.assign(animation, action, data)
 

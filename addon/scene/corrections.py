@@ -16,7 +16,7 @@ import numpy as np
 from ...backend.sinew_take import edits as contract
 from ...backend.sinew_take import take as takes
 from ...backend.sinew_take.errors import RequestError, SinewError
-from ..plan import lens, pins, retime
+from ..plan import lens, pins, retime, sentences
 from ..plan.camera import picture_size
 from ..plan.plate import undistorted_of
 from . import curves, tags
@@ -75,6 +75,32 @@ def timing_of(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) 
 def picture_index(root: bpy.types.Object, timing: retime.Timing, scene_frame: float) -> int:
     """The take frame whose picture is on screen: the plate may be shifted against the people."""
     return timing.take_index(scene_frame - float(root.get(OFFSET, 0)))
+
+
+def picture_here(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> int:
+    """`picture_index` at the scene's current frame.
+
+    Raises:
+        RequestError: The take has no picture there.
+    """
+    timing, later = timing_of(root, scene, take), round(float(root.get(OFFSET, 0)))
+    low, high = (frame + later for frame in timing.range)
+    if not low <= scene.frame_current <= high:
+        raise RequestError(f"Frame {scene.frame_current} is outside the take, which covers {low} to {high}; go to one of its "
+                           "frames.")
+    return picture_index(root, timing, scene.frame_current)
+
+
+def first_shown(root: bpy.types.Object, timing: retime.Timing, index: int) -> int:
+    """The first scene frame that has a take frame's picture on screen: the inverse of `picture_index`."""
+    at = timing.frames[min(max(index, 0), len(timing.frames) - 1)] + float(root.get(OFFSET, 0))
+    return int(np.ceil(at - retime.SNAP_FRAMES))
+
+
+def names_of(root: bpy.types.Object) -> dict[str, str]:
+    """The shot's people as the scene calls them, by their ids in the take."""
+    return {str(item.get(tags.SUBJECT)): item.name for item in bpy.data.objects if item.get(tags.ROLE) == "armature"
+            and item.get(tags.SHOT) == root[tags.SHOT] and item.users_scene and item.library is None}
 
 
 def camera_of(root: bpy.types.Object) -> bpy.types.Object:
@@ -232,8 +258,12 @@ def add_range(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, 
                            "others.")
     start, end = timing.take_index(max(first, low)), timing.take_index(min(last, high)) + 1
     edit = (contract.Wrong(subject, start, end) if limb is None else contract.Flip(subject, limb, start, end))
-    contract.check([edit], take)
-    contract.parse(contract.as_data([*_stored(root), edit]))
+    try:
+        contract.check([edit], take)
+        contract.parse(contract.as_data([*_stored(root), edit]))
+    except RequestError as error:
+        raise RequestError(sentences.in_scene(str(error), names_of(root),
+                                              lambda index: round(float(timing.frames[index])))) from None
     _set_ranges(root, [*ranges_of(root), _row(edit, timing)])
 
 

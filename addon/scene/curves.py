@@ -118,7 +118,7 @@ def shift_keys(curve: bpy.types.FCurve, by: np.ndarray) -> None:
 
 def base_action(armature: bpy.types.Object) -> bpy.types.Action | None:
     """The action that holds the take's keys, wherever the artist has put it."""
-    return _find_action(armature, ACTION_ROLE)
+    return find_action(armature, ACTION_ROLE)
 
 
 def layer_action(armature: bpy.types.Object) -> bpy.types.Action | None:
@@ -128,8 +128,9 @@ def layer_action(armature: bpy.types.Object) -> bpy.types.Action | None:
     return None if action is None or action.get(tags.ROLE) == ACTION_ROLE else action
 
 
-def _find_action(armature: bpy.types.Object, role: str) -> bpy.types.Action | None:
-    data = armature.animation_data
+def find_action(block: bpy.types.ID, role: str) -> bpy.types.Action | None:
+    """The action with a role among those that a datablock plays, on whichever track; None where it plays none."""
+    data = block.animation_data
     if data is None:
         return None
     own = [data.action] + [strip.action for track in data.nla_tracks for strip in track.strips]

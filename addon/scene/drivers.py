@@ -25,6 +25,9 @@ def drive(block: bpy.types.ID, path: str, index: int, variables: dict[str, tuple
         own = curve.driver
         if {v.name for v in own.variables} != set(variables):
             return None
+        for variable in own.variables:
+            if variable.targets[0].id is None:  # what it read was deleted, and made anew
+                variable.targets[0].id = variables[variable.name][0]
         if expression is not None and own.expression != expression:
             own.expression = expression
         return curve

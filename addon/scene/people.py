@@ -6,6 +6,7 @@ All of it stands on the take's root and on the armatures, so it is saved with th
 from __future__ import annotations
 
 import json
+import re
 
 import bpy
 import numpy as np
@@ -13,13 +14,17 @@ import numpy as np
 from ...backend.sinew_take import edits as contract
 from ...backend.sinew_take import people_edits
 from ...backend.sinew_take import take as takes
-from ...backend.sinew_take.errors import SinewError
-from ..plan.plate import best_look
+from ...backend.sinew_take.errors import RequestError, SinewError
+from ..plan.looks import best_look, cut_out
+from ..plan.sentences import in_scene
 from . import corrections, tags
 from .check import ROLE as CHECK_ROLE
 
 PENDING = "sinew_people_edits"
-"""On the root: JSON list of edits of people that the take in the scene does not follow yet."""
+"""On the root: JSON list of edits of people that the take in the scene does not follow yet, with what the panel says of
+them besides: `AT` and `WAS`."""
+AT, WAS = "at", "was"
+"""Of an edit that waits: the scene frame from which it counts; the name in the take of who gets another."""
 FRAMES, CONFIDENCE = "sinew_frames", "sinew_confidence"
 """On an armature: frames in the shot and of the shot; mean confidence of its joints, 0..1, absent where nobody said."""
 THUMBNAIL_PX = 128
@@ -28,33 +33,106 @@ THUMBNAIL_PX = 128
 def pending(root: bpy.types.Object) -> list:
     """Edits that wait for a solve."""
     try:
-        return contract.parse({"format": contract.FORMAT, "version": list(contract.VERSION),
-                               "edits": json.loads(str(root.get(PENDING) or "[]"))})
-    except (ValueError, SinewError):
+        rows = [{key: value for key, value in row.items() if key not in (AT, WAS)}
+                for row in json.loads(str(root.get(PENDING) or "[]"))]
+        return contract.parse({"format": contract.FORMAT, "version": list(contract.VERSION), "edits": rows})
+    except (ValueError, TypeError, AttributeError, SinewError):  # somebody wrote on the root by hand
         return []
 
 
-def _keep(root: bpy.types.Object, edits: list) -> None:
-    if edits:
-        root[PENDING] = json.dumps(contract.as_data(edits)["edits"])
+def new_names(root: bpy.types.Object) -> dict[str, str]:
+    """Names that wait for a solve, by subject."""
+    return {edit.subject: edit.name for edit in pending(root) if isinstance(edit, people_edits.Rename)}
+
+
+def _keep(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, edits: list) -> None:
+    timing, own = corrections.timing_of(root, scene, take), _own_names(take)
+    rows = contract.as_data(edits)["edits"]
+    for row, edit in zip(rows, edits, strict=True):
+        if hasattr(edit, "frame"):
+            row[AT] = corrections.first_shown(root, timing, edit.frame)
+        elif isinstance(edit, people_edits.Rename):
+            row[WAS] = own.get(edit.subject, edit.subject)
+    if rows:
+        root[PENDING] = json.dumps(rows)
     else:
         root.pop(PENDING, None)
 
 
-def add_edit(root: bpy.types.Object, edit: object) -> None:
+def _own_names(take: takes.Take) -> dict[str, str]:
+    return {person.id: person.name for person in people_edits.people_of(take)}
+
+
+def check_edit(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, edit: object) -> None:
+    """Hold an edit against the take in the scene and the edits that wait.
+
+    Raises:
+        RequestError: It does not fit; one sentence in the panels' words.
+    """
+    _check(root, scene, take, [*pending(root), edit])
+
+
+def _check(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, edits: list) -> None:
+    """Raises RequestError where the last one does not fit, or one before it no longer does."""
+    try:
+        before = people_edits.regroup(take, edits[:-1])
+    except people_edits.Bad as bad:
+        raise RequestError(f"Change {bad.number} of the list does not fit the take in the scene; take it back.") from None
+    shown = corrections.names_of(root)
+    names = {**{person.id: person.name for person in before}, **shown}
+    for gone in set(shown) - {person.id for person in before}:
+        if gone in (edits[-1].subject, getattr(edits[-1], "into", None), getattr(edits[-1], "other", None)):
+            raise RequestError(f"{names[gone]} is left out or merged by a change of the list; take that one back first.")
+    try:
+        people_edits.regroup(take, edits)
+    except people_edits.Bad as bad:
+        timing = corrections.timing_of(root, scene, take)
+        raise RequestError(in_scene(f"{bad}.", names, lambda index: corrections.first_shown(root, timing, index))) from None
+
+
+def add_edit(root: bpy.types.Object, scene: bpy.types.Scene, edit: object) -> None:
     """Note an edit.
 
     Raises:
         SinewError: It does not fit the take in the scene and the edits before it, or that take is gone.
     """
     take = corrections.open_take(root)
-    edits = [*pending(root), edit]
-    contract.check(edits, take)
-    _keep(root, edits)
+    check_edit(root, scene, take, edit)
+    _keep(root, scene, take, [*pending(root), edit])
 
 
-def remove_edit(root: bpy.types.Object, number: int) -> None:
-    """Take one back, and those after it that no longer fit without it.
+def name_in_take(root: bpy.types.Object, subject: str) -> str:
+    """A person's name after the edits that wait: the take's own or the new one, not the object's, which must differ from
+    those of the whole file.
+
+    Raises:
+        SinewError: The take in the scene is gone.
+    """
+    return {**_own_names(corrections.open_take(root)), **new_names(root)}.get(subject, "")
+
+
+def rename(root: bpy.types.Object, scene: bpy.types.Scene, subject: str, name: str) -> bool:
+    """Note another name, in place of one that waits. Returns False where it is the person's name already.
+
+    Raises:
+        SinewError: Somebody else of the take has that name, it is none, the person is left out, or the take is gone.
+    """
+    take, edits = corrections.open_take(root), pending(root)
+    name = " ".join(name.split())
+    if name == name_in_take(root, subject):
+        return False
+    kept = [e for e in edits if not (isinstance(e, people_edits.Rename) and e.subject == subject)]
+    wanted = [*kept, people_edits.Rename(subject, name)]
+    _check(root, scene, take, wanted)
+    if any(person.name == name and person.id != subject for person in people_edits.regroup(take, wanted)):
+        raise RequestError(f"Somebody else of the take is called {name} already; give another name.")
+    _keep(root, scene, take, kept if name == _own_names(take).get(subject) else wanted)
+    return True
+
+
+def remove_edit(root: bpy.types.Object, scene: bpy.types.Scene, number: int) -> None:
+    """Take one back, and those after it that no longer fit without it. Who loses a new name is called as before in the
+    scene too.
 
     Raises:
         SinewError: The take in the scene is gone.
@@ -69,7 +147,16 @@ def remove_edit(root: bpy.types.Object, number: int) -> None:
         except SinewError:
             continue
         kept.append(edit)
-    _keep(root, kept)
+    lost = new_names(root)
+    _keep(root, scene, take, kept)
+    own = _own_names(take)
+    for subject, name in lost.items():
+        if subject in new_names(root) or subject not in own:
+            continue
+        item = tags.find(bpy.data.objects, "armature", corrections.owner_of(root, subject))
+        # A name that was given in the Outliner since then stays.
+        if item is not None and re.fullmatch(rf"{re.escape(name)}(\.\d{{3,}})?", item.name):
+            item.name = own[subject]
 
 
 def follow_edits(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> list[str]:
@@ -92,9 +179,9 @@ def follow_edits(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Tak
         notes += _move_corrections(root, people_edits.people_of(old), people_edits.regroup(old, edits))
     except (SinewError, people_edits.Bad):
         notes.append("The take that was solved again is gone, so the corrections on its people stay as they were.")
-    _keep(root, [])
+    root.pop(PENDING, None)
     known = {s.id for s in take.subjects}
-    for item in [o for o in bpy.data.objects if o.get(tags.SHOT) == take.shot_id and o.library is None]:
+    for item in [o for o in bpy.data.objects if o.get(tags.SHOT) == root[tags.SHOT] and o.library is None]:
         if item.get(tags.ROLE) in ("armature", "body", "avatar", "bone_surface", CHECK_ROLE) and item.get(
                 tags.SUBJECT) and item.get(tags.SUBJECT) not in known:
             if item.get(tags.ROLE) == "armature":
@@ -162,19 +249,4 @@ def _thumbnail(armature: bpy.types.Object, subject: takes.Subject, take: takes.T
     picture = pixels.reshape(height, width, 4)
     preview = armature.preview_ensure()
     preview.image_size = (THUMBNAIL_PX, THUMBNAIL_PX)
-    preview.image_pixels_float.foreach_set(_cut(picture, look.box_px, look.size_px).ravel())
-
-
-def _cut(picture: np.ndarray, box_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """A square around a box as (THUMBNAIL_PX, THUMBNAIL_PX, 4), rows from the bottom as Blender has them."""
-    height, width = picture.shape[:2]
-    scale = np.array([width / size_px[0], height / size_px[1]])
-    x0, y0, x1, y1 = box_px * [*scale, *scale]
-    side = max(x1 - x0, y1 - y0)
-    at = (np.arange(THUMBNAIL_PX) + 0.5) / THUMBNAIL_PX - 0.5
-    columns = np.floor((x0 + x1) / 2 + at * side).astype(int)
-    rows = np.floor(height - (y0 + y1) / 2 + at * side).astype(int)
-    out = picture[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)].copy()
-    outside = ((rows < 0) | (rows >= height))[:, None] | ((columns < 0) | (columns >= width))[None]
-    out[outside] = (0.1, 0.1, 0.1, 1.0)
-    return out
+    preview.image_pixels_float.foreach_set(cut_out(picture, look, THUMBNAIL_PX).ravel())

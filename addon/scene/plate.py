@@ -56,7 +56,7 @@ def attach(plan: PlatePlan | None, owner: tags.Owner, camera: bpy.types.Object, 
     image.source = "SEQUENCE"
     image.filepath = show_path(first_picture)
     image.reload()
-    background = _background(camera.data, image)
+    background = _background(camera.data, image, float(root.get(OVERSCAN, 1.0)))
     user = background.image_user
     user.frame_start = plan.first
     user.frame_duration = len(plan.index)
@@ -72,8 +72,11 @@ def attach(plan: PlatePlan | None, owner: tags.Owner, camera: bpy.types.Object, 
     return []
 
 
-def _background(data: bpy.types.Camera, image: bpy.types.Image) -> bpy.types.CameraBackgroundImage:
-    """The camera's background with that image; the artist's others, and the settings of ours, stay."""
+def _background(data: bpy.types.Camera, image: bpy.types.Image, scale: float) -> bpy.types.CameraBackgroundImage:
+    """The camera's background with that image; the artist's others, and the settings of ours, stay.
+
+    scale: for a new one.
+    """
     for background in data.background_images:
         if background.source == "IMAGE" and background.image == image:
             return background
@@ -82,6 +85,7 @@ def _background(data: bpy.types.Camera, image: bpy.types.Image) -> bpy.types.Cam
     background.image = image
     background.display_depth = "BACK"
     background.alpha = 1.0
+    background.scale = scale
     return background
 
 

@@ -60,18 +60,18 @@ def _is_in(above: bpy.types.Collection, wanted: bpy.types.Collection) -> bool:
 
 
 def ensure_root(scene: bpy.types.Scene, owner: tags.Owner, name: str, collection: bpy.types.Collection
-                ) -> tuple[bpy.types.Object, bool]:
-    """The take's root and whether it is new. A new one has the scale that shows metres in the scene's unit."""
+                ) -> bpy.types.Object:
+    """The take's root. A new one has the scale that shows metres in the scene's unit."""
     root = tags.find(bpy.data.objects, ROOT, owner)
-    is_new = root is None
-    if is_new:
+    if root is None:
         root = bpy.data.objects.new(name, None)
         root.empty_display_type = "PLAIN_AXES"
         root.empty_display_size = 0.5
         root.scale = (1.0 / scene.unit_settings.scale_length,) * 3
         collection.objects.link(root)
+        tags.adopt(root, ("armature",), owner)
     tags.mark(root, ROOT, owner)
-    return root, is_new
+    return root
 
 
 def ensure_linked(block: bpy.types.Object, collection: bpy.types.Collection) -> None:

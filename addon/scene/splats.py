@@ -22,6 +22,7 @@ import numpy as np
 
 from ..plan.splats import SplatPlan
 from . import tags
+from .armature import bending
 from .nodes import Writer
 
 ROLE = "avatar"
@@ -138,12 +139,7 @@ def _bind(splats: bpy.types.Object, plan: SplatPlan, armature: bpy.types.Object)
     splats.vertex_groups.clear()
     for j, bone in enumerate(plan.bone_names):
         splats.vertex_groups.new(name=bone).add(range(4 * j, 4 * j + 4), 1.0, "REPLACE")
-    bend = next((m for m in splats.modifiers if m.type == "ARMATURE" and m.object == armature), None)
-    if bend is None:
-        bend = splats.modifiers.new("Armature", "ARMATURE")
-        splats.modifiers.move(len(splats.modifiers) - 1, 0)
-    bend.object = armature
-    bend.use_deform_preserve_volume = False
+    bending(splats, armature).use_deform_preserve_volume = False
     nodes = next((m for m in splats.modifiers if m.type == "NODES" and m.node_group is not None
                   and m.node_group.get(tags.ROLE) == NODES_ROLE), None)
     if nodes is None:

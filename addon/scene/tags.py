@@ -5,6 +5,7 @@ Custom properties, so that they stay in a .blend where the extension is not inst
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,7 +19,10 @@ SUBJECT = "sinew_subject"
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose a datablock is: one take, of one shot, and one subject of it ("" for what belongs to the whole shot)."""
+    """Whose a datablock is: one take, of one shot, and one subject of it ("" for what belongs to the whole shot).
+
+    The shot's id is followed by # and a number where another scene of the file has the shot too (`owner_in`).
+    """
 
     take_id: str
     shot_id: str
@@ -30,13 +34,45 @@ def mark(block: bpy.types.ID, role: str, owner: Owner) -> None:
     block[TAKE], block[SHOT], block[ROLE], block[SUBJECT] = owner.take_id, owner.shot_id, role, owner.subject
 
 
+def is_own(block: bpy.types.ID) -> bool:
+    """False for linked datablocks and overrides of them: they are another file's and left alone."""
+    return block.library is None and block.override_library is None
+
+
 def is_marked(block: bpy.types.ID, role: str, owner: Owner) -> bool:
     """True for that role of that shot and subject, whichever take of the shot it came from."""
     return (block.get(ROLE) == role and block.get(SHOT) == owner.shot_id
             and block.get(SUBJECT, "") == owner.subject)
 
 
+def owner_in(scene: bpy.types.Scene, take_id: str, shot_id: str) -> Owner:
+    """Whose the things of a take are in a scene.
+
+    Each scene has a shot's things for itself, as motion fits one frame rate and corrections one timeline. What stands in
+    no scene belongs to the first that asks.
+    """
+    here = _ids_in(scene, shot_id)
+    if here:
+        return Owner(take_id, min(here))
+    taken = set().union(*(_ids_in(other, shot_id) for other in bpy.data.scenes))
+    ids = itertools.chain([shot_id], (f"{shot_id}#{number}" for number in itertools.count(2)))
+    return Owner(take_id, next(one for one in ids if one not in taken))
+
+
+def _ids_in(scene: bpy.types.Scene, shot_id: str) -> set[str]:
+    """Under which ids a scene has a shot."""
+    marked = {str(block.get(SHOT, "")) for block in (*scene.objects, *scene.collection.children_recursive) if is_own(block)}
+    return {one for one in marked if one == shot_id or one.startswith(f"{shot_id}#")}
+
+
+def adopt(parent: bpy.types.Object, roles: tuple[str, ...], owner: Owner) -> None:
+    """Let what hung on a deleted object hang on the one made in its stead; what has another parent by now keeps it."""
+    for item in bpy.data.objects:
+        if (item.parent is None and is_own(item) and item.get(ROLE) in roles and item.get(SHOT) == owner.shot_id
+                and owner.subject in ("", item.get(SUBJECT))):
+            item.parent = parent
+
+
 def find(blocks: Iterable[bpy.types.ID], role: str, owner: Owner) -> bpy.types.ID | None:
-    """The local datablock with that role, or None. Linked ones and overrides of them are another file's: left alone."""
-    return next((b for b in blocks if b.library is None and b.override_library is None and is_marked(b, role, owner)),
-                None)
+    """The file's own datablock with that role, or None."""
+    return next((b for b in blocks if is_own(b) and is_marked(b, role, owner)), None)

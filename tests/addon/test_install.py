@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bl_ext.test.sinew.addon import words
 from bl_ext.test.sinew.addon.jobs import install
 from bl_ext.test.sinew.addon.jobs.install import BackendStatus, Installation, Place, Setup
 from bl_ext.test.sinew.addon.jobs.state import Status
@@ -265,6 +266,8 @@ def test_account_says_what_where_and_how_large(made):
     assert "nothing from the network" in "\n".join(lines)
     assert any(line.startswith("Without MediaPipe's heavy landmark model") for line in lines)
     assert "about 102 MB, most of it an npm for the moment, more to download, 28 MB on disk" in text
+    shown = words.lines(next(line for line in text.splitlines() if "102 MB" in line), 594)
+    assert len(shown) == 2 and shown[0].startswith("MediaPipe") and shown[1].endswith("28 MB on disk (Apache-2.0)")
 
 
 def test_the_size_of_the_heavy_model_depends_on_npm(tmp_path):

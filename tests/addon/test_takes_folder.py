@@ -9,6 +9,7 @@ import pytest
 from bl_ext.test.sinew.addon import words
 from bl_ext.test.sinew.addon.jobs import look, takes
 from bl_ext.test.sinew.addon.jobs.takes import Request
+from bl_ext.test.sinew.backend.sinew_take import model_files
 from bl_ext.test.sinew.backend.sinew_take.errors import RequestError
 
 META = {"format": "sinew-take", "version": [1, 0], "laws": "skel-1", "id": "a", "shot_id": "b",
@@ -166,11 +167,19 @@ def test_a_range_in_frames_holds_exactly_those_frames(rate):
 def test_sentences_name_the_panels_settings():
     assert words.in_panel("No height was given: the first person is taken to be 1.8 m tall; give --height-m for true "
                           "scale.").endswith("give Height for true scale.")
+    assert "(Contacts From WHAM on, with SMPL)" in words.in_panel(model_files.BY_KEY["wham"].adds)
     assert words.in_panel("see sinew --help.") == "see sinew --help."
     cli = pytest.importorskip("sinew.cli")
     verbs = cli._parser()._subparsers._group_actions[0].choices.values()
     known = {option for verb in verbs for action in verb._actions for option in action.option_strings}
     assert set(words.IN_PANEL) <= known
+
+
+def test_sentences_are_wrapped_to_a_width():
+    text = "An environment on /home/me/python3.11, which is as long as a path may well be"
+    shown = words.lines(text, 260)
+    assert len(shown) == 2 and " ".join(shown) == text and max(map(len, shown)) * 6.6 <= 260
+    assert max(map(len, words.lines("a" * 50, 0))) == 16, "never narrower than a word or two"
 
 
 @pytest.mark.parametrize("n_bytes, text", [(0, "0 B"), (999, "999 B"), (12345, "12.3 kB"), (345_678_901, "346 MB"),

@@ -127,7 +127,7 @@ def model_files(folder: str) -> dict:
 
     settings = importlib.import_module(f"{PACKAGE}.addon.settings")
     state, chosen = bpy.context.window_manager.sinew, bpy.context.scene.sinew
-    names = ("is_ready", "page", "licence", "missing", "sentence")
+    names = ("is_ready", "adds", "page", "licence", "missing", "sentence")
     monitor.refresh(bpy.context.window_manager)
 
     def listed():
@@ -208,6 +208,49 @@ def fetch_models(python: str) -> dict:
         out["fetched"] = str(error)
     monitor.refresh(bpy.context.window_manager)
     out["after"], out["status"] = state.models["heavy"].is_ready, state.status
+    return out
+
+
+def ended_run(folder: str, blend: str, failed: str, other: str) -> dict:
+    """What the panel still says of a run that is over: put away, its take imported and the file loaded again, and
+    another video picked."""
+    import importlib
+    from types import SimpleNamespace
+
+    monitor, _ = modules()
+    jobs = importlib.import_module(f"{PACKAGE}.addon.jobs.state")
+    wm, runner = bpy.context.window_manager, monitor.runner()
+
+    def end(status: str, **known) -> None:
+        state = jobs.JobState("clip.mp4", Path("log.txt"), jobs.Status[status], notes=["A note."], **known)
+        runner.job = SimpleNamespace(state=state, purpose="RUN", poll=lambda deadline_s: False, cancel=lambda: None,
+                                     close=lambda: None)
+        monitor.mirror(wm)
+
+    def said() -> list:
+        state = bpy.context.window_manager.sinew
+        return [state.status, len(state.notes), len(state.results), len(state.imported), state.error]
+
+    out = {}
+    end("FINISHED", takes=[Path(folder)])
+    out["finished"] = said()
+    bpy.ops.sinew.import_take(directory=folder, scene_rate="TAKE")
+    out["imported"] = said()
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    bpy.ops.wm.read_homefile(use_empty=True)
+    out["another file"] = said()
+    bpy.ops.wm.open_mainfile(filepath=blend)
+    out["opened again"] = said()
+    bpy.ops.sinew.dismiss()
+    out["put away"] = said()
+    wm = bpy.context.window_manager
+    for status in ("FAILED", "CANCELLED", "FINISHED"):
+        bpy.context.scene.sinew.video = failed
+        end(status, error="clip.mp4 is no video." if status == "FAILED" else "", takes=[Path(folder)])
+        bpy.context.scene.sinew.rate = "25"
+        out[f"{status} there"] = said()
+        bpy.context.scene.sinew.video = other
+        out[f"{status} and another video"] = said()
     return out
 
 
@@ -310,6 +353,27 @@ def correct(python: str, folder: str, takes_folder: str, file: str) -> dict:
         bpy.ops.sinew.export_motion(filepath=file)
     except RuntimeError as error:
         out["there"] = str(error)
+    return out
+
+
+def leave_out(python: str, folder: str, takes_folder: str) -> dict:
+    """Leave the selected person out and solve again: who is there and active then."""
+    chosen = preferences()
+    chosen.backend_python, chosen.takes_folder = python, takes_folder
+    bpy.ops.sinew.import_take(directory=folder, scene_rate="TAKE")
+    people = {o["sinew_subject"]: o for o in bpy.data.objects if o.get("sinew_role") == "armature"}
+    bpy.ops.sinew.select_person(name=people["s2"].name)
+    bpy.ops.sinew.skip_person()
+    root = next(o for o in bpy.data.objects if o.get("sinew_role") == "root")
+    bpy.context.view_layer.objects.active = root
+    out = {"from the root": bpy.ops.sinew.solve_people.poll()}
+    bpy.ops.sinew.select_person(name=people["s2"].name)
+    out["solved"] = sorted(bpy.ops.sinew.solve_people())
+    active = bpy.context.view_layer.objects.active
+    out["active"] = None if active is None else active.get("sinew_subject")
+    out["people"] = sorted(o["sinew_subject"] for o in bpy.data.objects if o.get("sinew_role") == "armature")
+    out["said"] = [line.text for line in bpy.context.window_manager.sinew.said]
+    out["waiting"] = "sinew_people_edits" in root
     return out
 
 

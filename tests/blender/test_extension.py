@@ -92,6 +92,19 @@ def test_take_is_imported_saved_and_loaded(user, golden, tmp_path):
     assert found.get("bounces", 128) >= 128
 
 
+def test_an_ended_run_says_no_more_than_is_true(user, golden, tmp_path):
+    found = user("ended_run", golden(n_frames=6, n_subjects=2, seed=3), tmp_path / "file.blend", tmp_path / "clip.mp4",
+                 tmp_path / "other.mp4")
+    assert found["finished"] == ["FINISHED", 1, 1, 0, ""] and found["imported"] == ["FINISHED", 1, 1, 1, ""]
+    assert found["another file"] == ["FINISHED", 1, 1, 0, ""], "there the take can be imported"
+    assert found["opened again"] == ["FINISHED", 1, 1, 1, ""], "here it stands already"
+    assert found["put away"][:4] == ["NONE", 0, 0, 0]
+    assert found["FAILED there"] == ["FAILED", 1, 0, 0, "clip.mp4 is no video."]
+    assert found["CANCELLED there"][:2] == ["CANCELLED", 1]
+    assert found["FAILED and another video"][:3] == found["CANCELLED and another video"][:3] == ["NONE", 0, 0]
+    assert found["FINISHED and another video"] == ["FINISHED", 1, 1, 0, ""], "its take is still to be imported"
+
+
 def test_takes_are_listed_and_removed(user, golden, tmp_path):
     import shutil
 
@@ -111,6 +124,7 @@ def test_model_files_are_listed_with_what_is_missing(user, tmp_path):
     found = user("model_files", tmp_path / "mine")
     assert not any(row["is_ready"] for row in found["none"].values()) and found["folder"] == str(tmp_path / "mine")
     assert [key for key, row in found["some"].items() if row["is_ready"]] == ["skel"]
+    assert all(row["adds"] and "--" not in row["adds"] for row in found["none"].values())
     row = found["some"]["smplx"]
     assert row["page"] == "https://smpl-x.is.tue.mpg.de" and "non-commercial" in row["licence"]
     assert row["missing"] == "SMPLX_NEUTRAL.npz or SMPLX_MALE.npz or SMPLX_FEMALE.npz"
@@ -153,6 +167,15 @@ def test_a_person_is_corrected_by_hand_and_exported(user, golden, tmp_path):
     assert found["back"] and found["active"]
     assert found["exported"] == ["FINISHED"] and (tmp_path / "motion.mot").read_text().count("endheader") == 1
     assert "motion.mot is there already; choose another name, nothing is overwritten." in found["there"]
+
+
+@needs_backend
+def test_who_is_left_out_goes_and_somebody_else_is_active(user, golden, tmp_path):
+    take = golden(n_frames=24, n_subjects=3, motion="walk", seed=5)
+    found = user("leave_out", BACKEND, take, tmp_path / "takes")
+    assert found["from the root"] and found["solved"] == ["FINISHED"] and not found["waiting"]
+    assert found["people"] == ["s1", "s3"] and found["active"] == "s1"
+    assert "Person 2 is no longer anybody in the take and was taken out of the scene; undo brings it back." in found["said"]
 
 
 @needs_backend

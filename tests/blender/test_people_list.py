@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
+from types import FunctionType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,6 +37,10 @@ def world(extension, tmp_path):
 
 def choose(result, number):
     bpy.context.view_layer.objects.active = result.armatures[number]
+
+
+def refusal(sentence):
+    return pytest.raises(RuntimeError, match=f"^Error: {re.escape(sentence)}$")
 
 
 def three(**options):
@@ -86,19 +92,195 @@ def test_edits_are_noted_checked_and_taken_back(extension, world):
     choose(result, 2)
     assert bpy.ops.sinew.skip_person() == {"FINISHED"}
     kept = json.loads(result.root["sinew_people_edits"])
-    assert kept == [{"kind": "swap", "subject": "s1", "other": "s2", "frame": 10},
-                    {"kind": "split", "subject": "s1", "frame": 10}, {"kind": "skip", "subject": "s3"}]
-    assert len(properties.people_edits_of(result.root)) == 3
+    assert kept == [{"kind": "swap", "subject": "s1", "other": "s2", "frame": 10, "at": 11},
+                    {"kind": "split", "subject": "s1", "frame": 10, "at": 11}, {"kind": "skip", "subject": "s3"}]
+    assert properties.people_edits_of(result.root) == [
+        "Person 1 and Person 2: each other from frame 11 on", "Person 1: somebody else from frame 11 on",
+        "Leave out Person 3"]
     choose(result, 1)
-    with pytest.raises(RuntimeError, match="s2 and s1 are both seen in 10 frames"):
+    with refusal("Person 2 and Person 1 are both seen in 10 frames (the first is 1), so they are two people; split or swap "
+                 "them first."):
         bpy.ops.sinew.merge_person(other="s1")
+    with refusal("Person 3 is left out or merged by a change of the list; take that one back first."):
+        bpy.ops.sinew.swap_person(other="s3")
     bpy.context.scene.frame_set(1)
-    with pytest.raises(RuntimeError, match="s2 is not seen before frame 0, so nothing would stay; choose a later frame"):
+    with refusal("Person 2 is not seen before frame 1, so nothing would stay; choose a later frame."):
+        bpy.ops.sinew.split_person()
+    bpy.context.scene.frame_set(40)
+    with refusal("Frame 40 is outside the take, which covers 1 to 20; go to one of its frames."):
         bpy.ops.sinew.split_person()
     assert bpy.ops.sinew.remove_people_edit(number=0) == {"FINISHED"}
     assert [e["kind"] for e in json.loads(result.root["sinew_people_edits"])] == ["split", "skip"]
     assert bpy.ops.sinew.rename_person(name="Anna") == {"FINISHED"}
     assert result.armatures[1].name == "Anna"
+
+
+def test_frames_and_names_are_the_scenes(extension, world):
+    """At another rate, with the plate later than the people, and beside another object of the same name."""
+    bpy.context.scene.collection.objects.link(bpy.data.objects.new("Person 2", None))
+    result, _ = world(three(absent=(5, 10)))
+    scene, root = bpy.context.scene, result.root
+    scene.render.fps *= 2
+    root["sinew_plate_offset"] = 3
+    choose(result, 1)
+    scene.frame_set(17)
+    with refusal("Person 1 is not in the shot at frame 16; choose a frame in which both are."):
+        bpy.ops.sinew.swap_person(other="s1")
+    scene.frame_set(25)
+    bpy.ops.sinew.swap_person(other="s1")
+    assert json.loads(root["sinew_people_edits"])[0]["frame"] == 10
+    assert extension("addon.properties").people_edits_of(root) == ["Person 2.001 and Person 1: each other from frame 24 on"]
+
+
+def clicked(operator):
+    """An operator after its invoke: `done` and what it `said`, or the values with which its dialog has opened.
+
+    Blender itself opens dialogs in a window only.
+    """
+    own = {name: value for name, value in vars(operator).items() if isinstance(value, FunctionType) or name == "is_from_here"}
+    seen = type("Clicked", tuple(base for base in operator.__bases__ if base is not bpy.types.Operator), own)()
+    seen.report = lambda kind, text: setattr(seen, "said", text)
+    context = SimpleNamespace(object=bpy.context.object, scene=bpy.context.scene, window_manager=SimpleNamespace(
+        invoke_props_dialog=lambda asked, width: {"RUNNING_MODAL"}))
+    seen.done = seen.invoke(context, None)
+    return seen
+
+
+def test_a_dialog_opens_only_where_somebody_would_do(extension, world):
+    take = three()
+    takes.add_detections(take, {"s2": (0, 8), "s3": (12, N)})
+    take.subjects[1].motion["present"][8:] = False
+    result, _ = world(take)
+    who = extension("operators.who")
+    choose(result, 0)
+    merge = clicked(who.SINEW_OT_merge_person)
+    assert merge.done == {"CANCELLED"} and merge.said.startswith("Person 1 and Person 2 are both seen in 8 frames")
+    with pytest.raises(RuntimeError, match="Person 1 and Person 2 are both seen in 8 frames"):
+        bpy.ops.sinew.merge_person("INVOKE_DEFAULT")
+    bpy.context.scene.frame_set(15)
+    swap = clicked(who.SINEW_OT_swap_person)
+    assert (swap.done, swap.other) == ({"RUNNING_MODAL"}, "s3")
+    choose(result, 2)
+    merge = clicked(who.SINEW_OT_merge_person)
+    assert (merge.done, merge.other) == ({"RUNNING_MODAL"}, "s2")
+
+
+def test_who_is_alone_is_neither_merged_nor_swapped(extension, world):
+    result, _ = world(takes.make_take(N))
+    choose(result, 0)
+    assert not bpy.ops.sinew.merge_person.poll() and not bpy.ops.sinew.swap_person.poll()
+    assert bpy.ops.sinew.split_person.poll()
+    with pytest.raises(RuntimeError, match="There is nobody else in this take"):
+        bpy.ops.sinew.merge_person()
+
+
+def test_a_name_is_the_takes_own_and_comes_back(extension, world):
+    bpy.context.scene.collection.objects.link(bpy.data.objects.new("Person 1", None))
+    result, _ = world(three())
+    armature, listed = result.armatures[0], extension("addon.properties").people_edits_of
+    who = extension("operators.who")
+    choose(result, 0)
+    assert armature.name == "Person 1.001"
+    assert clicked(who.SINEW_OT_rename_person).name == "Person 1"
+    assert bpy.ops.sinew.rename_person(name=" Person 1 ") == {"CANCELLED"} and listed(result.root) == []
+    with refusal("Somebody else of the take is called Person 2 already; give another name."):
+        bpy.ops.sinew.rename_person(name="Person 2")
+    bpy.ops.sinew.rename_person(name="Anna")
+    assert listed(result.root) == ["Person 1 is Anna"] and clicked(who.SINEW_OT_rename_person).name == "Anna"
+    bpy.ops.sinew.rename_person(name="Anna  Lena")
+    assert listed(result.root) == ["Person 1 is Anna Lena"] and armature.name == "Anna Lena"
+    bpy.ops.sinew.remove_people_edit(number=0)
+    assert listed(result.root) == [] and armature.name == "Person 1.001"
+    bpy.ops.sinew.rename_person(name="Anna")
+    bpy.ops.sinew.rename_person(name="Person 1")
+    assert listed(result.root) == [] and armature.name == "Person 1.001"
+    bpy.ops.sinew.rename_person(name="Anna")
+    armature.name = "Own"
+    bpy.ops.sinew.remove_people_edit(number=0)
+    assert armature.name == "Own"
+
+
+def test_the_list_is_worked_on_with_whatever_of_the_shot_is_active(extension, world):
+    result, take = world(three())
+    people_edits, corrections = extension("backend.sinew_take.people_edits"), extension("addon.scene.corrections")
+    pin = corrections.add_pin(result.root, bpy.context.scene, take, "s1", "nose")
+    bpy.context.window_manager.sinew.backend = "READY"
+    for item in (result.root, result.camera, pin, result.armatures[0]):
+        extension("addon.scene.people").add_edit(result.root, bpy.context.scene, people_edits.Skip("s3"))
+        bpy.context.view_layer.objects.active = item
+        assert bpy.ops.sinew.solve_people.poll(), item
+        assert bpy.ops.sinew.remove_people_edit(number=0) == {"FINISHED"} and "sinew_people_edits" not in result.root
+
+
+@pytest.mark.parametrize("chosen", ["armature", "body", "pin"])
+def test_who_is_gone_leaves_somebody_of_the_take_active(extension, world, chosen):
+    people_edits = extension("backend.sinew_take.people_edits")
+    result, take = world(three(take_id="aaaaaaaa-0000"))
+    scene, corrections = bpy.context.scene, extension("addon.scene.corrections")
+    extension("addon.scene.people").add_edit(result.root, scene, people_edits.Skip("s2"))
+    item = {"armature": result.armatures[1], "body": next(o for o in result.armatures[1].children if o.type == "MESH"),
+            "pin": corrections.add_pin(result.root, scene, take, "s2", "nose")}[chosen]
+    bpy.context.view_layer.objects.active = item
+    item.select_set(True)
+    if chosen == "armature":
+        bpy.ops.object.mode_set(mode="POSE")
+    later = three(take_id="bbbbbbbb-0000")
+    del later.subjects[1], later.meta["subjects"][1]
+    later.meta["producer"] |= {"solved_from": take.id, "people_edits": [{"kind": "skip", "subject": "s2"}]}
+    base = Path(take.path)
+    partial = base.with_name("later.partial")
+    takes.add_plate(later, partial)
+    folder = takes.take.write(later, base.with_name("later"), partial=partial)
+    assert bpy.ops.sinew.take_in_solved(directory=str(folder)) == {"FINISHED"}
+    active = bpy.context.view_layer.objects.active
+    assert active == result.armatures[0] and active.select_get() and bpy.context.mode == "OBJECT"
+    said = [line.text for line in bpy.context.window_manager.sinew.said]
+    assert any(line.startswith("Person 2 is no longer anybody in the take") for line in said)
+    assert any(said[0] in text for text in drawn(extension("panels.people").SINEW_PT_who, status="FINISHED"))
+
+
+class Drawn(list):
+    """A layout that notes what is drawn: texts, operators and bars."""
+
+    def __getattr__(self, name):
+        if name in ("box", "row", "column"):
+            return lambda **options: self
+        if name in ("label", "operator", "progress", "prop", "template_icon"):
+            return self._note
+        raise AttributeError(name)
+
+    def _note(self, *names, text="", **options):
+        self.extend([*map(str, names), text])
+        return SimpleNamespace()
+
+
+def drawn(panel, **state):
+    """What a panel draws with the job in a state."""
+    known = bpy.context.window_manager.sinew
+    known.kind = "SOLVE"
+    for name, value in state.items():
+        setattr(known, name, value)
+    layout = Drawn()
+    own = SimpleNamespace(layout=layout)
+    own._person = lambda *given: panel._person(own, *given)
+    own._edits = lambda *given: panel._edits(own, *given)
+    context = SimpleNamespace(object=bpy.context.object, window_manager=bpy.context.window_manager,
+                              preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),
+                              region=SimpleNamespace(width=20000))
+    panel.draw(own, context)
+    return layout
+
+
+def test_a_solve_of_people_shows_its_way_and_its_end(extension, world):
+    people_edits = extension("backend.sinew_take.people_edits")
+    result, _ = world(three())
+    extension("addon.scene.people").add_edit(result.root, bpy.context.scene, people_edits.Skip("s2"))
+    panel = extension("panels.people").SINEW_PT_who
+    bpy.context.view_layer.objects.active = result.root
+    alive = drawn(panel, status="RUNNING", is_alive=True, fraction=0.25, stage="Solving the motion")
+    assert {"25%", "Solving the motion", "sinew.cancel_job"} <= set(alive) and "sinew.solve_people" not in alive
+    failed = drawn(panel, status="FAILED", is_alive=False, error="It does not fit.")
+    assert {"It does not fit.", "sinew.solve_people"} <= set(failed) and "sinew.cancel_job" not in failed
 
 
 def test_the_import_that_follows_them_moves_corrections_and_takes_out_who_is_gone(extension, world):
@@ -112,8 +294,8 @@ def test_the_import_that_follows_them_moves_corrections_and_takes_out_who_is_gon
     bpy.context.scene.frame_set(16)
     pin = corrections.add_pin(result.root, bpy.context.scene, take, "s1", "wrist_l")
     corrections.add_range(result.root, bpy.context.scene, take, "s1", 5, 14, None)
-    people.add_edit(result.root, people_edits.Swap("s1", "s2", 10))
-    people.add_edit(result.root, people_edits.Skip("s3"))
+    people.add_edit(result.root, bpy.context.scene, people_edits.Swap("s1", "s2", 10))
+    people.add_edit(result.root, bpy.context.scene, people_edits.Skip("s3"))
     later = three(take_id="bbbbbbbb-0000")
     del later.subjects[2], later.meta["subjects"][2]
     later.meta["producer"] |= {"solved_from": first.id, "people_edits": [
@@ -133,7 +315,7 @@ def test_an_import_of_something_else_leaves_waiting_edits_alone(extension, world
 
     result, _ = world(three(take_id="aaaaaaaa-0000"))
     people = extension("addon.scene.people")
-    people.add_edit(result.root, people_edits.Skip("s3"))
+    people.add_edit(result.root, bpy.context.scene, people_edits.Skip("s3"))
     result, _ = world(three(take_id="cccccccc-0000"))
     assert people.pending(result.root) == [people_edits.Skip("s3")]
     assert len(extension("addon.properties").people_of(result.root)) == 3
@@ -167,8 +349,8 @@ def test_people_solved_again_come_back_in_place(extension, world, tmp_path):
     people_edits = extension("backend.sinew_take.people_edits")
     result, _ = world(three(motion="walk"))
     people, corrections = extension("addon.scene.people"), extension("addon.scene.corrections")
-    people.add_edit(result.root, people_edits.Rename("s2", "Anna"))
-    people.add_edit(result.root, people_edits.Skip("s1"))
+    people.add_edit(result.root, bpy.context.scene, people_edits.Rename("s2", "Anna"))
+    people.add_edit(result.root, bpy.context.scene, people_edits.Skip("s1"))
     edits = extension("backend.sinew_take.edits").write(people.pending(result.root), tmp_path / "edits.json")
     request = extension("addon.jobs.takes").Solve(corrections.base_folder(result.root), edits)
     root = Path(__file__).parents[2]
