@@ -208,7 +208,7 @@ def _solve_shot(request: Request, shot: flow.Shot, detector: people.Detector, no
     if not found.tracks:
         reason = f" ({'; '.join(note.rstrip('.') for note in found.notes)})" if found.notes else ""
         raise InputError(f"Nobody was found in {request.video.name}{reason}; choose a range in which a person is seen "
-                         "whole and larger than a tenth of the picture's height.")
+                         "from the chest up at least and larger than a tenth of the picture's height.")
     people_key, said = prior.attach_poses(shot, found, asset, _hsmr_checkpoint(request), people_key, request.device,
                                           request.hsmr, request.hsmr_flip, cached)
     own_camera = None if options.file is None else camera.digest(Path(options.file))
