@@ -256,6 +256,12 @@ def pixel_error_of(armature: bpy.types.Object, frame: float) -> str:
     return "" if check.error_of(armature) is None else "nothing detected in this frame"
 
 
+def said_of(root: bpy.types.Object, state: SINEW_PG_state) -> list[str]:
+    """What there was to say when a take that was solved again came into the scene; nothing once it was undone."""
+    is_there = state.kind == "SOLVE" and str(root.get("sinew_take_folder", "")) in {item.text for item in state.imported}
+    return [note.text for note in state.said] if is_there else []
+
+
 def people_edits_of(root: bpy.types.Object) -> list[str]:
     """The edits of people that wait for a solve, in words."""
     try:
@@ -273,8 +279,8 @@ def people_edits_of(root: bpy.types.Object) -> list[str]:
 
     say = {"rename": lambda e: f"{e.get('was', e.get('subject'))} is {e.get('name')}",
            "skip": lambda e: f"Leave out {name(e)}", "merge": lambda e: f"{name(e)} is {name(e, 'into')}",
-           "split": lambda e: f"{name(e)}: somebody else from frame {at(e)} on",
-           "swap": lambda e: f"{name(e)} and {name(e, 'other')}: each other from frame {at(e)} on"}
+           "split": lambda e: f"Frame {at(e)}: {name(e)} is somebody else",
+           "swap": lambda e: f"Frame {at(e)}: {name(e)} and {name(e, 'other')} swap"}
     return [say[e["kind"]](e) for e in edits if isinstance(e, dict) and e.get("kind") in say]
 
 

@@ -24,6 +24,15 @@ def _rows(armature):
     return [] if root is None else people_of(root)
 
 
+def _is_settled(operator: type, context) -> bool:
+    """For polls: nothing is solved again, whose result would not know of another edit; otherwise the operator says so."""
+    state = context.window_manager.sinew
+    if state.is_alive and state.kind == "SOLVE":
+        operator.poll_message_set("A take is being solved again; wait until it is done or cancel it")
+        return False
+    return True
+
+
 class _OnOne:
     """For operators on the person that the active object belongs to."""
 
@@ -31,6 +40,8 @@ class _OnOne:
 
     @classmethod
     def poll(cls, context):
+        if not _is_settled(cls, context):
+            return False
         if person(context.object) is None or take_root(context.object) is None:
             cls.poll_message_set("Select a person that Sinew imported")
             return False
@@ -210,6 +221,10 @@ class SINEW_OT_remove_people_edit(_OnTake, bpy.types.Operator):
     bl_label = "Take Back"
 
     number: bpy.props.IntProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        return _is_settled(cls, context) and super().poll(context)
 
     def execute(self, context):
         from ..addon.scene import people

@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..addon.properties import bones_collection, people_edits_of, people_of, person, pixel_error_of, take_root
+from ..addon.properties import bones_collection, people_edits_of, people_of, person, pixel_error_of, said_of, take_root
 from .backend import _Sidebar
 from .text import failure, is_solving, progress, sentences
 
@@ -73,10 +73,8 @@ class SINEW_PT_who(_Sidebar, bpy.types.Panel):
         edits = people_edits_of(root)
         if edits:
             self._edits(layout, context, edits)
-        state = context.window_manager.sinew
-        if state.kind == "SOLVE" and state.status == "FINISHED":
-            for note in state.said:
-                sentences(layout, context, note.text, "INFO")
+        for note in said_of(root, context.window_manager.sinew):
+            sentences(layout, context, note, "INFO")
 
     def _person(self, layout, row, is_active):
         box = layout.box() if is_active else layout

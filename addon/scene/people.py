@@ -221,7 +221,7 @@ def _move_corrections(root: bpy.types.Object, before: list, after: list) -> list
 
 
 def describe(armature: bpy.types.Object, subject: takes.Subject, take: takes.Take) -> None:
-    """Facts and a picture of a person for the list; name as in the take where the armature still has the old one."""
+    """Facts and a picture of a person for the list."""
     present = subject.motion["present"]
     armature[FRAMES] = [int(present.sum()), len(present)]
     confidence = subject.motion["confidence"][present]

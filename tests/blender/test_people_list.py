@@ -95,7 +95,7 @@ def test_edits_are_noted_checked_and_taken_back(extension, world):
     assert kept == [{"kind": "swap", "subject": "s1", "other": "s2", "frame": 10, "at": 11},
                     {"kind": "split", "subject": "s1", "frame": 10, "at": 11}, {"kind": "skip", "subject": "s3"}]
     assert properties.people_edits_of(result.root) == [
-        "Person 1 and Person 2: each other from frame 11 on", "Person 1: somebody else from frame 11 on",
+        "Frame 11: Person 1 and Person 2 swap", "Frame 11: Person 1 is somebody else",
         "Leave out Person 3"]
     choose(result, 1)
     with refusal("Person 2 and Person 1 are both seen in 10 frames (the first is 1), so they are two people; split or swap "
@@ -129,7 +129,7 @@ def test_frames_and_names_are_the_scenes(extension, world):
     scene.frame_set(25)
     bpy.ops.sinew.swap_person(other="s1")
     assert json.loads(root["sinew_people_edits"])[0]["frame"] == 10
-    assert extension("addon.properties").people_edits_of(root) == ["Person 2.001 and Person 1: each other from frame 24 on"]
+    assert extension("addon.properties").people_edits_of(root) == ["Frame 24: Person 2.001 and Person 1 swap"]
 
 
 def clicked(operator):
@@ -279,8 +279,23 @@ def test_a_solve_of_people_shows_its_way_and_its_end(extension, world):
     bpy.context.view_layer.objects.active = result.root
     alive = drawn(panel, status="RUNNING", is_alive=True, fraction=0.25, stage="Solving the motion")
     assert {"25%", "Solving the motion", "sinew.cancel_job"} <= set(alive) and "sinew.solve_people" not in alive
+    # Its result would not know of another edit.
+    bpy.context.view_layer.objects.active = result.armatures[0]
+    changes = [getattr(bpy.ops.sinew, f"{name}_person") for name in ("rename", "skip", "merge", "split", "swap")]
+    assert not any(change.poll() for change in (*changes, bpy.ops.sinew.remove_people_edit))
     failed = drawn(panel, status="FAILED", is_alive=False, error="It does not fit.")
     assert {"It does not fit.", "sinew.solve_people"} <= set(failed) and "sinew.cancel_job" not in failed
+    assert all(change.poll() for change in (*changes, bpy.ops.sinew.remove_people_edit))
+
+
+def test_what_an_update_had_to_say_goes_when_it_is_undone(extension, world):
+    result, _ = world(three())
+    state, said_of = bpy.context.window_manager.sinew, extension("addon.properties").said_of
+    state.kind = "SOLVE"
+    extension("addon.monitor").note_import(result.root["sinew_take_folder"], ["Person 2 is gone."])
+    assert said_of(result.root, state) == ["Person 2 is gone."]
+    result.root["sinew_take_folder"] = "/the/take/before"
+    assert said_of(result.root, state) == []
 
 
 def test_the_import_that_follows_them_moves_corrections_and_takes_out_who_is_gone(extension, world):
