@@ -12,7 +12,8 @@ from . import monitor
 from .jobs.install import BackendStatus
 from .jobs.state import Status
 from .plan.sentences import LIMBS
-from .scene import check
+from .scene import check, tags
+from .words import lines as lines  # for the panels, which import nothing else of the add-on
 
 _STATUS = [("NONE", "None", "Nothing has run yet")] + [(s.name, s.value.capitalize(), "") for s in Status]
 _BACKEND = [(s.name, s.value.capitalize(), "") for s in BackendStatus]
@@ -238,12 +239,10 @@ class PersonRow:
 def people_of(root: bpy.types.Object) -> list[PersonRow]:
     """The people of a take in the scene, in its order."""
     rows = []
-    for item in bpy.data.objects:
-        if item.get("sinew_role") == "armature" and item.get("sinew_shot_id") == root.get("sinew_shot_id") \
-                and item.users_scene and item.library is None:
-            known = list(item.get("sinew_frames") or ())
-            rows.append(PersonRow(item, f"{known[0]} of {known[1]} frames" if len(known) == 2 else "",
-                                  item.get("sinew_confidence")))
+    for item in tags.armatures_of(root):
+        known = list(item.get("sinew_frames") or ())
+        rows.append(PersonRow(item, f"{known[0]} of {known[1]} frames" if len(known) == 2 else "",
+                              item.get("sinew_confidence")))
     rows.sort(key=lambda row: (len(str(row.armature.get("sinew_subject"))), str(row.armature.get("sinew_subject"))))
     return rows
 
@@ -254,6 +253,11 @@ def pixel_error_of(armature: bpy.types.Object, frame: float) -> str:
     if error is not None:
         return f"{error:.1f} px off in this frame"
     return "" if check.error_of(armature) is None else "nothing detected in this frame"
+
+
+def is_solving(state: SINEW_PG_state) -> bool:
+    """True while a take is solved again."""
+    return state.kind == "SOLVE" and state.is_alive
 
 
 def said_of(root: bpy.types.Object, state: SINEW_PG_state) -> list[str]:

@@ -40,7 +40,7 @@ IN_PANEL = {
 }
 """The panel's names for the command line's options."""
 _LETTER_PX = 6.6
-"""Mean width of a letter of Blender's interface font at scale 1, as panels/text.py has it (panels import no words)."""
+"""Mean width of a letter of Blender's interface font at scale 1, a little generous."""
 
 
 def in_panel(sentence: str) -> str:
@@ -49,7 +49,7 @@ def in_panel(sentence: str) -> str:
 
 
 def lines(sentence: str, width_px: float) -> list[str]:
-    """A sentence as the lines that fit into a dialog of a width, px at Blender's interface scale 1."""
+    """A sentence as the lines that fit into a width, px at Blender's interface scale 1."""
     return textwrap.wrap(sentence, max(int(width_px / _LETTER_PX), 16))
 
 

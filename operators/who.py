@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..addon.properties import people_of, person, take_root
+from ..addon.properties import is_solving, people_of, person, take_root
 from ..backend.sinew_take import people_edits
 from ..backend.sinew_take.errors import RequestError, SinewError
 from .check import _OnTake
@@ -26,8 +26,7 @@ def _rows(armature):
 
 def _is_settled(operator: type, context) -> bool:
     """For polls: nothing is solved again, whose result would not know of another edit; otherwise the operator says so."""
-    state = context.window_manager.sinew
-    if state.is_alive and state.kind == "SOLVE":
+    if is_solving(context.window_manager.sinew):
         operator.poll_message_set("A take is being solved again; wait until it is done or cancel it")
         return False
     return True

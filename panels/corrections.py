@@ -2,9 +2,9 @@
 
 import bpy
 
-from ..addon.properties import corrected_person, corrections_of, take_root
+from ..addon.properties import corrected_person, corrections_of, is_solving, take_root
 from .backend import _Sidebar
-from .text import failure, is_solving, progress, sentences
+from .text import failure, progress, sentences
 
 
 class SINEW_PT_corrections(_Sidebar, bpy.types.Panel):

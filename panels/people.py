@@ -2,9 +2,18 @@
 
 import bpy
 
-from ..addon.properties import bones_collection, people_edits_of, people_of, person, pixel_error_of, said_of, take_root
+from ..addon.properties import (
+    bones_collection,
+    is_solving,
+    people_edits_of,
+    people_of,
+    person,
+    pixel_error_of,
+    said_of,
+    take_root,
+)
 from .backend import _Sidebar
-from .text import failure, is_solving, progress, sentences
+from .text import failure, progress, sentences
 
 
 class SINEW_PT_selected(_Sidebar, bpy.types.Panel):

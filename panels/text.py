@@ -1,11 +1,9 @@
 """Sentences in a narrow sidebar."""
 
-import textwrap
-
 import bpy
 
-_LETTER_PX = 6.6
-"""Mean width of a letter of Blender's interface font at scale 1, a little generous."""
+from ..addon.properties import lines
+
 _MARGIN_PX = 60
 """Frame, icon and the scroll bar; more where something stands beside the sentence."""
 
@@ -14,10 +12,9 @@ def sentences(layout: bpy.types.UILayout, context: bpy.types.Context, text: str,
               margin_px: int = _MARGIN_PX) -> None:
     """Draw a sentence over as many lines as the sidebar's width asks for."""
     scale = context.preferences.system.ui_scale
-    letters = max(int((context.region.width / scale - margin_px) / _LETTER_PX), 16)
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for number, line in enumerate(textwrap.wrap(text, letters)):
+    for number, line in enumerate(lines(text, context.region.width / scale - margin_px)):
         column.label(text=line, icon=icon if number == 0 else ("NONE" if icon == "NONE" else "BLANK1"))
 
 
@@ -35,11 +32,6 @@ def progress(layout: bpy.types.UILayout, state) -> None:
     row = box.row()
     row.enabled = state.status != "CANCELLING"
     row.operator("sinew.cancel_job", icon="X")
-
-
-def is_solving(state) -> bool:
-    """True while a take is solved again."""
-    return state.kind == "SOLVE" and state.is_alive
 
 
 def failure(layout: bpy.types.UILayout, context: bpy.types.Context, state) -> None:

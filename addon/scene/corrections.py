@@ -99,8 +99,7 @@ def first_shown(root: bpy.types.Object, timing: retime.Timing, index: int) -> in
 
 def names_of(root: bpy.types.Object) -> dict[str, str]:
     """The shot's people as the scene calls them, by their ids in the take."""
-    return {str(item.get(tags.SUBJECT)): item.name for item in bpy.data.objects if item.get(tags.ROLE) == "armature"
-            and item.get(tags.SHOT) == root[tags.SHOT] and item.users_scene and item.library is None}
+    return {str(item.get(tags.SUBJECT)): item.name for item in tags.armatures_of(root)}
 
 
 def camera_of(root: bpy.types.Object) -> bpy.types.Object:

@@ -63,6 +63,11 @@ def _own_names(take: takes.Take) -> dict[str, str]:
     return {person.id: person.name for person in people_edits.people_of(take)}
 
 
+def _names(root: bpy.types.Object, take: takes.Take) -> dict[str, str]:
+    """Everybody's name after the edits that wait."""
+    return {**_own_names(take), **new_names(root)}
+
+
 def check_edit(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, edit: object) -> None:
     """Hold an edit against the take in the scene and the edits that wait.
 
@@ -72,8 +77,8 @@ def check_edit(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take,
     _check(root, scene, take, [*pending(root), edit])
 
 
-def _check(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, edits: list) -> None:
-    """Raises RequestError where the last one does not fit, or one before it no longer does."""
+def _check(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, edits: list) -> list:
+    """The people after edits. Raises RequestError where the last one does not fit, or one before it no longer does."""
     try:
         before = people_edits.regroup(take, edits[:-1])
     except people_edits.Bad as bad:
@@ -84,7 +89,7 @@ def _check(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, edi
         if gone in (edits[-1].subject, getattr(edits[-1], "into", None), getattr(edits[-1], "other", None)):
             raise RequestError(f"{names[gone]} is left out or merged by a change of the list; take that one back first.")
     try:
-        people_edits.regroup(take, edits)
+        return people_edits.regroup(take, edits)
     except people_edits.Bad as bad:
         timing = corrections.timing_of(root, scene, take)
         raise RequestError(in_scene(f"{bad}.", names, lambda index: corrections.first_shown(root, timing, index))) from None
@@ -108,7 +113,7 @@ def name_in_take(root: bpy.types.Object, subject: str) -> str:
     Raises:
         SinewError: The take in the scene is gone.
     """
-    return {**_own_names(corrections.open_take(root)), **new_names(root)}.get(subject, "")
+    return _names(root, corrections.open_take(root)).get(subject, "")
 
 
 def rename(root: bpy.types.Object, scene: bpy.types.Scene, subject: str, name: str) -> bool:
@@ -119,12 +124,11 @@ def rename(root: bpy.types.Object, scene: bpy.types.Scene, subject: str, name: s
     """
     take, edits = corrections.open_take(root), pending(root)
     name = " ".join(name.split())
-    if name == name_in_take(root, subject):
+    if name == _names(root, take).get(subject, ""):
         return False
     kept = [e for e in edits if not (isinstance(e, people_edits.Rename) and e.subject == subject)]
     wanted = [*kept, people_edits.Rename(subject, name)]
-    _check(root, scene, take, wanted)
-    if any(person.name == name and person.id != subject for person in people_edits.regroup(take, wanted)):
+    if any(person.name == name and person.id != subject for person in _check(root, scene, take, wanted)):
         raise RequestError(f"Somebody else of the take is called {name} already; give another name.")
     _keep(root, scene, take, kept if name == _own_names(take).get(subject) else wanted)
     return True

@@ -73,6 +73,12 @@ def adopt(parent: bpy.types.Object, roles: tuple[str, ...], owner: Owner) -> Non
             item.parent = parent
 
 
+def armatures_of(root: bpy.types.Object) -> list[bpy.types.Object]:
+    """Everybody of the shot that a root belongs to, as far as they stand in a scene."""
+    return [item for item in bpy.data.objects if item.get(ROLE) == "armature" and item.get(SHOT) == root.get(SHOT)
+            and item.users_scene and item.library is None]
+
+
 def find(blocks: Iterable[bpy.types.ID], role: str, owner: Owner) -> bpy.types.ID | None:
     """The file's own datablock with that role, or None."""
     return next((b for b in blocks if is_own(b) and is_marked(b, role, owner)), None)

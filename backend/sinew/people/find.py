@@ -12,7 +12,7 @@ from sinew_take import masks
 
 from .. import video
 from ..flow import People, Report, Shot, Track, nothing
-from .combine import LIMBS, Combined, combine
+from .combine import LIMBS, Combined, combine, inside
 from .crops import MARGIN
 from .link import linked
 from .looks import Eyes
@@ -128,8 +128,7 @@ def _no_person(person: Tracklet, found: Combined, size_px: tuple[int, int]) -> s
     if np.median(size) < LEAST_HEIGHT_PX:
         return f"about {np.median(size):.0f} px tall, too small to read a pose from"
     limbs = found.keypoints_px[:, LIMBS]
-    in_view = ((limbs[..., :2] >= 0) & (limbs[..., :2] < size_px)).all(-1)
-    sure = float(np.median(limbs[..., 2][in_view]))
+    sure = float(np.median(limbs[..., 2][inside(limbs[..., :2], size_px)]))
     if sure < LEAST_SURENESS:
         return f"the detector is {100 * sure:.0f} % sure of its limbs, so it is probably no person or hardly in view"
     spread = _spread(person, found)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from . import turns
-from .combine import LIMBS, disagreement
+from .combine import LIMBS, disagreement, inside
 from .crops import MARGIN, Crop, tiles
 from .drift import Drift
 from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
@@ -134,11 +134,10 @@ def believable(sighting: Sighting | None, expected: Crop, size_px: tuple[int, in
         return False
     if np.hypot(found.x_px - expected.x_px, found.y_px - expected.y_px) > 0.35 * expected.side_px:
         return False
-    points = sighting.middle_px
-    inside = ((points >= 0) & (points < size_px)).all(1)
-    if inside[LIMBS].sum() < LEAST_INSIDE and not inside[BUST].all():
+    in_view = inside(sighting.middle_px, size_px)
+    if in_view[LIMBS].sum() < LEAST_INSIDE and not in_view[BUST].all():
         return False
-    return bool(sighting.sureness[LIMBS][inside[LIMBS]].mean() > LEAST_SURENESS)
+    return bool(sighting.sureness[LIMBS][in_view[LIMBS]].mean() > LEAST_SURENESS)
 
 
 def alike(a: Sighting, b: Sighting) -> float:
