@@ -151,7 +151,7 @@ def refresh(wm: bpy.types.WindowManager) -> None:
         item = state.takes.add()
         item.name, item.folder, item.run, item.people = row.name, str(row.folder), row.run, row.people
         item.date = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.modified))
-        item.size, item.error = words.size(row.size), row.error
+        item.size, item.error, item.origin = words.size(row.size), row.error, row.origin
     state.take_index = min(state.take_index, max(len(rows) - 1, 0))
     _mirror_models(state, python)
     mirror(wm)
@@ -185,8 +185,9 @@ def mirror(wm: bpy.types.WindowManager) -> None:
         state.stage = names.get(known.stage, known.stage or "Starting")
         state.detail = words.count(known.done, known.total) if state.kind != "SETUP" else "".join(known.notes[:1])
         state.left = words.time_left(known.left_s)
-        state.fraction, state.error, state.log = known.fraction, words.in_panel(known.error), str(known.log)
-        _fill(state.notes, [words.in_panel(note) for note in known.notes] if state.kind != "SETUP" else [])
+        put = getattr(job, "put", str)
+        state.fraction, state.error, state.log = known.fraction, words.in_panel(put(known.error)), str(known.log)
+        _fill(state.notes, [words.in_panel(put(note)) for note in known.notes] if state.kind != "SETUP" else [])
         _fill(state.results, [str(take) for take in known.takes] if known.status is Status.FINISHED else [])
         if not known.takes:
             state.imported.clear()

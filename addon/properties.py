@@ -112,6 +112,7 @@ class SINEW_PG_take(bpy.types.PropertyGroup):
     date: bpy.props.StringProperty(name="Date")
     size: bpy.props.StringProperty(name="Size")
     people: bpy.props.IntProperty(name="People")
+    origin: bpy.props.StringProperty(description="Run of the take that it was solved again from")
     error: bpy.props.StringProperty(description="Why the take cannot be imported")
 
 
@@ -204,6 +205,11 @@ def measured_frame(root: bpy.types.Object) -> int | None:
               if item.get("sinew_role") == "distance" and item.get("sinew_shot_id") == root.get("sinew_shot_id")
               and item.users_scene]
     return frames[0] if len(frames) == 2 else None
+
+
+def shown_takes(scene: bpy.types.Scene) -> set[str]:
+    """Folders of the takes that stand in a scene."""
+    return {str(item.get("sinew_take_folder") or "") for item in scene.objects if item.get("sinew_role") == "root"}
 
 
 def bones_collection(root: bpy.types.Object) -> bpy.types.Collection | None:

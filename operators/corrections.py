@@ -7,7 +7,7 @@ from ..addon.properties import corrected_person, take_root
 from ..backend.sinew_take import skeleton
 from ..backend.sinew_take.errors import RequestError, SinewError
 from .launch import ready_python
-from .solving import SolvesAgain, bring_in, follow_solve, start_solve
+from .solving import SolvesAgain, bring_in_as_a_step, follow_solve, start_solve
 
 LIMBS = [("arm_l", "Left Arm", ""), ("arm_r", "Right Arm", ""), ("leg_l", "Left Leg", ""), ("leg_r", "Right Leg", "")]
 
@@ -182,7 +182,7 @@ class SINEW_OT_solve_again(SolvesAgain, _OnPerson, bpy.types.Operator):
         except SinewError as error:
             return self.fail(error)
         if job is None:
-            return bring_in(self, context, [str(corrections.base_folder(root))])
+            return bring_in_as_a_step(self, context, [str(corrections.base_folder(root))])
         return follow_solve(self, context, job)
 
 
@@ -202,7 +202,7 @@ def start(context: bpy.types.Context, root: bpy.types.Object) -> Job | None:
         if base == take.path:
             raise RequestError("There is nothing to correct yet; pin a joint, flip a limb or mark frames wrong first.")
         return None
-    return start_solve(python, take, base, wanted)
+    return start_solve(python, root, context.scene, take, base, wanted)
 
 
 CLASSES = (SINEW_OT_pin_joint, SINEW_OT_flip_limb, SINEW_OT_mark_wrong, SINEW_OT_remove_correction,

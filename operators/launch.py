@@ -96,5 +96,6 @@ def follow(operator: bpy.types.Operator, job) -> set[str]:
     monitor.settle()
     if known.status is Status.FINISHED:
         return {"FINISHED"}
-    operator.report({"ERROR"}, known.error or "It was stopped; start it again to go on.")
+    said = bpy.context.window_manager.sinew.error
+    operator.report({"ERROR"}, said or "It was stopped; start it again to go on.")
     return {"CANCELLED"}

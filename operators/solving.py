@@ -18,7 +18,8 @@ class SolvesAgain:
     """For operators that solve again. Stands before the base that says whom the operator acts on."""
 
     bl_label = "Solve Again"
-    bl_options = {"UNDO"}
+    # No UNDO: where the timer waits for the job, nothing has changed yet when this ends.
+    bl_options = set()
 
     wait: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
@@ -31,16 +32,26 @@ class SolvesAgain:
         return self.execute(context)
 
 
-def start_solve(python: Path, take: Take, base: Path, edits: list) -> Job:
-    """Start solving the take at `base` with edits; `take` gives the job its title.
+def start_solve(python: Path, root: bpy.types.Object, scene: bpy.types.Scene, take: Take, base: Path, edits: list) -> Job:
+    """Start solving the take at `base` with edits.
+
+    Args:
+        python: The backend's.
+        root, scene: Of the take in the scene, whose names and frames the job's sentences use.
+        take: It gives the job its title.
 
     Raises:
         SinewError: A folder that cannot be written, or a backend that does not start.
     """
+    from ..addon.scene import corrections
+
     def make(run: Path) -> takes.Solve:
         return takes.Solve(base, contract.write(edits, run / takes.EDITS))
 
-    return start_run(python, make, str(take.meta["source"].get("name") or "The take"), "SOLVE")
+    put = corrections.spoken(root, scene, take)
+    job = start_run(python, make, str(take.meta["source"].get("name") or "The take"), "SOLVE")
+    job.put = put
+    return job
 
 
 def follow_solve(operator: bpy.types.Operator, context: bpy.types.Context, job: Job) -> set[str]:
@@ -49,7 +60,7 @@ def follow_solve(operator: bpy.types.Operator, context: bpy.types.Context, job: 
     ended = follow(operator, job)
     if not operator.wait or ended != {"FINISHED"}:
         return ended
-    return bring_in(operator, context, [str(take) for take in job.state.takes])
+    return bring_in_as_a_step(operator, context, [str(take) for take in job.state.takes])
 
 
 class SINEW_OT_take_in_solved(bpy.types.Operator):
@@ -91,6 +102,14 @@ def bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: 
             bpy.ops.object.mode_set(mode="POSE")
     operator.report({"INFO"}, "The scene follows the corrections.")
     return {"FINISHED"}
+
+
+def bring_in_as_a_step(operator: bpy.types.Operator, context: bpy.types.Context, folders: list[str]) -> set[str]:
+    """`bring_in` and one step of undo, for operators without one of their own."""
+    ended = bring_in(operator, context, folders)
+    if ended == {"FINISHED"}:
+        bpy.ops.ed.undo_push(message=operator.bl_label)
+    return ended
 
 
 def _successor(context: bpy.types.Context, root: bpy.types.Object | None) -> bpy.types.Object | None:

@@ -250,7 +250,7 @@ class SINEW_OT_solve_people(SolvesAgain, _OnTake, bpy.types.Operator):
             if not edits:
                 raise RequestError("Nobody was changed yet; rename, leave out, merge, split or swap somebody first.")
             take, base = corrections.open_take(root), corrections.base_folder(root)
-            job = start_solve(ready_python(), take, base, edits)
+            job = start_solve(ready_python(), root, context.scene, take, base, edits)
         except SinewError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

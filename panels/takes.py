@@ -2,6 +2,7 @@
 
 import bpy
 
+from ..addon.properties import shown_takes
 from .backend import _Sidebar
 from .text import sentences
 
@@ -9,7 +10,8 @@ from .text import sentences
 class SINEW_UL_takes(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_propname, index=0, flt_flag=0):
         row = layout.row(align=True)
-        row.label(text=f"{item.run}  {item.name}", icon="ERROR" if item.error else "ARMATURE_DATA")
+        icon = "ERROR" if item.error else "CHECKMARK" if item.folder in shown_takes(context.scene) else "ARMATURE_DATA"
+        row.label(text=f"{item.run}  {item.name}", icon=icon)
         sub = row.row()
         sub.alignment = "RIGHT"
         sub.active = False
@@ -38,6 +40,10 @@ class SINEW_PT_takes(_Sidebar, bpy.types.Panel):
         else:
             people = "1 person" if take.people == 1 else f"{take.people} people"
             column.label(text=f"{people}, {take.date}")
+            if take.origin:
+                column.label(text=f"Solved again from {take.origin}", icon="FILE_REFRESH")
+            if take.folder in shown_takes(context.scene):
+                column.label(text="In this scene", icon="CHECKMARK")
         row = layout.row(align=True)
         sub = row.row(align=True)
         sub.enabled = not take.error

@@ -115,6 +115,8 @@ class Job:
         """What the panel calls it: RUN, SOLVE or EXPORT."""
         self.scene = ""
         """Name of the scene that it was started from, to which a solve's result belongs."""
+        self.put: Callable[[str], str] = str
+        """How the panel puts the backend's sentences: those on a take in a scene by the scene's names and frames."""
         self.output: list[str] = []
         self._wants_stdout = wants_stdout
         self._events: deque[events.Event] = deque()

@@ -133,6 +133,8 @@ class TakeRow:
     people: int
     error: str
     """Why it cannot be imported, or empty."""
+    origin: str = ""
+    """Run of the take that it was solved again from, or empty."""
 
 
 def new_run(root: Path) -> Path:
@@ -184,10 +186,12 @@ def list_takes(root: Path) -> list[TakeRow]:
 
 def describe(folder: Path) -> TakeRow:
     """What the list shows of one take. Never raises: what is wrong stands in the row."""
-    error, name, people = "", "", 0
+    error, name, people, origin = "", "", 0, ""
     try:
         meta = take_format.read_meta(folder)
         name, people = str(meta["source"].get("name") or ""), len(meta["subjects"])
+        way = (meta.get("producer") or {}).get("solved_from_folder")
+        origin = Path(os.path.normpath(folder / way)).parent.name if isinstance(way, str) else ""
     except TakeError as problem:
         error = str(problem)
     try:
@@ -197,7 +201,7 @@ def describe(folder: Path) -> TakeRow:
         modified, size = 0.0, 0
     suffix = folder.name.removeprefix(TAKE + "-")
     number = f", shot {suffix}" if suffix.isdecimal() else ""
-    return TakeRow(folder, (name or folder.name) + number, folder.parent.name, modified, size, people, error)
+    return TakeRow(folder, (name or folder.name) + number, folder.parent.name, modified, size, people, error, origin)
 
 
 def remove_take(folder: Path, root: Path) -> None:

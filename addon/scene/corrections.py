@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -100,6 +101,15 @@ def first_shown(root: bpy.types.Object, timing: retime.Timing, index: int) -> in
 def names_of(root: bpy.types.Object) -> dict[str, str]:
     """The shot's people as the scene calls them, by their ids in the take."""
     return {str(item.get(tags.SUBJECT)): item.name for item in tags.armatures_of(root)}
+
+
+def spoken(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> Callable[[str], str]:
+    """Puts sentences on a take in the scene's words, as the scene is now: names of people, and frames."""
+    names, frames = names_of(root), np.round(timing_of(root, scene, take).frames).astype(int)
+    # Beyond the take's ends its frames go on one by one.
+    return lambda sentence: sentences.in_scene(
+        sentence, names, lambda index: int(frames[min(max(index, 0), len(frames) - 1)])
+        + min(index, 0) + max(index - len(frames) + 1, 0))
 
 
 def camera_of(root: bpy.types.Object) -> bpy.types.Object:
@@ -261,8 +271,7 @@ def add_range(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, 
         contract.check([edit], take)
         contract.parse(contract.as_data([*_stored(root), edit]))
     except RequestError as error:
-        raise RequestError(sentences.in_scene(str(error), names_of(root),
-                                              lambda index: round(float(timing.frames[index])))) from None
+        raise RequestError(spoken(root, scene, take)(str(error))) from None
     _set_ranges(root, [*ranges_of(root), _row(edit, timing)])
 
 
@@ -302,8 +311,11 @@ def collect(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) ->
                                 x, y))
     out += _stored(root)
     # What is about people is checked where it is applied: the take in the scene may follow it already.
-    contract.check([edit for edit in out if isinstance(edit, contract.Pin | contract.Flip | contract.Wrong)], take)
-    contract.parse(contract.as_data(out))
+    try:
+        contract.check([edit for edit in out if isinstance(edit, contract.Pin | contract.Flip | contract.Wrong)], take)
+        contract.parse(contract.as_data(out))
+    except RequestError as error:
+        raise RequestError(spoken(root, scene, take)(str(error))) from None
     return out
 
 

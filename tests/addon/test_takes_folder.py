@@ -98,6 +98,8 @@ def test_list_shows_takes_and_says_what_is_damaged(tmp_path):
     good = rows["0002/take-2"]
     assert (good.name, good.run, good.people) == ("walk.mp4, shot 2", "0002", 2)
     assert good.size == 1000 + (good.folder / "take.json").stat().st_size and not good.error
+    put_take(tmp_path / "0006" / "take", producer={"solved_from_folder": "../../0002/take-2"})
+    assert good.origin == "" and takes.describe(tmp_path / "0006" / "take").origin == "0002"
     assert "version 9.0" in rows["0004/take"].error
     assert "no take.json" in rows["0005/take"].error
 

@@ -310,9 +310,12 @@ def correct(python: str, folder: str, takes_folder: str, file: str) -> dict:
     import importlib
 
     listed = importlib.import_module(f"{PACKAGE}.addon.properties").corrections_of
-    root = next(o for o in bpy.data.objects if o.get("sinew_role") == "root")
-    armature = next(o for o in bpy.data.objects if o.get("sinew_role") == "armature")
     out = {}
+
+    def found(role):
+        return next(o for o in bpy.data.objects if o.get("sinew_role") == role)
+
+    root = found("root")
 
     def rows():
         return [row.label for row in listed(root, "s1")]
@@ -337,8 +340,14 @@ def correct(python: str, folder: str, takes_folder: str, file: str) -> dict:
     except RuntimeError as error:
         out["outside"] = str(error)
     before = root["sinew_take_folder"]
+    bpy.ops.ed.undo_push(message="before")
     out["solved"] = sorted(bpy.ops.sinew.solve_again())
     out["moved on"] = root["sinew_take_folder"] != before
+    bpy.ops.ed.undo()
+    out["undone"] = found("root")["sinew_take_folder"] == before
+    bpy.ops.ed.redo()
+    root, pin = found("root"), found("pin")
+    out["redone"] = root["sinew_take_folder"] != before
     out["base"] = root["sinew_base_folder"] == before
     edits = json.loads((Path(root["sinew_take_folder"]) / "take.json").read_text())["producer"]["edits"]["edits"]
     out["edits"] = [edit["kind"] for edit in edits]
@@ -347,7 +356,13 @@ def correct(python: str, folder: str, takes_folder: str, file: str) -> dict:
     bpy.ops.sinew.remove_correction(number=0)
     bpy.ops.sinew.solve_again()
     out["back"] = root["sinew_take_folder"] == before
-    out["active"] = bpy.context.view_layer.objects.active == armature
+    out["active"] = bpy.context.view_layer.objects.active == found("armature")
+    bpy.ops.sinew.mark_wrong(first=-1000, last=1000)
+    try:
+        bpy.ops.sinew.solve_again()
+    except RuntimeError as error:
+        out["all wrong"] = str(error)
+    bpy.ops.sinew.remove_correction(number=0)
     out["exported"] = sorted(bpy.ops.sinew.export_motion(filepath=file))
     try:
         bpy.ops.sinew.export_motion(filepath=file)

@@ -163,8 +163,11 @@ def test_a_person_is_corrected_by_hand_and_exported(user, golden, tmp_path):
     assert found["after removal"] == ["Pin: Wrist, left 10", "Wrong, frame 3"]
     assert "The frames 300 to 301 hold none of the take, which covers 1 to 24; choose others." in found["outside"]
     assert found["solved"] == ["FINISHED"] and found["moved on"] and found["base"]
+    assert found["undone"] and found["redone"], "one step of undo"
     assert found["edits"] == ["pin", "wrong"]
     assert found["back"] and found["active"]
+    assert ("Frames 1 to 24 of Person 1 are all marked wrong, which leaves nothing to fill them from; leave some of them, or "
+            "skip the person.") in found["all wrong"]
     assert found["exported"] == ["FINISHED"] and (tmp_path / "motion.mot").read_text().count("endheader") == 1
     assert "motion.mot is there already; choose another name, nothing is overwritten." in found["there"]
 

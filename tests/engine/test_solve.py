@@ -306,7 +306,7 @@ def test_old_takes_and_edits_that_leave_nothing_are_one_sentence(tmp_path):
     take.subjects[0].track = None
     with pytest.raises(RequestError, match="did not keep what it had detected; reconstruct the clip again"):
         apply(take, [edits.Wrong("s1", 3, 4)], nothing)
-    with pytest.raises(RequestError, match="Every frame of s1 from 0 to 89 is marked wrong, which leaves nothing"):
+    with pytest.raises(RequestError, match="Frames 0 to 89 of s1 are all marked wrong, which leaves nothing"):
         apply(truth(), [edits.Wrong("s1", 0, 90)], nothing)
 
 

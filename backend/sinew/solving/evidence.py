@@ -89,8 +89,8 @@ def _refuse_all_wrong(person: Person, wrong: np.ndarray) -> None:
     for number in np.unique(run):
         if wrong[run == number].all():
             first, last = person.frames[run == number][[0, -1]]
-            raise RequestError(f"Every frame of {person.subject.id} from {first} to {last} is marked wrong, which leaves "
-                               "nothing to fill them from; leave some frames, or skip the person.")
+            raise RequestError(f"Frames {first} to {last} of {person.subject.id} are all marked wrong, which leaves nothing "
+                               "to fill them from; leave some of them, or skip the person.")
 
 
 def _blank(person: Person, out: Evidence) -> None:
