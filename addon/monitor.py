@@ -262,9 +262,10 @@ def _start_look(facts, cuts: bool) -> None:
     found, place = backend(), private_place()
     if found.python is None:
         return
-    rate = bpy.context.scene.sinew.rate if facts.is_sequence else None
+    asked = bpy.context.scene.sinew
+    rate = asked.rate if facts.is_sequence else None
     try:
-        job = look.start_look(found.python, Path(facts.video), rate, cuts, place.root / "look.txt",
+        job = look.start_look(found.python, Path(facts.video), rate, int(asked.turn), cuts, place.root / "look.txt",
                               install.backend_environment(backend_source(), place.cache, os.environ))
     except (SinewError, OSError) as error:
         facts.error = str(error)

@@ -21,10 +21,10 @@ _BACKEND = [(s.name, s.value.capitalize(), "") for s in BackendStatus]
 
 def _video_changed(self, context) -> None:
     monitor.forget_failure(context.window_manager)
-    _rate_changed(self, context)
+    _reading_changed(self, context)
 
 
-def _rate_changed(self, context) -> None:
+def _reading_changed(self, context) -> None:
     monitor.look_at_video(context.scene, context.window_manager)
 
 
@@ -35,8 +35,14 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
         name="Video", subtype="FILE_PATH", update=_video_changed,
         description="A video file, or the folder of an image sequence")
     rate: bpy.props.StringProperty(
-        name="Rate", default="24", update=_rate_changed,
+        name="Rate", default="24", update=_reading_changed,
         description="Frames per second of an image sequence, such as 24 or 30000/1001")
+    turn: bpy.props.EnumProperty(
+        name="Turn", update=_reading_changed, description="For a video that lies on its side, with nothing in its file that "
+                                                          "says so",
+        items=[("0", "As the File Says", "Upright already, or the file says how it is turned"),
+               ("90", "90° Clockwise", "A quarter turn to the right"), ("180", "180°", "Upside down now"),
+               ("270", "270° Clockwise", "A quarter turn to the left")])
     use_range: bpy.props.BoolProperty(name="Range", description="Reconstruct a part of the video only")
     first_frame: bpy.props.IntProperty(name="First Frame", min=0, description="First frame of the range, from 0")
     last_frame: bpy.props.IntProperty(

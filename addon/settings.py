@@ -52,7 +52,7 @@ def request(settings, facts, device: str, models: Path | None) -> Request:
         fov_deg=degrees(settings.fov) if settings.lens == "FOV" else None,
         camera_file=_camera_file(settings),
         body=settings.body, models=models, device=device,
-        rate=settings.rate if facts.is_sequence else None,
+        rate=settings.rate if facts.is_sequence else None, turn_deg=int(settings.turn),
         hsmr=("auto" if settings.use_hsmr else "off") if found["hsmr"].is_ready else None,
         wham=("on" if settings.use_wham else "off") if found["wham"].is_ready and found["smpl"].is_ready else None,
         detector=None if settings.use_heavy else "plain")

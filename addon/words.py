@@ -28,6 +28,7 @@ IN_PANEL = {
     "--end": "Range",
     "--camera": "Camera",
     "--rate": "Frames per Second",
+    "--turn": "Turn",
     "--device": "Device",
     "--out": "takes folder",
     "--models": "Model Files",

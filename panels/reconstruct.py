@@ -57,6 +57,7 @@ class SINEW_PT_options(_Sidebar, bpy.types.Panel):
         layout.use_property_decorate = False
         layout.active = not context.window_manager.sinew.is_alive
         _switch(layout, settings, "use_range", "Range", ("first_frame", "last_frame"))
+        layout.prop(settings, "turn")
         _switch(layout, settings, "use_people", "Most People", ("people",))
         _switch(layout, settings, "use_height", "Height", ("height_m",))
         _distance(layout, context, settings)

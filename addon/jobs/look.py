@@ -28,7 +28,8 @@ class Facts:
     notes: tuple[str, ...] = ()
 
 
-def start_look(python: Path, video: Path, rate: str | None, cuts: bool, log: Path, env: Mapping[str, str]) -> Job:
+def start_look(python: Path, video: Path, rate: str | None, turn_deg: int, cuts: bool, log: Path, env: Mapping[str, str]
+               ) -> Job:
     """Start looking. With `cuts` the whole video is read, which takes a while.
 
     Raises:
@@ -37,6 +38,7 @@ def start_look(python: Path, video: Path, rate: str | None, cuts: bool, log: Pat
     log.unlink(missing_ok=True)
     argv = [str(python), "-m", "sinew", "probe", str(video), "--json", "--parent-pid", str(os.getpid())]
     argv += ["--rate", rate] if rate else []
+    argv += ["--turn", str(turn_deg)] if turn_deg else []
     argv += ["--cuts"] if cuts else []
     return Job(argv, video.name, log, dict(env), wants_stdout=True)
 

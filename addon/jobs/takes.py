@@ -46,6 +46,8 @@ class Request:
     device: str = "auto"
     rate: str | None = None
     """Frames per second of an image sequence, as a number or a fraction."""
+    turn_deg: int = 0
+    """Clockwise turn of the pictures beyond what the file says."""
     distance: str | None = None
     """Two points on the floor and the metres between them, as `sinew_take.distance` writes it."""
     hsmr: str | None = None
@@ -67,6 +69,8 @@ class Request:
             parts += ["--camera-file", str(self.camera_file)]
         if self.rate:
             parts += ["--rate", self.rate]
+        if self.turn_deg:
+            parts += ["--turn", str(self.turn_deg)]
         if self.distance is not None:
             parts += ["--distance", self.distance]
         if self.models is not None:

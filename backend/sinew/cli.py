@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     r.add_argument("--start", type=float, help="seconds")
     r.add_argument("--end", type=float, help="seconds, not included")
     r.add_argument("--rate", help="frames per second of an image sequence, such as 24 or 30000/1001")
+    _turn_option(r)
     r.add_argument("--people", type=int, help="keep at most so many")
     r.add_argument("--height-m", type=float, help="height of the first person, which fixes the scale")
     r.add_argument("--measures", metavar="NAME=VALUE,…",
@@ -171,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     p = verb("probe", _probe, "Say the facts of a video and find its cuts.")
     p.add_argument("video", type=Path)
     p.add_argument("--rate")
+    _turn_option(p)
     p.add_argument("--cuts", action="store_true", help="read the whole video for its shot cuts")
     p.add_argument("--json", action="store_true")
     p.add_argument("--parent-pid", type=int, help="end when this process ends or standard input closes")
@@ -206,6 +208,11 @@ def _models_option(parser: argparse.ArgumentParser) -> None:
                         help="your own model files (default: the environment's SINEW_MODELS); sinew doctor lists them")
 
 
+def _turn_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--turn", type=int, choices=[0, 90, 180, 270], default=0,
+                        help="degrees by which the pictures are turned clockwise, beyond what the file says")
+
+
 def _reconstruct(words: argparse.Namespace, out) -> None:
     from sinew import cache, flow
     from sinew.progress import StopRequest
@@ -216,7 +223,7 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
 
     request = pipeline.Request(
         video=words.video, out=words.out, start_s=words.start, end_s=words.end, rate=words.rate,
-        most_people=words.people,
+        more_deg=words.turn, most_people=words.people,
         camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m,
                                   None if words.camera_file is None else str(words.camera_file)),
         body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,
@@ -312,12 +319,13 @@ def _probe(words: argparse.Namespace, out) -> None:
 
     stop = StopRequest()
     stop.watch(words.parent_pid)
-    info = video.probe(words.video, words.rate)
+    info = video.probe(words.video, words.rate, words.turn)
     facts = {"size_px": list(info.size_px), "rate": [info.rate.numerator, info.rate.denominator],
              "n_frames": info.n_frames, "duration_s": info.duration_s, "rotation_deg": info.rotation_deg,
              "variable_rate": info.is_variable_rate, "focal_35mm": info.focal_35mm, "cuts_s": None, "notes": []}
     if words.cuts:
-        scan = video.find_shots(words.video, rate=words.rate, report=lambda done, total: stop.check())
+        scan = video.find_shots(words.video, rate=words.rate, report=lambda done, total: stop.check(),
+                                more_deg=words.turn)
         facts["cuts_s"] = [float(s.time_s[0]) for s in scan.shots[1:]]
         facts["notes"] = list(scan.notes)
     if words.json:

@@ -36,6 +36,8 @@ class VideoInfo:
     focal_35mm: float | None
     """From metadata, mm on a 36 mm wide frame's diagonal equivalent; None where the file does not say."""
     is_sequence: bool = False
+    more_deg: int = 0
+    """Of `rotation_deg`, what the user asked for beyond what the file says."""
 
 
 @dataclass(frozen=True)

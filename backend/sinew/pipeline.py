@@ -39,6 +39,8 @@ class Request:
     start_s: float | None = None
     end_s: float | None = None
     rate: str | None = None
+    more_deg: int = 0
+    """Clockwise turn of the pictures beyond what the file says: 0, 90, 180 or 270."""
     most_people: int | None = None
     camera: flow.CameraOptions = field(default_factory=flow.CameraOptions)
     body: str = "default"
@@ -85,7 +87,7 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
         RequestError, InputError, Stopped: One sentence each; nothing stands at `out` then.
     """
     _check_request(request)
-    info = video.probe(request.video, request.rate)  # an unusable video is said before anything heavy is loaded
+    info = video.probe(request.video, request.rate, request.more_deg)  # an unusable video is said before anything heavy is loaded
     device_notes = _device_notes(request.device, _hsmr_checkpoint(request) is not None)
     detector = people.choose_detector(request.detector, request.models)
     emit(events.Started(VERSION, list(events.STAGES)))
@@ -100,9 +102,10 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
 
     files = list(find_series(request.video).files) if info.is_sequence else [request.video]
     sha256 = files_sha256(files, stop.check)
-    scan_key = key("video", sha256, str(request.video.resolve()), request.start_s, request.end_s, request.rate)
+    scan_key = key("video", sha256, str(request.video.resolve()), request.start_s, request.end_s, request.rate,
+                   request.more_deg)
     scan = cached("video", scan_key, lambda report: video.find_shots(
-        request.video, request.start_s, request.end_s, request.rate, report))
+        request.video, request.start_s, request.end_s, request.rate, report, request.more_deg))
     notes = [*device_notes, *detector.notes, *scan.notes]
     shots = [s for s in scan.shots if s.n_frames >= MIN_FRAMES]
     if not shots:
@@ -286,7 +289,8 @@ def _assemble(request: Request, shot: flow.Shot, detector: people.Detector, note
                      "providers": {"people": detector.name, "camera": "sinew", "motion": "sinew", "body": request.body,
                                    "avatar": "sinew", "pose_start": _pose_start(motions),
                                    "contact": "sinew" if request.wham == "off" else "sinew, wham"},
-                     "settings": {"start_s": request.start_s, "end_s": request.end_s, "people": request.most_people,
+                     "settings": {"start_s": request.start_s, "end_s": request.end_s, "turn_deg": request.more_deg,
+                                  "people": request.most_people,
                                   "distance": None if request.distance is None else request.distance.as_text(),
                                   **dataclasses.asdict(request.camera),
                                   "file": None if request.camera.file is None else Path(request.camera.file).name}},

@@ -151,6 +151,19 @@ def test_the_picture_is_turned_upright(tmp_path, ccw, clockwise, hflip):
     assert picture.flags.c_contiguous and picture.dtype == np.uint8
 
 
+@pytest.mark.parametrize("more", [90, 180, 270])
+@pytest.mark.parametrize("hflip", [False, True])
+def test_a_turn_of_the_user_s_comes_after_the_file_s(tmp_path, more, hflip):
+    path = write_film(tmp_path / "turned.mp4", [marked(k) for k in (5, 6, 7)], turn_ccw_deg=90, hflip=hflip)
+    as_filed = dict(video.frames(only(video.find_shots(path))))
+    shot = only(video.find_shots(path, more_deg=more))
+    as_said = video.probe(path).rotation_deg
+    assert (shot.info.rotation_deg, shot.info.more_deg) == ((as_said + more) % 360, more)
+    assert shot.info.size_px == video.probe(path, more_deg=more).size_px
+    for index, picture in video.frames(shot):
+        assert (picture == np.rot90(as_filed[index], -more // 90)).all()
+
+
 @pytest.mark.parametrize(("aspect", "turn", "size"), [
     (Fraction(4, 3), None, (213, 96)), (Fraction(16, 15), None, (171, 96)), (Fraction(8, 9), None, (160, 108)),
     (Fraction(4, 3), 90, (96, 213))])

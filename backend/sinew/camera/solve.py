@@ -113,9 +113,10 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
     nobody = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
     up, _ = find_up(axes, looks, *nobody, planes, share, sides_of(path.R), axis_weight=carried)
-    if _across(axes, carried, up):
-        notes.append("People lie across the picture instead of standing in it; if the video itself is turned, turn it "
-                     "upright and reconstruct that one.")
+    across = _across(axes, carried, up)
+    if across is not None:
+        notes.append("People lie across the picture instead of standing in it; if the video itself is turned, give --turn "
+                     f"{across}.")
     scale, plane = 1.0, None
     if path.moves:
         plane, scale, said = _scale(model, path, samples, up)
@@ -163,17 +164,23 @@ def _agreed(focal: float, sigma: float, source: str, said: tuple[float, float] |
     return float(np.exp(both)), "background" if other > own else source
 
 
-def _across(axes_c: np.ndarray, weight: np.ndarray, up_c: np.ndarray) -> bool:
-    """Whether bodies, as their soles and centres of mass tell, point elsewhere than up for most of the time.
+def _across(axes_c: np.ndarray, weight: np.ndarray, up_c: np.ndarray) -> int | None:
+    """The clockwise turn of the picture that would set people upright, where their bodies, as soles and centres of mass tell,
+    point elsewhere than up for most of the time: 90, 180 or 270 degrees. None where they stand.
 
     Level cameras are so much more usual than turned ones that up stays where a level camera has it; see `ground.find_up`.
 
     Args:
-        axes_c: (N, 3) unit vectors of `balance.upright`, with their weights (N,).
+        axes_c: (N, 3) unit vectors of `balance.upright`, x right and y down in the picture, with their weights (N,).
         up_c: (3,) in the same axes.
     """
     mean = (weight[:, None] * axes_c).sum(0) / max(len(weight), 1)
-    return bool(np.linalg.norm(mean) > MOSTLY and mean @ up_c < np.cos(np.radians(ACROSS_DEG)) * np.linalg.norm(mean))
+    length = np.linalg.norm(mean)
+    if length <= MOSTLY or mean @ up_c >= np.cos(np.radians(ACROSS_DEG)) * length:
+        return None
+    if np.hypot(*mean[:2]) < np.cos(np.radians(45)) * length:
+        return None  # along the line of sight: no turn of the picture would set them upright
+    return int(np.clip(np.round(np.degrees(np.arctan2(-mean[0], -mean[1])) % 360 / 90), 1, 3)) * 90
 
 
 def sides_of(R: np.ndarray) -> np.ndarray | None:

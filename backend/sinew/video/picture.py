@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -42,6 +42,10 @@ class Orientation:
     mirrored: bool = False
     off_axis_deg: float = 0.0
     """What the file's angle has beyond the quarter turn; not applied."""
+
+    def turned(self, turn_deg: int) -> Orientation:
+        """The same, turned clockwise by so much more, of 0, 90, 180 and 270."""
+        return replace(self, turn_deg=(self.turn_deg + turn_deg) % 360)
 
 
 def orientation(matrix: np.ndarray | None) -> Orientation:

@@ -38,7 +38,7 @@ class Scan:
     """Sentences for the user: cuts, lost pictures, what was assumed."""
 
 
-def probe(path: str | os.PathLike, rate: Fraction | float | str | None = None) -> VideoInfo:
+def probe(path: str | os.PathLike, rate: Fraction | float | str | None = None, more_deg: int = 0) -> VideoInfo:
     """Facts of a video without decoding more than its first picture.
 
     Counts and times come from the container's packets; `find_shots` measures them.
@@ -46,12 +46,13 @@ def probe(path: str | os.PathLike, rate: Fraction | float | str | None = None) -
     Args:
         path: A video, a folder of pictures or a pattern (shot_####.png).
         rate: Frames per second, for sequences.
+        more_deg: Clockwise turn of the pictures beyond what the file says: 0, 90, 180 or 270.
 
     Raises:
         RequestError: Nothing there, or `rate` missing or out of place.
         InputError: Not a video, or nothing in it can be decoded.
     """
-    with open_source(path, rate) as source:
+    with open_source(path, rate, more_deg=more_deg) as source:
         return _info_of_header(source)
 
 
@@ -73,7 +74,8 @@ def _info(source: Source, rate: Fraction, is_variable: bool, n_frames: int, dura
     return VideoInfo(
         path=source.path, size_px=source.size_px, coded_px=source.coded_px, rate=rate, n_frames=n_frames,
         duration_s=duration_s, rotation_deg=source.turn.turn_deg, pixel_aspect=source.aspect,
-        is_variable_rate=is_variable, focal_35mm=source.focal_35mm, is_sequence=source.is_sequence)
+        is_variable_rate=is_variable, focal_35mm=source.focal_35mm, is_sequence=source.is_sequence,
+        more_deg=source.more_deg)
 
 
 def find_shots(
@@ -82,6 +84,7 @@ def find_shots(
     end_s: float | None = None,
     rate: Fraction | float | str | None = None,
     report: Report = nothing,
+    more_deg: int = 0,
 ) -> Scan:
     """Decode a range once: exact times of its frames, and the shots between its cuts.
 
@@ -91,6 +94,7 @@ def find_shots(
         end_s: First moment after the range; None is the end.
         rate: Frames per second, for sequences.
         report: Called with frames done and in all (an estimate).
+        more_deg: As in `probe`.
 
     Returns:
         The shots, each with `time_s` counted from the first picture of the file (so 0 is that picture, whatever the
@@ -104,7 +108,7 @@ def find_shots(
     start, end = check_range(start_s, end_s)
     may_seek = is_threaded = True
     while True:
-        with open_source(path, rate, is_threaded) as source:
+        with open_source(path, rate, is_threaded, more_deg) as source:
             info = _info_of_header(source)
             seen = _pass(source, info, start, end, may_seek, report)
             if seen is None:

@@ -52,6 +52,7 @@ class Source:
         first: The first picture, decoded.
         first_ticks: Its presentation time; time 0 of the clip.
         turn: How pictures become upright.
+        more_deg: Of it, the clockwise turn that the user asked for beyond what the file says.
         aspect: Width over height of a pixel.
         declared: Rates that the file claims, the most trusted first.
         notes: Sentences for the user, complete once decoding has ended.
@@ -67,6 +68,7 @@ class Source:
     first: av.VideoFrame
     first_ticks: int
     turn: picture.Orientation
+    more_deg: int
     aspect: Fraction
     declared: tuple[Fraction | None, ...]
     focal_35mm: float | None
@@ -125,7 +127,7 @@ class Source:
         return picture.upright_size(self.coded_px, self.aspect, self.turn.turn_deg)
 
     def _read_first(self, aspect: Fraction | None, turn: picture.Orientation) -> None:
-        self.turn = turn
+        self.turn = turn.turned(self.more_deg)
         self.aspect, is_usable = picture.pixel_aspect(aspect)
         if not is_usable:
             self.notes.append(f"The file's pixel aspect of {aspect} is not believable; square pixels were assumed.")
@@ -142,7 +144,7 @@ class Source:
 
 
 def open_source(
-    path: str | os.PathLike, rate: Fraction | float | str | None = None, is_threaded: bool = True
+    path: str | os.PathLike, rate: Fraction | float | str | None = None, is_threaded: bool = True, more_deg: int = 0
 ) -> Source:
     """Open a video file, a folder of pictures or a pattern such as shot_####.png.
 
@@ -151,6 +153,7 @@ def open_source(
         rate: Frames per second, for sequences (required there) and for raw streams without times.
         is_threaded: Decode several pictures of a file at a time. In a damaged file it is left to chance which pictures
             such a decoder loses; one picture at a time, they are always the same.
+        more_deg: Clockwise turn of the pictures beyond what the file says: 0, 90, 180 or 270.
 
     Raises:
         RequestError: Nothing there, or `rate` missing, unusable or out of place.
@@ -171,31 +174,31 @@ def open_source(
         if given is None:
             raise RequestError("A sequence of pictures has no rate of its own; "
                                "give it with --rate, for example --rate 25.")
-        return Pictures(path, series, given)
+        return Pictures(path, series, given, more_deg)
     if not exists:
         raise RequestError(f"There is no file {path}; check the path.")
     if not is_file:
         raise RequestError(f"{path} is not a file; name a video, or a folder with one picture per frame.")
-    return _clip(path, given, is_threaded)
+    return _clip(path, given, is_threaded, more_deg)
 
 
 def open_again(info: VideoInfo, is_threaded: bool = True) -> Source:
     """Open what `info` was read from, with the same clock."""
     if info.is_sequence:
-        return open_source(info.path, info.rate)
+        return open_source(info.path, info.rate, more_deg=info.more_deg)
     if not info.path.is_file():
         raise InputError(f"{info.path} is gone; put the video back and start again.")
-    return _clip(info.path, info.rate, is_threaded, is_fallback=True)
+    return _clip(info.path, info.rate, is_threaded, info.more_deg, is_fallback=True)
 
 
-def _clip(path: Path, rate: Fraction | None, is_threaded: bool, is_fallback: bool = False) -> Clip:
+def _clip(path: Path, rate: Fraction | None, is_threaded: bool, more_deg: int, is_fallback: bool = False) -> Clip:
     try:
-        return Clip(path, rate, is_threaded, is_fallback)
+        return Clip(path, rate, is_threaded, more_deg, is_fallback)
     except InputError:
         if not is_threaded:
             raise
         # Decoded one at a time, a badly damaged file may still give a picture.
-        return Clip(path, rate, False, is_fallback)
+        return Clip(path, rate, False, more_deg, is_fallback)
 
 
 class Clip(Source):
@@ -204,16 +207,16 @@ class Clip(Source):
     Args:
         path: The file.
         rate: Frames per second for bare streams.
-        is_threaded: See `open_source`.
+        is_threaded, more_deg: See `open_source`.
         is_fallback: Ignore `rate` where the file has times.
     """
 
     is_sequence = False
 
     def __init__(
-        self, path: Path, rate: Fraction | None, is_threaded: bool = True, is_fallback: bool = False
+        self, path: Path, rate: Fraction | None, is_threaded: bool = True, more_deg: int = 0, is_fallback: bool = False
     ) -> None:
-        self.path = path.absolute()
+        self.path, self.more_deg = path.absolute(), more_deg
         self.notes = []
         self.n_failed = 0
         self._container = _open(path)
@@ -381,8 +384,8 @@ class Pictures(Source):
     is_threaded = False
     can_seek = True
 
-    def __init__(self, path: Path, series: Series, rate: Fraction) -> None:
-        self.path = path.absolute()
+    def __init__(self, path: Path, series: Series, rate: Fraction, more_deg: int = 0) -> None:
+        self.path, self.more_deg = path.absolute(), more_deg
         self.notes = list(series.notes)
         self.n_failed = 0
         self.time_base = 1 / rate
@@ -425,14 +428,15 @@ class Pictures(Source):
                     if found is None:
                         self.n_failed += 1
                         continue
-                    self._check_size(self._series.files[k], found)
-                    yield Decoded(self._series.number[k], found.frame, found.turn)
+                    turn = found.turn.turned(self.more_deg)
+                    self._check_size(self._series.files[k], found.frame, turn)
+                    yield Decoded(self._series.number[k], found.frame, turn)
             finally:
                 for _, job in ahead:
                     job.cancel()
 
-    def _check_size(self, file: Path, found: _Still) -> None:
-        size = picture.upright_size((found.frame.width, found.frame.height), self.aspect, found.turn.turn_deg)
+    def _check_size(self, file: Path, frame: av.VideoFrame, turn: picture.Orientation) -> None:
+        size = picture.upright_size((frame.width, frame.height), self.aspect, turn.turn_deg)
         if size != self.size_px:
             raise InputError(f"The pictures differ in size: {file.name} is {size[0]}x{size[1]} and the first one is "
                              f"{self.size_px[0]}x{self.size_px[1]}; bring them to one size.")
