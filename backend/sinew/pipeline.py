@@ -87,7 +87,8 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
         RequestError, InputError, Stopped: One sentence each; nothing stands at `out` then.
     """
     _check_request(request)
-    info = video.probe(request.video, request.rate, request.more_deg)  # an unusable video is said before anything heavy is loaded
+    # An unusable video is said before anything heavy is loaded.
+    info = video.probe(request.video, request.rate, request.more_deg)
     device_notes = _device_notes(request.device, _hsmr_checkpoint(request) is not None)
     detector = people.choose_detector(request.detector, request.models)
     emit(events.Started(VERSION, list(events.STAGES)))

@@ -72,11 +72,12 @@ def test_model_files_and_conversions_become_the_command_line(tmp_path):
 def test_command_line_is_understood_by_the_backend(tmp_path):
     cli = pytest.importorskip("sinew.cli")
     request = Request(tmp_path / "clip.mp4", 0.5, 2.0, 2, 1.8, "auto", None, 60.0, rate="30000/1001",
-                      hsmr="off", wham="on")
+                      hsmr="off", wham="on", turn_deg=270)
     parsed = cli._parser().parse_args([*request.arguments(tmp_path / "take"), "--log", "l", "--parent-pid", "1"])
     assert (parsed.start, parsed.end, parsed.people, parsed.height_m, parsed.fov_deg) == (0.5, 2.0, 2, 1.8, 60.0)
     assert (parsed.hsmr, parsed.wham) == ("off", "on")
     assert parsed.events and parsed.rate == "30000/1001" and parsed.out == tmp_path / "take"
+    assert parsed.turn == 270 and cli._parser().parse_args(["probe", "clip.mp4"]).turn == 0
 
 
 def test_request_is_written_down(tmp_path):

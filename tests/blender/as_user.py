@@ -142,7 +142,10 @@ def model_files(folder: str) -> dict:
     out["networks"] = [[asked.hsmr, asked.wham]]
     out["detector"] = [asked.detector]
     chosen.use_heavy = False
-    out["detector"].append(settings.request(chosen, state.facts, "cpu", Path(state.models_folder)).detector)
+    chosen.turn = "90"
+    asked = settings.request(chosen, state.facts, "cpu", Path(state.models_folder))
+    out["detector"].append(asked.detector)
+    out["turn"] = asked.turn_deg
     chosen.use_hsmr, chosen.use_wham = False, True
     for name in ("hsmr.ckpt", "wham_vit_w_3dpw.pth.tar", "J_regressor_wham.npy", "J_regressor_feet.npy", "SMPL_NEUTRAL.pkl"):
         asked = settings.request(chosen, state.facts, "cpu", Path(folder))

@@ -129,7 +129,7 @@ def test_model_files_are_listed_with_what_is_missing(user, tmp_path):
     assert row["page"] == "https://smpl-x.is.tue.mpg.de" and "non-commercial" in row["licence"]
     assert row["missing"] == "SMPLX_NEUTRAL.npz or SMPLX_MALE.npz or SMPLX_FEMALE.npz"
     assert found["asked"] == ["skel", str(tmp_path / "mine")]
-    assert found["detector"] == [None, "plain"]
+    assert found["detector"] == [None, "plain"] and found["turn"] == 90
     assert found["networks"] == [[None, None]] * 2 + [["off", None]] * 4 + [["off", "on"]]
     assert found["refusal"] == row["sentence"] and "put it into the folder of model files." in row["sentence"]
 
