@@ -98,8 +98,9 @@ def _import_results() -> None:
         return
     window, is_solve = windows[0], getattr(done, "purpose", "") == "SOLVE"
     if is_solve:
-        # Only where it was asked for: another scene has a take of the shot of its own, or none.
-        window = next((window for window in windows if window.scene.name == done.scene), None)
+        # Only where it was asked for: another scene, or another file's of that name, has the shot for itself or not at all.
+        window = next((window for window in windows if window.scene.name == done.scene and any(
+            item.get("sinew_shot_id") == done.shot and item.library is None for item in window.scene.objects)), None)
         if window is None:
             return
     with bpy.context.temp_override(window=window):
@@ -148,13 +149,20 @@ def refresh(wm: bpy.types.WindowManager) -> None:
     rows = takes.list_takes(folder)
     state.takes.clear()
     for row in rows:
-        item = state.takes.add()
-        item.name, item.folder, item.run, item.people = row.name, str(row.folder), row.run, row.people
-        item.date = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.modified))
-        item.size, item.error, item.origin = words.size(row.size), row.error, row.origin
+        mirror_take(state.takes.add(), row)
     state.take_index = min(state.take_index, max(len(rows) - 1, 0))
     _mirror_models(state, python)
     mirror(wm)
+
+
+def mirror_take(item, row: takes.TakeRow) -> None:
+    """Fill a row of the panel's list of takes."""
+    item.name, item.folder, item.run, item.people = row.name, str(row.folder), row.run, row.people
+    item.date = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.modified))
+    item.size, item.error, item.origin = words.size(row.size), row.error, row.origin
+    said = takes.read_said(row.folder)
+    item.length, item.camera = said.length, words.in_panel(said.camera)
+    _fill(item.notes, [words.in_panel(note) for note in said.notes])
 
 
 def _mirror_models(state, python: Path | None) -> None:
@@ -174,16 +182,19 @@ def mirror(wm: bpy.types.WindowManager) -> None:
     """Copy the runner's state into the properties that panels draw."""
     state, job = wm.sinew, runner().job
     if job is None:
-        state.status, state.is_alive = "NONE", False
+        state.status, state.is_alive, state.shot = "NONE", False, ""
         for told in (state.notes, state.results, state.imported, state.said):
             told.clear()
     else:
         known = job.state
         state.kind = "SETUP" if isinstance(job, install.Installation) else job.purpose
         state.status, state.is_alive, state.title = known.status.name, known.is_alive, known.title
+        state.shot = getattr(job, "shot", "")
         names = install.STEP_TEXT if state.kind == "SETUP" else words.STAGES
         state.stage = names.get(known.stage, known.stage or "Starting")
-        state.detail = words.count(known.done, known.total) if state.kind != "SETUP" else "".join(known.notes[:1])
+        # A solve counts shares, not frames.
+        state.detail = ("".join(known.notes[:1]) if state.kind == "SETUP" else
+                        "" if state.kind == "SOLVE" else words.count(known.done, known.total))
         state.left = words.time_left(known.left_s)
         put = getattr(job, "put", str)
         state.fraction, state.error, state.log = known.fraction, words.in_panel(put(known.error)), str(known.log)

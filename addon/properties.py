@@ -17,6 +17,8 @@ from .words import lines as lines  # for the panels, which import nothing else o
 
 _STATUS = [("NONE", "None", "Nothing has run yet")] + [(s.name, s.value.capitalize(), "") for s in Status]
 _BACKEND = [(s.name, s.value.capitalize(), "") for s in BackendStatus]
+_DIGITS = 4
+"""Of a length. Blender takes the precision of what has a unit for its significant digits: with 2, 1.68 m reads 1.7 m."""
 
 
 def _video_changed(self, context) -> None:
@@ -52,12 +54,12 @@ class SINEW_PG_settings(bpy.types.PropertyGroup):
     use_height: bpy.props.BoolProperty(
         name="Known Height", description="Fix the scale by the first person's height; otherwise it is assumed")
     height_m: bpy.props.FloatProperty(
-        name="Height", subtype="DISTANCE", unit="LENGTH", min=0.4, max=2.6, default=1.75, precision=2,
+        name="Height", subtype="DISTANCE", unit="LENGTH", min=0.4, max=2.6, default=1.75, precision=_DIGITS,
         description="Height of the first person, as standing upright")
     use_distance: bpy.props.BoolProperty(
         name="Known Distance", description="Fix the scale by a distance on the floor, measured over the picture of a take")
     distance_m: bpy.props.FloatProperty(
-        name="Distance", subtype="DISTANCE", unit="LENGTH", min=0.05, max=200.0, default=1.0, precision=3,
+        name="Distance", subtype="DISTANCE", unit="LENGTH", min=0.05, max=200.0, default=1.0, precision=_DIGITS,
         description="How far apart the two points on the floor are in reality")
     camera: bpy.props.EnumProperty(
         name="Camera", description="How the camera moves",
@@ -120,6 +122,9 @@ class SINEW_PG_take(bpy.types.PropertyGroup):
     people: bpy.props.IntProperty(name="People")
     origin: bpy.props.StringProperty(description="Run of the take that it was solved again from")
     error: bpy.props.StringProperty(description="Why the take cannot be imported")
+    length: bpy.props.StringProperty(description="How many frames, and which ones of the video")
+    camera: bpy.props.StringProperty(description="Kind of the camera and why it was taken for that")
+    notes: bpy.props.CollectionProperty(type=SINEW_PG_text, description="What was doubtful")
 
 
 class SINEW_PG_models(bpy.types.PropertyGroup):
@@ -159,6 +164,7 @@ class SINEW_PG_state(bpy.types.PropertyGroup):
     status: bpy.props.EnumProperty(items=_STATUS)
     is_alive: bpy.props.BoolProperty()
     title: bpy.props.StringProperty()
+    shot: bpy.props.StringProperty(description="Id of the shot that is solved again, in the scene that asked")
     stage: bpy.props.StringProperty()
     detail: bpy.props.StringProperty()
     left: bpy.props.StringProperty()
@@ -231,12 +237,14 @@ def selected_people(context: bpy.types.Context) -> list[bpy.types.Object]:
 
 
 def corrected_person(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The armature of the person that corrections are about: of the active object, or of the active pin."""
+    """The armature of the person that corrections are about, of the active object or the active pin. None where its take's
+    root was deleted: the next import makes that anew."""
     item = context.object
-    if item is None or item.get("sinew_role") != "pin":
-        return person(item)
-    return next((found for found in bpy.data.objects if found.get("sinew_role") == "armature" and found.users_scene
-                 and all(found.get(key) == item.get(key) for key in ("sinew_shot_id", "sinew_subject"))), None)
+    found = person(item)
+    if item is not None and item.get("sinew_role") == "pin":
+        found = next((other for other in bpy.data.objects if other.get("sinew_role") == "armature" and other.users_scene
+                      and all(other.get(key) == item.get(key) for key in ("sinew_shot_id", "sinew_subject"))), None)
+    return found if take_root(found) is not None else None
 
 
 @dataclass(frozen=True)
@@ -270,6 +278,11 @@ def pixel_error_of(armature: bpy.types.Object, frame: float) -> str:
 def is_solving(state: SINEW_PG_state) -> bool:
     """True while a take is solved again."""
     return state.kind == "SOLVE" and state.is_alive
+
+
+def is_about(root: bpy.types.Object, state: SINEW_PG_state) -> bool:
+    """True where the last job is a solve of the shot that a root stands for, asked for in that root's scene."""
+    return state.kind == "SOLVE" and bool(state.shot) and root.get("sinew_shot_id") == state.shot
 
 
 def said_of(root: bpy.types.Object, state: SINEW_PG_state) -> list[str]:

@@ -7,6 +7,7 @@ import textwrap
 from fractions import Fraction
 
 from .jobs.look import Facts
+from .plan.camera_file import NAME as CAMERA_FILE
 
 STAGES = {
     "video": "Reading the video",
@@ -42,10 +43,25 @@ IN_PANEL = {
 """The panel's names for the command line's options."""
 _LETTER_PX = 6.6
 """Mean width of a letter of Blender's interface font at scale 1, a little generous."""
+_OF_SCENE = (
+    (f"own, from {CAMERA_FILE}", "own, from the scene"),
+    (f"the camera of {CAMERA_FILE}", "your camera"),
+    (CAMERA_FILE, "your camera"),
+    ("the file may be another clip's, or count frames from another one",
+     "it may be another clip's, or Video Starts At names the wrong frame"),
+    ("the file may be", "it may be"),
+)
+"""What the artist calls a camera of the scene, in place of the file that the add-on has made of it."""
 
 
 def in_panel(sentence: str) -> str:
-    """A sentence of the backend as the panel says it: options by the names that they have there."""
+    """A sentence of the backend as the panel says it: options by the names that they have there, and a camera of the scene
+    instead of the file that was made of it."""
+    if re.search(rf"(?<![\w./\\-]){re.escape(CAMERA_FILE)}", sentence):  # not in a path
+        for said, shown in _OF_SCENE:
+            sentence = sentence.replace(said, shown)
+        sentence = sentence[:1].upper() + sentence[1:]
+    sentence = sentence.replace("The camera is the user's own, from", "Your own, from")
     return re.sub(r"--[a-z][a-z-]*", lambda found: IN_PANEL.get(found[0], found[0]), sentence)
 
 

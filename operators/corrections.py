@@ -101,10 +101,12 @@ class _OnFrames(_OnPerson):
         armature = corrected_person(context)
         root = take_root(armature)
         try:
-            corrections.add_range(root, context.scene, corrections.open_take(root), armature["sinew_subject"], first,
-                                  last, limb)
+            said = corrections.add_range(root, context.scene, corrections.open_take(root), armature["sinew_subject"],
+                                         first, last, limb)
         except SinewError as error:
             return self.fail(error)
+        if said:
+            self.report({"INFO"}, said)
         return {"FINISHED"}
 
 
@@ -190,14 +192,15 @@ def start(context: bpy.types.Context, root: bpy.types.Object) -> Job | None:
     """Write the corrections down and start solving; None where none are left, so that the take before them is wanted.
 
     Raises:
-        SinewError: A second job, no backend, no take, no corrections at all, or one that does not fit.
+        SinewError: A second job, no backend, no take, no corrections at all, or one that does not fit or cannot be taken
+            back.
     """
     from ..addon.scene import corrections
 
     python = ready_python()
     take = corrections.open_take(root)
     wanted = corrections.collect(root, context.scene, take)
-    base = corrections.base_folder(root)
+    base = corrections.base_for(root, wanted)
     if not wanted:
         if base == take.path:
             raise RequestError("There is nothing to correct yet; pin a joint, flip a limb or mark frames wrong first.")

@@ -9,7 +9,8 @@ from ..addon.jobs import takes
 from ..addon.jobs.process import Job
 from ..addon.properties import people_of, take_root
 from ..backend.sinew_take import edits as contract
-from ..backend.sinew_take.errors import SinewError
+from ..backend.sinew_take import take as take_format
+from ..backend.sinew_take.errors import RequestError, SinewError
 from ..backend.sinew_take.take import Take
 from .launch import can_run, follow, start_run
 
@@ -50,7 +51,7 @@ def start_solve(python: Path, root: bpy.types.Object, scene: bpy.types.Scene, ta
 
     put = corrections.spoken(root, scene, take)
     job = start_run(python, make, str(take.meta["source"].get("name") or "The take"), "SOLVE")
-    job.put = put
+    job.put, job.shot = put, corrections.owner_of(root).shot_id
     return job
 
 
@@ -73,7 +74,21 @@ class SINEW_OT_take_in_solved(bpy.types.Operator):
     directory: bpy.props.StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
     def execute(self, context):
+        try:
+            _refuse_another_shot(context.scene, take_format.read_meta(self.directory))
+        except SinewError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         return bring_in(self, context, [self.directory])
+
+
+def _refuse_another_shot(scene: bpy.types.Scene, meta: dict) -> None:
+    """An update brings nobody new: another file may be open than the one that asked. Raises RequestError."""
+    from ..addon.scene import tags
+
+    found = (str(item.get(tags.SHOT, "")) for item in scene.objects if tags.is_own(item))
+    if not any(one == meta["shot_id"] or one.startswith(f"{meta['shot_id']}#") for one in found):
+        raise RequestError("That take is of another shot than this scene's; import it from the list of takes.")
 
 
 def bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: list[str]) -> set[str]:

@@ -90,12 +90,17 @@ class SINEW_OT_remove_take(bpy.types.Operator):
             message="Scenes that show its plate lose it. This cannot be undone.")
 
     def execute(self, context):
+        from ..addon.scene import corrections
+
         folder = Path(self.directory)
         try:
             used = media.used_from(folder)
             if used:
                 raise RequestError(f"This file still shows media of the take ({', '.join(used[:3])}); remove them from "
                                    "the scene or import another take of the shot first.")
+            if corrections.is_base(folder):
+                raise RequestError("This file's corrections start from that take; keep it, or import another take of the "
+                                   "shot first.")
             takes.remove_take(folder, takes_folder())
         except SinewError as error:
             self.report({"ERROR"}, str(error))

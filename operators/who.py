@@ -130,6 +130,11 @@ class SINEW_OT_rename_person(_OnOne, bpy.types.Operator):
             return self.fail(error)
         return context.window_manager.invoke_props_dialog(self, width=260)
 
+    def draw(self, context):
+        row = self.layout.row()
+        row.activate_init = True  # else what is typed goes nowhere until the field is clicked
+        row.prop(self, "name")
+
     def execute(self, context):
         from ..addon.scene import people
 

@@ -4,7 +4,6 @@ import bpy
 
 from ..addon.properties import (
     bones_collection,
-    is_solving,
     people_edits_of,
     people_of,
     person,
@@ -13,7 +12,8 @@ from ..addon.properties import (
     take_root,
 )
 from .backend import _Sidebar
-from .text import failure, progress, sentences
+from .corrections import draw_solving, draw_trouble
+from .text import sentences
 
 
 class SINEW_PT_selected(_Sidebar, bpy.types.Panel):
@@ -81,7 +81,7 @@ class SINEW_PT_who(_Sidebar, bpy.types.Panel):
             column.operator("sinew.split_person", text="Somebody Else From Here", icon="MOD_EDGESPLIT")
         edits = people_edits_of(root)
         if edits:
-            self._edits(layout, context, edits)
+            self._edits(layout, context, edits, root)
         for note in said_of(root, context.window_manager.sinew):
             sentences(layout, context, note, "INFO")
 
@@ -99,21 +99,19 @@ class SINEW_PT_who(_Sidebar, bpy.types.Panel):
         known = "" if row.confidence is None else f"{row.confidence:.0%} sure"
         sub.label(text=", ".join(part for part in (row.frames, known) if part))
 
-    def _edits(self, layout, context, edits):
+    def _edits(self, layout, context, edits, root):
         box = layout.box().column(align=True)
         for number, text in enumerate(edits):
             line = box.row(align=True)
-            line.label(text=text)
+            sentences(line, context, text, margin_px=90)
             line.operator("sinew.remove_people_edit", text="", icon="X", emboss=False).number = number
         state = context.window_manager.sinew
-        if is_solving(state):
-            progress(layout, state)
+        if draw_solving(layout, state, root):
             return
         row = layout.row()
         row.scale_y = 1.4
         row.operator("sinew.solve_people", icon="FILE_REFRESH")
-        if state.kind == "SOLVE" and state.status == "FAILED":
-            failure(layout, context, state)
+        draw_trouble(layout, context, state, root)
         sub = layout.column()
         sub.active = False
         sentences(sub, context, "The people you changed are solved again from what was detected; the others stay.", "INFO")

@@ -40,9 +40,9 @@ class SINEW_PT_reconstruct(_Sidebar, bpy.types.Panel):
             sentences(row, context, "Stopped. Reconstruct goes on from the finished stages.", "PAUSE", 110)
             row.operator("sinew.dismiss", text="", icon="X", emboss=False)
         elif state.status == "FINISHED":
-            _results(layout, state)
+            _results(layout, context, state)
             if len(state.imported) >= len(state.results):
-                return  # the take keeps its notes
+                return  # its notes stand with the take, in the list of takes
         _notes(layout, context, state)
 
 
@@ -167,10 +167,10 @@ def _notes(layout, context, state) -> None:
             sentences(column, context, note.text, "INFO")
 
 
-def _results(layout, state) -> None:
+def _results(layout, context, state) -> None:
     box = layout.box()
     row = box.row()
-    row.label(text=f"{state.title} is reconstructed", icon="CHECKMARK")
+    sentences(row, context, f"{state.title} is reconstructed", "CHECKMARK", 110)
     row.operator("sinew.dismiss", text="", icon="X", emboss=False)
     done = {item.text for item in state.imported}
     for number, take in enumerate(state.results, 1):

@@ -7,6 +7,10 @@ from .backend import _Sidebar
 from .text import sentences
 
 
+def _chosen(state):
+    return state.takes[state.take_index] if 0 <= state.take_index < len(state.takes) else None
+
+
 class SINEW_UL_takes(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_propname, index=0, flt_flag=0):
         row = layout.row(align=True)
@@ -29,9 +33,9 @@ class SINEW_PT_takes(_Sidebar, bpy.types.Panel):
         buttons = row.column(align=True)
         buttons.operator("sinew.refresh_takes", text="", icon="FILE_REFRESH")
         buttons.operator("sinew.reveal", text="", icon="FILE_FOLDER").path = state.takes_folder
-        if not 0 <= state.take_index < len(state.takes):
+        take = _chosen(state)
+        if take is None:
             return
-        take = state.takes[state.take_index]
         column = layout.column(align=True)
         if take.error:
             alert = column.column()
@@ -39,7 +43,10 @@ class SINEW_PT_takes(_Sidebar, bpy.types.Panel):
             sentences(alert, context, take.error, "ERROR")
         else:
             people = "1 person" if take.people == 1 else f"{take.people} people"
-            column.label(text=f"{people}, {take.date}")
+            sentences(column, context, ", ".join(part for part in (people, take.length) if part))
+            column.label(text=take.date)
+            if take.camera:
+                sentences(column, context, f"Camera: {take.camera}", "CAMERA_DATA")
             if take.origin:
                 column.label(text=f"Solved again from {take.origin}", icon="FILE_REFRESH")
             if take.folder in shown_takes(context.scene):
@@ -52,4 +59,21 @@ class SINEW_PT_takes(_Sidebar, bpy.types.Panel):
         row.operator("sinew.remove_take", text="", icon="TRASH").directory = take.folder
 
 
-CLASSES = (SINEW_UL_takes, SINEW_PT_takes)
+class SINEW_PT_take_notes(_Sidebar, bpy.types.Panel):
+    """What the take says of guesses and of what was left out"""
+
+    bl_label = "What Was Doubtful"
+    bl_parent_id = "SINEW_PT_takes"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context):
+        take = _chosen(context.window_manager.sinew)
+        return take is not None and len(take.notes) > 0
+
+    def draw(self, context):
+        for note in _chosen(context.window_manager.sinew).notes:
+            sentences(self.layout, context, note.text, "INFO")
+
+
+CLASSES = (SINEW_UL_takes, SINEW_PT_takes, SINEW_PT_take_notes)

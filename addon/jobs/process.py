@@ -115,6 +115,8 @@ class Job:
         """What the panel calls it: RUN, SOLVE or EXPORT."""
         self.scene = ""
         """Name of the scene that it was started from, to which a solve's result belongs."""
+        self.shot = ""
+        """Of a solve: the shot, by its id in that scene (`addon.scene.tags`)."""
         self.put: Callable[[str], str] = str
         """How the panel puts the backend's sentences: those on a take in a scene by the scene's names and frames."""
         self.output: list[str] = []

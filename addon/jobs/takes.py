@@ -10,8 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ...backend.sinew_take import take as take_format
 from ...backend.sinew_take.errors import RequestError, TakeError
@@ -141,6 +145,18 @@ class TakeRow:
     """Run of the take that it was solved again from, or empty."""
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a take says of itself beyond its row of the list."""
+
+    length: str = ""
+    """How many frames and which ones of the clip; empty where unknown."""
+    camera: str = ""
+    """Its kind and why it was taken for that, in the command line's words; empty where unknown."""
+    notes: tuple[str, ...] = ()
+    """What was doubtful, in the command line's words."""
+
+
 def new_run(root: Path) -> Path:
     """Make the next numbered run folder; safe while another Blender does the same.
 
@@ -206,6 +222,34 @@ def describe(folder: Path) -> TakeRow:
     suffix = folder.name.removeprefix(TAKE + "-")
     number = f", shot {suffix}" if suffix.isdecimal() else ""
     return TakeRow(folder, (name or folder.name) + number, folder.parent.name, modified, size, people, error, origin)
+
+
+def read_said(folder: Path) -> Said:
+    """What a take says of itself. Never raises: what cannot be read is left out."""
+    try:
+        meta = take_format.read_meta(folder)
+    except TakeError:
+        return Said()
+    camera, notes = _part(meta, "camera"), meta.get("notes")
+    kind, reason = (camera[key] if isinstance(camera.get(key), str) else "" for key in ("kind", "reason"))
+    # The reason of a user's own camera says already that it is one.
+    said = ". ".join(part for part in ("" if kind == "given" and reason else kind, reason) if part)
+    notes = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+    return Said(_length(folder, meta), said, tuple(notes))
+
+
+def _length(folder: Path, meta: dict) -> str:
+    try:
+        with np.load(folder / "shot.npz", allow_pickle=False) as shot:
+            frame = shot["frame"]
+        n, which = len(frame), f" ({int(frame[0])} to {int(frame[-1])})"
+    except (OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        n, which = _part(meta, "report").get("frames"), ""
+    return f"{n} frame{'' if n == 1 else 's'}{which}" if isinstance(n, int) else ""
+
+
+def _part(meta: dict, key: str) -> dict:
+    return meta[key] if isinstance(meta.get(key), dict) else {}
 
 
 def remove_take(folder: Path, root: Path) -> None:

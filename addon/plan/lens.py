@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 _ROUNDS = 30
+_LEAST_SLOPE = 0.3
+"""Of the distance from the middle as filmed over the true one: a longer step would go past where a lens folds back."""
 
 
 def distorted(xy: np.ndarray, distortion: np.ndarray) -> np.ndarray:
@@ -27,12 +29,16 @@ def distorted(xy: np.ndarray, distortion: np.ndarray) -> np.ndarray:
 
 
 def undistorted(xy: np.ndarray, distortion: np.ndarray) -> np.ndarray:
-    """The inverse of `distorted`, by fixed-point iteration; NaN where it does not settle (outside the lens's range)."""
+    """The inverse of `distorted`, by Newton's method along the rays from the middle; NaN where it does
+    not settle (outside the lens's range)."""
     xy = np.asarray(xy, float)
+    k1, k2, _, _, k3 = np.moveaxis(np.asarray(distortion, float), -1, 0)
     out = xy.copy()
-    for _ in range(_ROUNDS):
-        out = out + (xy - distorted(out, distortion))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        for _ in range(_ROUNDS):
+            r2 = (out**2).sum(-1)
+            slope = 1 + r2 * (3 * k1 + r2 * (5 * k2 + r2 * 7 * k3))
+            out = out + (xy - distorted(out, distortion)) / np.maximum(slope, _LEAST_SLOPE)[..., None]
         settled = np.abs(distorted(out, distortion) - xy).max(-1, keepdims=True) < 1e-6
     return np.where(settled, out, np.nan)
 

@@ -9,7 +9,15 @@ from ...backend.sinew_take import skeleton
 from . import pins
 
 LIMBS = {"arm_l": "left arm", "arm_r": "right arm", "leg_l": "left leg", "leg_r": "right leg"}
-_KEYPOINTS = {name: " ".join(reversed(pins.label(name).lower().split(", "))) for name in skeleton.MEDIAPIPE_KEYPOINTS}
+KEYPOINTS = {name: " ".join(reversed(pins.label(name).lower().split(", "))) for name in skeleton.MEDIAPIPE_KEYPOINTS}
+"""Keypoints inside a sentence: "left wrist"."""
+_IN_PANEL = {"or skip the person": "or leave the person out under People"}
+"""What the command line asks for, and how that is done in the panels."""
+
+
+def frames(first: int, last: int) -> str:
+    """A range of frames, both ends included: "frame 5", "frames 5 to 9"."""
+    return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 
 def in_scene(sentence: str, names: Mapping[str, str], frame: Callable[[int], int]) -> str:
@@ -20,8 +28,10 @@ def in_scene(sentence: str, names: Mapping[str, str], frame: Callable[[int], int
         names: Of people, by their ids in the take.
         frame: (frame of the take) -> frame of the scene.
     """
-    said = {**LIMBS, **_KEYPOINTS, **names}
+    said = {**LIMBS, **KEYPOINTS, **names}
     sentence = re.sub(r" by edit \d+", " already", re.sub(r"^Edit \d+( \(\w+\))?: ", "", sentence))
+    for asked, here in _IN_PANEL.items():
+        sentence = sentence.replace(asked, here)
     # In one pass: a name may look like an id or a frame.
     found = re.compile(rf"'?\b({'|'.join(map(re.escape, said))})\b'?"
                        r"|([Ff]rames? (?:are )?|the first is |(?<=\d) to )(-?\d+)")

@@ -163,8 +163,8 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
             bones = ensure_bones_collection(collections[TAKE_COLLECTION], owner, plan.name)
             _build_surface(subject, own, result.armatures[-1], bones)
     shot = build_shot(plan.take, plan.timing, owner, scene, root, collections[SHOT_COLLECTION], plan.name,
-                      is_resampled=options.is_resampled, set_picture_size=options.set_picture_size and is_new,
-                      beside=options.plate_folder)
+                      is_resampled=options.is_resampled, is_first=is_new,
+                      set_picture_size=options.set_picture_size and is_new, beside=options.plate_folder)
     result.camera, result.floor = shot.camera, shot.floor
     result.points = build_points(plan.take.points, owner, root, collections[SHOT_COLLECTION], f"{plan.name} points")
     for block in (shot.camera, shot.floor, result.points):

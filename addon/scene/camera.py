@@ -13,6 +13,8 @@ from . import curves, tags
 ROLE = "camera"
 ACTION_ROLE = "camera_action"
 LENS_ACTION_ROLE = "lens_action"
+_START_UP = ("Camera", (7.358891, -6.925791, 4.958309), (1.109319, 0.0, 0.814928))
+"""Name, place in m and Euler angles of the camera in the scene that Blender starts with."""
 
 
 def build_camera(plan: CameraPlan, owner: tags.Owner, root: bpy.types.Object, collection: bpy.types.Collection,
@@ -74,6 +76,19 @@ def _animate(block: bpy.types.ID, plans: Sequence[CurvePlan], role: str, owner: 
             curves.remove_curve(action, block, curve)
     if is_new:
         curves.assign(data, action, block)
+
+
+def is_start_up(camera: bpy.types.Object, scene: bpy.types.Scene) -> bool:
+    """True for the camera of the scene that Blender starts with, as long as nobody has moved or used it."""
+    name, place, turn = _START_UP
+    if camera.type != "CAMERA" or camera.name != name or camera.parent is not None or camera.constraints:
+        return False
+    now = (*camera.location, *camera.rotation_euler)
+    is_there = max(abs(a - b) for a, b in zip(now, (*place, *turn), strict=True)) < 1e-4
+    is_used = (camera.animation_data is not None or camera.data.animation_data is not None
+               or len(camera.data.background_images) > 0 or len(camera.children) > 0
+               or any(marker.camera == camera for marker in scene.timeline_markers))
+    return is_there and not is_used
 
 
 def show_picture_size(scene: bpy.types.Scene, plan: CameraPlan) -> None:

@@ -66,6 +66,40 @@ def base_folder(root: bpy.types.Object) -> Path:
     raise RequestError("The folder of the take is not there any more; import the take again.")
 
 
+def base_for(root: bpy.types.Object, wanted: list) -> Path:
+    """`base_folder`, where a solve from there comes to the wanted corrections and no others.
+
+    Args:
+        root: Of the take.
+        wanted: From `collect`.
+
+    Raises:
+        RequestError: The take without corrections is gone, and some that the take in the scene follows are not wanted.
+    """
+    base, known = base_folder(root), bpy.path.abspath(str(root.get(BASE) or ""))
+    try:
+        has_others = any(edit not in wanted for edit in contract.add(_edits_of(takes.read_meta(base)), wanted))
+    except RequestError:
+        has_others = True  # a flip of other frames than before: both would count
+    if has_others:
+        where = "" if not known or Path(known) == base else f" ({known})"
+        raise RequestError(f"The take without corrections is not there any more{where}, so corrections can be added but not "
+                           "taken back; undo what you took back, or import another take of the shot.")
+    return base
+
+
+def is_base(folder: Path) -> bool:
+    """True where corrections in this file start from the take in a folder."""
+    folder = folder.resolve()
+    for root in bpy.data.objects:
+        if root.get(tags.ROLE) != "root" or root.library is not None or not root.users_scene:
+            continue
+        base, shown = (bpy.path.abspath(str(root.get(name) or "")) for name in (BASE, FOLDER))
+        if base and Path(base).resolve() == folder and (base != shown or pins_of(root) or ranges_of(root)):
+            return True
+    return False
+
+
 def timing_of(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> retime.Timing:
     """Where the take's frames fall in the scene."""
     rate = retime.scene_rate(scene.render.fps, scene.render.fps_base)
@@ -163,7 +197,7 @@ def add_pin(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, su
     A pin of that keypoint in that picture is returned as it is, not doubled.
 
     Raises:
-        RequestError: The person is not there in that picture.
+        RequestError: The person is not there in that picture, or the frame is marked wrong.
     """
     person = next((s for s in take.subjects if s.id == subject), None)
     timing = timing_of(root, scene, take)
@@ -174,6 +208,11 @@ def add_pin(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, su
     for old in pins_of(root):
         if (old.get(tags.SUBJECT), old.get(FRAME), old.get(KEYPOINT)) == (subject, index, keypoint):
             return old
+    for row, edit in zip(ranges_of(root), _stored(root), strict=True):
+        if isinstance(edit, contract.Wrong) and edit.subject == subject and index in edit.frames:
+            shown = sentences.frames(row["first"], row["last"]).capitalize()
+            raise RequestError(f"{shown} of {_name(root, subject)} {'is' if row['first'] == row['last'] else 'are'} marked "
+                               "wrong; take that back or pin another frame.")
     return _make_pin(root, scene, take, subject, keypoint, index, place)
 
 
@@ -254,15 +293,20 @@ def _set_ranges(root: bpy.types.Object, rows: list[dict]) -> None:
 
 
 def add_range(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, subject: str, first: int, last: int,
-              limb: str | None) -> None:
+              limb: str | None) -> str:
     """Note a flip of a limb, or wrong frames where `limb` is None, over scene frames first..last (both included).
+
+    Returns:
+        A sentence where the take holds only some of the frames; else "".
 
     Raises:
         RequestError: It does not fit the take, or the corrections that are there.
     """
     timing = timing_of(root, scene, take)
     low, high = timing.range
-    if last < first or last < low or first > high:
+    if last < first:
+        raise RequestError(f"The last frame, {last}, lies before the first, {first}; give them the other way round.")
+    if last < low or first > high:
         raise RequestError(f"The frames {first} to {last} hold none of the take, which covers {low} to {high}; choose "
                            "others.")
     start, end = timing.take_index(max(first, low)), timing.take_index(min(last, high)) + 1
@@ -272,7 +316,36 @@ def add_range(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, 
         contract.parse(contract.as_data([*_stored(root), edit]))
     except RequestError as error:
         raise RequestError(spoken(root, scene, take)(str(error))) from None
-    _set_ranges(root, [*ranges_of(root), _row(edit, timing)])
+    if isinstance(edit, contract.Wrong):
+        _refuse_wrong(root, timing, take, edit)
+    row = _row(edit, timing)
+    _set_ranges(root, [*ranges_of(root), row])
+    if low <= first and last <= high:
+        return ""
+    ends = f"ends at {high}" if low <= first else f"begins at {low}" if last <= high else f"covers {low} to {high}"
+    shown = sentences.frames(row["first"], row["last"])
+    return f"The take {ends}; {shown} {'is' if row['first'] == row['last'] else 'are'} marked."
+
+
+def _refuse_wrong(root: bpy.types.Object, timing: retime.Timing, take: takes.Take, edit: contract.Wrong) -> None:
+    """What Solve Again would refuse of wrong frames, said at the click. Raises RequestError."""
+    name = _name(root, edit.subject)
+    for pin in pins_of(root):
+        if pin.get(tags.SUBJECT) == edit.subject and pin.get(FRAME) in edit.frames:
+            raise RequestError(f"The {sentences.KEYPOINTS.get(pin.get(KEYPOINT), 'joint')} of {name} is pinned in frame "
+                               f"{pin.get(SCENE_FRAME)}; remove that pin or mark other frames.")
+    present = next(s for s in take.subjects if s.id == edit.subject).motion["present"]
+    left = present.copy()
+    for one in (*_stored(root), edit):
+        if isinstance(one, contract.Wrong) and one.subject == edit.subject:
+            left[one.start:one.end] = False
+    # Whoever was away is filled on each side of that by itself.
+    change = np.diff(np.r_[False, present, False].astype(int))
+    for start, end in zip(np.flatnonzero(change == 1), np.flatnonzero(change == -1), strict=True):
+        if not left[start:end].any():
+            shown = sentences.frames(*(round(float(timing.frames[i])) for i in (start, end - 1)))
+            raise RequestError(f"{shown.capitalize()} of {name} would all be wrong, which leaves nothing to fill them from; "
+                               "leave some of them, or leave the person out under People.")
 
 
 def _row(edit, timing: retime.Timing) -> dict:
@@ -306,7 +379,9 @@ def collect(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) ->
     for pin in pins_of(root):
         x, y = (float(v) for v in as_filmed(take, int(pin.get(FRAME, -1)), pixel_of(pin, root, scene, size)))
         if not (np.isfinite(x) and np.isfinite(y)):
-            raise RequestError(f"{pin.name} is behind the camera; move it over the picture or remove it.")
+            raise RequestError(f"{_said_of(root, pin)} is behind the camera; move it over the picture or remove it.")
+        if any(not -contract.OUTSIDE * n <= v <= (1 + contract.OUTSIDE) * n for v, n in zip((x, y), size, strict=True)):
+            raise RequestError(f"{_said_of(root, pin)} is far outside the picture; move it over the picture or remove it.")
         out.append(contract.Pin(str(pin.get(tags.SUBJECT, "")), int(pin.get(FRAME, -1)), str(pin.get(KEYPOINT, "")),
                                 x, y))
     out += _stored(root)
@@ -319,17 +394,30 @@ def collect(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) ->
     return out
 
 
+def _said_of(root: bpy.types.Object, pin: bpy.types.Object) -> str:
+    return (f"The pin of the {sentences.KEYPOINTS.get(pin.get(KEYPOINT), 'joint')} in frame {pin.get(SCENE_FRAME)} of "
+            f"{_name(root, str(pin.get(tags.SUBJECT, '')))}")
+
+
+def _name(root: bpy.types.Object, subject: str) -> str:
+    return names_of(root).get(subject, subject)
+
+
+def _edits_of(meta: dict) -> list:
+    """The corrections that a take was solved with."""
+    kept = (meta.get("producer") or {}).get("edits")
+    try:
+        return contract.parse(kept) if kept else []
+    except SinewError:
+        return []  # written by a newer Sinew: they stay in the take
+
+
 def note_take(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> None:
     """Bring what the root knows up to date with a take that was just imported.
 
     Corrections in the scene stay. Where there are none and the take was solved with some, they are taken from it.
     """
-    kept = (take.meta.get("producer") or {}).get("edits")
-    found = []
-    try:
-        found = contract.parse(kept) if kept else []
-    except SinewError:
-        pass  # written by a newer Sinew: they stay in the take
+    found = _edits_of(take.meta)
     folder = str(Path(take.path).absolute())
     root[FOLDER] = folder
     if not found:

@@ -218,7 +218,8 @@ def _move_corrections(root: bpy.types.Object, before: list, after: list) -> list
     root[corrections.RANGES] = json.dumps(rows)
     notes = []
     if n_moved:
-        notes.append(f"{n_moved} correction(s) by hand went along; press Solve Again to apply them to the new take.")
+        notes.append(f"{n_moved} correction(s) by hand went along; press Solve Again under Corrections to apply them to "
+                     "the new take.")
     if n_lost:
         notes.append(f"{n_lost} correction(s) on people or frames that are nobody's any more were dropped.")
     return notes

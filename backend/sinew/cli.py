@@ -222,8 +222,9 @@ def _reconstruct(words: argparse.Namespace, out) -> None:
     from sinew import pipeline  # the heavy imports come after the signals are in place
 
     request = pipeline.Request(
-        video=words.video, out=words.out, start_s=words.start, end_s=words.end, rate=words.rate,
-        more_deg=words.turn, most_people=words.people,
+        video=words.video, out=words.out, start_s=words.start,
+        end_s=None if words.end == float("inf") else words.end, rate=words.rate, more_deg=words.turn,
+        most_people=words.people,
         camera=flow.CameraOptions(words.camera, words.focal_mm, words.fov_deg, words.height_m,
                                   None if words.camera_file is None else str(words.camera_file)),
         body=words.body, gender=words.gender, device=words.device, plate=not words.no_plate, splats=words.splats,

@@ -25,6 +25,7 @@ from sinew_take.errors import InputError, RequestError
 from sinew_take.version import LAWS, TAKE_VERSION, VERSION
 
 MIN_FRAMES = 2
+MOST_SPLATS = 2_000_000
 CACHED_TYPES = {t.__name__: t for t in (
     flow.VideoInfo, flow.Shot, flow.Track, flow.People, flow.Camera, flow.Points, flow.Motion, flow.PosePrior,
     video.Scan, Start)}
@@ -119,26 +120,30 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
         camera.examine(Path(request.camera.file), shots)
 
     for number in range(len(shots)):
-        out = _out(request, number)
-        if out.exists():
-            raise RequestError(f"{out} already exists; choose another --out, takes are never overwritten.")
+        take_format.check_free(_out(request, number))
     # A shot without people must not cost the others their takes: it is said, and the rest goes on.
     takes, reports, empty = [], [], []
-    for number, shot in enumerate(shots):
-        try:
-            take = _solve_shot(request, shot, detector, notes, sha256, scan_key, progress, cached, stop)
-        except InputError as error:
-            empty.append(str(error))
-            if len(shots) == 1:
-                raise
-            emit(events.Note(f"Shot {number + 1}: {error}"))
-            continue
-        out = _out(request, len(takes))
-        for note in take.meta["notes"]:
-            emit(events.Note(note))
-        progress.run("write", lambda report, t=take, s=shot, o=out: _write(t, s, o, request.plate, report))
-        takes.append(out)
-        reports.append(take.meta["report"])
+    try:
+        for number, shot in enumerate(shots):
+            try:
+                take = _solve_shot(request, shot, detector, notes, sha256, scan_key, progress, cached, stop)
+            except InputError as error:
+                empty.append(str(error))
+                if len(shots) == 1:
+                    raise
+                emit(events.Note(f"Shot {number + 1}: {error}"))
+                continue
+            out = _out(request, len(takes))
+            for note in take.meta["notes"]:
+                emit(events.Note(note))
+            progress.run("write", lambda report, t=take, s=shot, o=out: _write(t, s, o, request.plate, report))
+            takes.append(out)
+            reports.append(take.meta["report"])
+    except BaseException:
+        # The same command must work again; what was solved is in the cache.
+        for out in takes:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
     if not takes:
         raise InputError(empty[0])
     report = {"shots": reports, "seconds": {k: round(v, 2) for k, v in progress.seconds.items()},
@@ -168,8 +173,7 @@ def _check_request(request: Request) -> None:
         prior.examine(checkpoint, request.device)  # before an hour of detection, not after it
     if request.wham == "on":
         prior.examine_wham(request.models)
-    if request.out.exists():
-        raise RequestError(f"{request.out} already exists; choose another --out, takes are never overwritten.")
+    take_format.check_free(request.out)
     if not request.video.name:
         raise RequestError("No video was named; give the path of a video file or image sequence.")
     parent = request.out.absolute().parent
@@ -182,6 +186,8 @@ def _check_request(request: Request) -> None:
         raise RequestError(f"Nothing can be written to {parent} ({error.strerror or error}); choose another --out."
                            ) from None
     camera.check_options(request.camera)
+    if request.splats is not None and not 1 <= request.splats <= MOST_SPLATS:
+        raise RequestError(f"--splats {request.splats} is no number of Gaussians for a person; give 1 to {MOST_SPLATS}.")
     if request.most_people is not None and request.most_people < 1:
         raise RequestError(f"--people {request.most_people} keeps nobody; give 1 or more.")
 
@@ -345,7 +351,9 @@ def _device(motions: list[flow.Motion]) -> str:
 def _named(notes: list[str], motions: list[flow.Motion]) -> list[str]:
     """Notes speak of tracks; the take's reader knows subjects. Tracks that became nobody keep their number."""
     names = {m.track.id: f"Person {n}" for n, m in enumerate(motions, 1)}
-    return [re.sub(r"person_(\d+)", lambda found: names.get(found[0], f"Track {found[1]}"), note) for note in notes]
+    # Not inside the name of a file.
+    track = re.compile(r"(?<![\w.-])person_(\d+)(?![\w-]|\.\w)")
+    return [track.sub(lambda found: names.get(found[0], f"Track {found[1]}"), note) for note in notes]
 
 
 def _report(shot: flow.Shot, motions: list[flow.Motion], subjects: list[take_format.Subject], progress: Progress) -> dict:
@@ -366,12 +374,7 @@ def _report(shot: flow.Shot, motions: list[flow.Motion], subjects: list[take_for
 
 
 def _write(take: take_format.Take, shot: flow.Shot, out: Path, plate: bool, report: flow.Report) -> None:
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with take_format.making(out) as partial:
         if plate:
             take.meta["plate"] = video.write_plate(shot, partial, report, take.shot["K"], take.shot["distortion"])
         take_format.write(take, out, partial=partial)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise

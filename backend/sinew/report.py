@@ -63,6 +63,9 @@ def describe(take: Take, as_text: bool = False) -> Any:
     if facts["report"]:
         lines += shot_lines(facts["report"])
         lines.append("  Time: " + ", ".join(f"{k} {v:.1f} s" for k, v in facts["report"]["seconds"].items()))
+    camera = facts["camera"] or {}
+    if camera.get("kind"):
+        lines.append("  Camera: " + ". ".join(camera[key] for key in ("kind", "reason") if camera.get(key)))
     for s in facts["subjects"]:
         lines.append(f"  {s['id']} {s['name']}: {s['seen']:.0%} of the joints seen, the rest filled or guessed; "
                      f"{s['vertices']} vertices, {s['splats']} splats")

@@ -14,18 +14,22 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import ClassVar
 
 from .errors import RequestError
-from .people_edits import PEOPLE_KINDS, Bad, is_people_edit, regroup
+from .people_edits import PEOPLE_KINDS, Bad, is_people_edit, refuse_same_names, regroup
 from .take import Subject, Take
 
 FORMAT = "sinew-edits"
 VERSION = (1, 0)
 LIMBS = ("arm_l", "arm_r", "leg_l", "leg_r")
 MOST_BYTES = 16 << 20
+MOST_FRAMES = 100_000
+"""No take is as long, by far: what names so many frames at once is refused when it is held against the take."""
+FARTHEST = 10**15
+"""Whole numbers beyond are refused as they are read: a range from or to them has no length that Python can tell."""
 OUTSIDE = 0.5
 """A pin may lie outside the picture by so much of its width or height: limbs leave the frame, nobody is a frame away."""
 
@@ -116,9 +120,12 @@ def _within(frames: range, take: Take) -> None:
     if len(frames) == 0:
         raise Bad(f"the range from {frames.start} up to {frames.stop} holds no frame; give an end after the start")
     if frames.start < 0 or frames.stop > take.n_frames:
-        shown = f"frame {frames.start}" if len(frames) == 1 else f"frames {frames.start} to {frames.stop - 1}"
-        raise Bad(f"{shown} {'is' if len(frames) == 1 else 'are'} not in the take, whose frames are 0 to "
+        raise Bad(f"{_shown(frames)} {'is' if len(frames) == 1 else 'are'} not in the take, whose frames are 0 to "
                   f"{take.n_frames - 1}")
+
+
+def _shown(frames: range) -> str:
+    return f"frame {frames.start}" if len(frames) == 1 else f"frames {frames.start} to {frames.stop - 1}"
 
 
 def _there(person: Subject, frames: range) -> None:
@@ -177,10 +184,15 @@ def _parse_one(entry: object) -> object:
         types, words = _TYPES[type_name]
         if not isinstance(value, types) or isinstance(value, bool):
             raise Bad(f"{name} is {json.dumps(value)[:40]} and must be {words}")
+        if type_name == "int" and abs(value) > FARTHEST:
+            raise Bad(f"{name} is {'far below 0' if value < 0 else 'too large'}; give a frame of the take")
         if type_name == "float":
-            if not isfinite(value):
+            try:
+                entry[name] = float(value)
+            except OverflowError:  # a whole number of more than 308 digits
+                entry[name] = inf
+            if not isfinite(entry[name]):
                 raise Bad(f"{name} is not finite; give pixels")
-            entry[name] = float(value)
     return kind(**entry)
 
 
@@ -194,7 +206,7 @@ def _refuse_contradictions(edits: list) -> None:
     flips: list[tuple[int, Flip]] = []
     wrong: dict[tuple[str, int], int] = {}
     for number, edit in enumerate(edits, 1):
-        if isinstance(edit, Wrong) and len(edit.frames) < 1_000_000:
+        if isinstance(edit, Wrong) and len(edit.frames) < MOST_FRAMES:
             wrong |= {(edit.subject, frame): number for frame in edit.frames}
     for number, edit in enumerate(edits, 1):
         if isinstance(edit, Pin):
@@ -209,12 +221,16 @@ def _refuse_contradictions(edits: list) -> None:
                     "pin it or mark it wrong, not both"))
         elif isinstance(edit, Flip):
             for other, before in flips:
-                if (before.subject, before.limb) == (edit.subject, edit.limb) and max(before.start, edit.start) < min(
-                        before.end, edit.end):
+                if _flip_both(before, edit):
                     raise _sentence(number, edit, Bad(
                         f"{edit.limb} of {edit.subject} is flipped over some of the same frames by edit {other}; two "
                         "flips undo each other, keep one of them"))
             flips.append((number, edit))
+
+
+def _flip_both(a: Flip, b: Flip) -> bool:
+    """True where two edits flip one limb over some of the same frames."""
+    return (a.subject, a.limb) == (b.subject, b.limb) and max(a.start, b.start) < min(a.end, b.end)
 
 
 def check(edits: list, take: Take, is_regrouped: bool = False) -> None:
@@ -230,7 +246,7 @@ def check(edits: list, take: Take, is_regrouped: bool = False) -> None:
     """
     if not is_regrouped:
         try:
-            regroup(take, edits)
+            refuse_same_names(edits, regroup(take, edits))
         except Bad as bad:
             raise _sentence(bad.number, edits[bad.number - 1], bad) from None
         if any(map(is_people_edit, edits)):
@@ -247,9 +263,14 @@ def add(earlier: list, new: list) -> list:
     """Both lists as one: an edit that is there already counts once, a pin moves an earlier one of the same keypoint and
     frame, and a frame marked wrong loses its earlier pins (and the other way round).
 
+    Args:
+        earlier: Those that the take follows, which contradict each other nowhere.
+        new: All of the user's file, whose numbers errors name.
+
     Raises:
         RequestError: What remains contradicts itself.
     """
+    _refuse_contradictions(new)
     pinned = {(e.subject, e.frame, e.keypoint) for e in new if isinstance(e, Pin)}
     pin_frames = {(e.subject, e.frame) for e in new if isinstance(e, Pin)}
     wrong = {(e.subject, f) for e in new if isinstance(e, Wrong) for f in e.frames}
@@ -264,10 +285,14 @@ def add(earlier: list, new: list) -> list:
             kept += _without(edit, pin_frames)
             continue
         kept.append(edit)
+    for number, edit in enumerate(new, 1):
+        for before in kept:
+            if isinstance(edit, Flip) and isinstance(before, Flip) and _flip_both(before, edit):
+                raise _sentence(number, edit, Bad(
+                    f"{edit.limb} of {edit.subject} is flipped in the take already, in {_shown(before.frames)}; two flips "
+                    "undo each other, so flip other frames or solve again from the take before that flip"))
     # Who is who is told in steps: a second swap at the same frame takes the first one back.
-    out = kept + [e for i, e in enumerate(new) if is_people_edit(e) or e not in new[:i]]
-    _refuse_contradictions(out)
-    return out
+    return kept + [e for i, e in enumerate(new) if is_people_edit(e) or e not in new[:i]]
 
 
 def _without(edit: Wrong, frames: set[tuple[str, int]]) -> list[Wrong]:

@@ -7,15 +7,17 @@
     {"kind": "swap", "subject": "s1", "other": "s2", "frame": 40}  from frame 40 on each is the other
 
 They count in the order in which they stand in the file of edits and before those of poses, which name people as they are
-afterwards. A later one may name a person whom a split made: it takes the next free number (s1, s2 -> s3). What they mean
-is decided here, without solving anything, so that Blender can say what is wrong before a run starts: `regroup` tells, for
-each resulting person, whose detections it has in which frame.
+afterwards. A later one may name a person whom a split made: it takes the next number that nobody of the take ever had
+(s1, s2 -> s3), so that nobody new is taken for somebody who is gone. What they mean is decided here, without solving
+anything, so that Blender can say what is wrong before a run starts: `regroup` tells, for each resulting person, whose
+detections it has in which frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -54,8 +56,8 @@ class _Kind:
     def check(self, take: Take) -> None:
         """Nothing alone: what an edit may name depends on those before it, so `regroup` checks them together."""
 
-    def apply(self, people: list[Person]) -> list[Person]:
-        """The people after this edit. Raises Bad."""
+    def apply(self, people: list[Person], free: int) -> list[Person]:
+        """The people after this edit; a new one's id takes the number `free` or a higher one. Raises Bad."""
         raise NotImplementedError
 
 
@@ -67,7 +69,7 @@ class Rename(_Kind):
     subject: str
     name: str
 
-    def apply(self, people: list[Person]) -> list[Person]:
+    def apply(self, people: list[Person], free: int) -> list[Person]:
         name = " ".join(self.name.split())
         if not name or not name.isprintable():
             raise Bad("the name is empty or not printable; give one")
@@ -83,7 +85,7 @@ class Skip(_Kind):
     kind: ClassVar[str] = "skip"
     subject: str
 
-    def apply(self, people: list[Person]) -> list[Person]:
+    def apply(self, people: list[Person], free: int) -> list[Person]:
         gone = _of(people, self.subject)
         if len(people) == 1:
             raise Bad("nobody would be left; keep at least one person")
@@ -98,7 +100,7 @@ class Merge(_Kind):
     subject: str
     into: str
 
-    def apply(self, people: list[Person]) -> list[Person]:
+    def apply(self, people: list[Person], free: int) -> list[Person]:
         gone, kept = _of(people, self.subject), _of(people, self.into)
         if gone is kept:
             raise Bad(f"{self.subject} cannot be merged with itself; name another person")
@@ -118,7 +120,7 @@ class Split(_Kind):
     subject: str
     frame: int
 
-    def apply(self, people: list[Person]) -> list[Person]:
+    def apply(self, people: list[Person], free: int) -> list[Person]:
         old = _of(people, self.subject)
         _in_take(self.frame, old)
         seen = np.flatnonzero(old.who >= 0)
@@ -127,7 +129,7 @@ class Split(_Kind):
         if self.frame > seen[-1]:
             raise Bad(f"{old.id} is not seen from frame {self.frame} on, so nobody new would come of it; choose an "
                       "earlier frame")
-        number = 1 + max((int(p.id[1:]) for p in people if p.id[:1] == "s" and p.id[1:].isdecimal()), default=0)
+        number = next(n for n in count(free) if f"Person {n}" not in {p.name for p in people})
         later = np.arange(len(old.who)) >= self.frame
         new = Person(f"s{number}", f"Person {number}", np.where(later, old.who, -1), old.there & later)
         old = replace(old, who=np.where(later, -1, old.who), there=old.there & ~later)
@@ -143,7 +145,7 @@ class Swap(_Kind):
     other: str
     frame: int
 
-    def apply(self, people: list[Person]) -> list[Person]:
+    def apply(self, people: list[Person], free: int) -> list[Person]:
         a, b = _of(people, self.subject), _of(people, self.other)
         if a is b:
             raise Bad(f"{self.subject} cannot be swapped with itself; name another person")
@@ -198,16 +200,48 @@ def regroup(take: Take, edits: Iterable[object]) -> list[Person]:
     Raises:
         Bad: With `number`, the edit's place in the list.
     """
-    people = people_of(take)
+    people, last = people_of(take), _last_number(take)
     for number, edit in enumerate(edits, 1):
         if not is_people_edit(edit):
             continue
         try:
-            people = edit.apply(people)
+            people = edit.apply(people, last + 1)
         except Bad as bad:
             bad.number = number
             raise
+        last = max(last, *(_number(p.id) for p in people))
     return people
+
+
+def _number(ident: object) -> int:
+    """Of an id like s3; 0 of others."""
+    return int(ident[1:]) if isinstance(ident, str) and ident[:1] == "s" and ident[1:].isdecimal() else 0
+
+
+def _last_number(take: Take) -> int:
+    """The highest that anybody of the take has or had: earlier edits of people name everybody who went."""
+    applied = (take.meta.get("producer") or {}).get("people_edits") or []
+    gone = [row.get(key) for row in applied if isinstance(row, dict) for key in ("subject", "into", "other")]
+    return max(map(_number, [s.id for s in take.subjects] + gone), default=0)
+
+
+def refuse_same_names(edits: Iterable[object], people: list[Person]) -> None:
+    """Names are held against each other when all edits are done, so that two people may exchange theirs.
+
+    Args:
+        edits: Any.
+        people: Those after them, from `regroup`.
+
+    Raises:
+        Bad: Two people have one name, one of them by an edit; with `number`.
+    """
+    names = {p.id: p.name for p in people}
+    for number, edit in reversed(list(enumerate(edits, 1))):
+        name = names.get(edit.subject) if isinstance(edit, Rename) else None
+        if name is not None and list(names.values()).count(name) > 1:
+            bad = Bad(f"somebody else of the take is called {name} already; give another name")
+            bad.number = number
+            raise bad
 
 
 def carried(edits: Iterable[object], before: list[Person], after: list[Person]) -> list:
@@ -215,7 +249,7 @@ def carried(edits: Iterable[object], before: list[Person], after: list[Person]) 
 
     Args:
         edits: Naming people of `before`; those of this module's kinds are left out, and so are those on frames that
-            nobody has afterwards.
+            nobody has afterwards. Whoever keeps all detections keeps all edits, those on filled frames too.
         before, after: From `people_of` or `regroup`.
     """
     held_by = {p.id: p.who for p in before}
@@ -224,13 +258,20 @@ def carried(edits: Iterable[object], before: list[Person], after: list[Person]) 
         if is_people_edit(edit) or edit.subject not in held_by:
             continue
         who = held_by[edit.subject]
+        if any(p.id == edit.subject and np.array_equal(p.who, who) for p in after):
+            out.append(edit)
+            continue
         for person in after:
             held = np.array([f for f in edit.frames if 0 <= f < len(who) and who[f] >= 0 and person.who[f] == who[f]], int)
-            if not len(held):
-                continue
-            if not hasattr(edit, "start"):
-                out.append(replace(edit, subject=person.id))
-                continue
-            for run in np.split(held, np.flatnonzero(np.diff(held) > 1) + 1):
-                out.append(replace(edit, subject=person.id, start=int(run[0]), end=int(run[-1]) + 1))
+            out += on_frames(replace(edit, subject=person.id), held)
     return out
+
+
+def on_frames(edit: object, frames: np.ndarray) -> list:
+    """An edit of poses on some of its frames (sorted): one of a single frame as it is, a range as its pieces."""
+    if not len(frames):
+        return []
+    if not hasattr(edit, "start"):
+        return [edit]
+    return [replace(edit, start=int(run[0]), end=int(run[-1]) + 1)
+            for run in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)]

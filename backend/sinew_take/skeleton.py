@@ -259,6 +259,14 @@ def mirror_q(q: np.ndarray) -> np.ndarray:
     return out
 
 
+def inside_limits(q: np.ndarray) -> np.ndarray:
+    """Coordinates (..., 46), rad, as float32 within the limits, these rounded towards the inside."""
+    low, high = LOW.astype(np.float32), HIGH.astype(np.float32)
+    low = np.where(low < LOW, np.nextafter(low, np.float32(np.inf)), low)
+    high = np.where(high > HIGH, np.nextafter(high, np.float32(-np.inf)), high)
+    return np.clip(q.astype(np.float32), low, high)
+
+
 def within_limits(q: np.ndarray, tolerance_rad: float = 1e-6) -> np.ndarray:
     """True per frame where every coordinate is inside its limits. q: (..., 46). NaN frames count as inside."""
     with np.errstate(invalid="ignore"):

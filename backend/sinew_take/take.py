@@ -9,6 +9,9 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from .version import LAWS, TAKE_VERSION
 FORMAT = "sinew-take"
 PLATE_PATTERN = "plate/{:06d}.jpg"
 """Upright frames of the shot, index = frame of the take; `take.json` names it under "plate" where it was written."""
+_UNFINISHED = ".sinew-unfinished"
+"""In the folder of a take that is being made."""
 
 
 @dataclass
@@ -78,7 +83,7 @@ def _load(folder: Path, name: str) -> dict[str, np.ndarray]:
             raise TakeError(f"{name} in {folder} holds pickled objects, which Sinew never loads; "
                             "get the take from a source you trust.") from None
         raise TakeError(f"The take is damaged: {name} in {folder} cannot be read; reconstruct the clip again.") from None
-    except (OSError, EOFError, zipfile.BadZipFile, KeyError, NotImplementedError):
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError):
         raise TakeError(f"The take is damaged: {name} in {folder} cannot be read; reconstruct the clip again.") from None
 
 
@@ -202,26 +207,88 @@ def validate(take: Take) -> None:
         spec.check("scene/points.npz", take.points, spec.POINTS, {})
 
 
+def _partial(folder: str | os.PathLike) -> Path:
+    return Path(folder).with_name(Path(folder).name + ".partial")
+
+
+def check_free(folder: str | os.PathLike) -> None:
+    """Nothing of anybody's stands where a take is to be made and put.
+
+    Raises:
+        RequestError: Something does.
+    """
+    if Path(folder).exists():
+        raise RequestError(f"{folder} already exists; choose another --out, takes are never overwritten.")
+    partial = _partial(folder)
+    if partial.exists() and not (partial / _UNFINISHED).is_file():
+        raise RequestError(f"{partial} is in the way, where the take would be made; move it or choose another --out.")
+
+
+@contextmanager
+def making(folder: str | os.PathLike) -> Iterator[Path]:
+    """An empty `<folder>.partial` to make a take in, which `write` or whoever asked renames; it goes if anything fails.
+
+    What a run that was killed has left there goes, and nothing else: a file in it says that it is one of ours.
+
+    Raises:
+        RequestError: Something stands in its place or the take's, or it cannot be made.
+    """
+    check_free(folder)
+    partial = _partial(folder)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        try:
+            partial.mkdir(parents=True)
+            (partial / _UNFINISHED).touch()
+        except OSError as error:
+            raise RequestError(f"The take cannot be written to {folder} ({error.strerror or error}); choose another --out "
+                               "or free some space.") from None
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def finish(partial: Path, folder: Path) -> None:
+    """Read a folder that was being made back as a take, and put it in its place.
+
+    Raises:
+        RequestError: It cannot be put there.
+        TakeError: It is no whole take.
+    """
+    read(partial)
+    try:
+        (partial / _UNFINISHED).unlink(missing_ok=True)
+        os.rename(partial, folder)
+    except OSError as error:
+        raise RequestError(f"The take cannot be put at {folder} ({error.strerror or error}); choose another --out."
+                           ) from None
+
+
 def write(take: Take, folder: str | os.PathLike, partial: str | os.PathLike | None = None) -> Path:
     """Write a take: beside its place first, checked by reading it back, then renamed, so no half take is ever seen.
 
     Args:
         take: What to write.
         folder: Where it will stand; must not exist.
-        partial: A folder to complete and rename (it may already hold `plate/`); default `<folder>.partial`, made anew.
+        partial: A folder to complete and rename (it may already hold `plate/`); default one of `making`.
 
     Raises:
         RequestError: Something stands at `folder`, or the disk is full or not writable.
         TakeError: The take breaks its own format.
     """
     folder = Path(folder)
-    if folder.exists():
-        raise RequestError(f"{folder} already exists; choose another --out, takes are never overwritten.")
     validate(take)
-    work = Path(partial) if partial is not None else folder.with_name(folder.name + ".partial")
+    if partial is not None:
+        if folder.exists():
+            raise RequestError(f"{folder} already exists; choose another --out, takes are never overwritten.")
+        return _write(take, folder, Path(partial))
+    with making(folder) as work:
+        return _write(take, folder, work)
+
+
+def _write(take: Take, folder: Path, work: Path) -> Path:
     try:
-        if partial is None and work.exists():
-            shutil.rmtree(work)
         work.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(work / "shot.npz", **take.shot)
         for subject in take.subjects:
@@ -239,12 +306,7 @@ def write(take: Take, folder: str | os.PathLike, partial: str | os.PathLike | No
     except OSError as error:
         raise RequestError(f"The take cannot be written to {folder} ({error.strerror or error}); "
                            "choose another --out or free some space.") from None
-    read(work)
-    try:
-        os.rename(work, folder)
-    except OSError as error:
-        raise RequestError(f"The take cannot be put at {folder} ({error.strerror or error}); "
-                           f"it is complete in {work}.") from None
+    finish(work, folder)
     return folder
 
 

@@ -12,6 +12,10 @@ NAMES = {"s1": "Anna", "s2": "Person 2"}
      "Left arm of Anna is flipped over some of the same frames already; two flips undo each other, keep one of them."),
     ("Frames 0 to 9 of s1 are all marked wrong, which leaves nothing.",
      "Frames 100 to 109 of Anna are all marked wrong, which leaves nothing."),
+    ("Frames 0 to 9 of s1 are all marked wrong, which leaves nothing to fill them from; leave some of them, or skip the "
+     "person.",
+     "Frames 100 to 109 of Anna are all marked wrong, which leaves nothing to fill them from; leave some of them, or leave "
+     "the person out under People."),
     ("Anna: the pinned wrist_l of frame 4 is missed by 12 px; the limits do not let it get there.",
      "Anna: the pinned left wrist of frame 104 is missed by 12 px; the limits do not let it get there."),
     ("Anna: leg_r in frames 4 to 7 went 30% of the way to the other side only; flip other frames, or pin its joints.",

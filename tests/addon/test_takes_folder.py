@@ -4,11 +4,14 @@ import json
 import threading
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from bl_ext.test.sinew.addon import words
 from bl_ext.test.sinew.addon.jobs import look, takes
 from bl_ext.test.sinew.addon.jobs.takes import Request
+from bl_ext.test.sinew.addon.plan import camera_file
 from bl_ext.test.sinew.backend.sinew_take import model_files
 from bl_ext.test.sinew.backend.sinew_take.errors import RequestError
 
@@ -111,6 +114,34 @@ def test_a_strange_name_never_breaks_the_list(tmp_path):
     assert {row.name for row in takes.list_takes(tmp_path)} == {"['x']", "take"}
 
 
+def test_a_take_says_which_frames_which_camera_and_what_was_doubtful(tmp_path):
+    reason = "The background stays where it is, to within 0.10 px."
+    folder = put_take(tmp_path / "0001" / "take", camera={"kind": "static", "reason": reason}, notes=["A guess."],
+                      report={"frames": 16})
+    assert takes.read_said(folder) == takes.Said("16 frames", f"static. {reason}", ("A guess.",))
+    np.savez(folder / "shot.npz", frame=np.arange(80, 96))
+    assert takes.read_said(folder).length == "16 frames (80 to 95)"
+    own = put_take(tmp_path / "0002" / "take", camera={"kind": "given", "reason": "The user's own."}, report={"frames": 1})
+    assert takes.read_said(own) == takes.Said("1 frame", "The user's own.", ())
+
+
+def test_a_shot_that_was_damaged_on_the_disk_says_no_frames(tmp_path):
+    folder = put_take(tmp_path / "0001" / "take", report={"frames": 16})
+    np.savez_compressed(folder / "shot.npz", frame=np.random.default_rng(0).integers(0, 1 << 30, 2000))
+    whole = (folder / "shot.npz").read_bytes()
+    for at in range(0, len(whole), 97):
+        (folder / "shot.npz").write_bytes(whole[:at] + b"\xff\xff\xff" + whole[at + 3:])
+        assert takes.read_said(folder).length.startswith(("16 frames", "2000 frames ("))
+
+
+@pytest.mark.parametrize("frame", [np.zeros(0, int), np.int32(3), np.array(["a"]), None])
+def test_a_damaged_take_says_nothing_of_itself(tmp_path, frame):
+    folder = put_take(tmp_path / "0001" / "take", camera=[1], notes={"a": 1}, report={"frames": "x"})
+    if frame is not None:
+        np.savez_compressed(folder / "shot.npz", frame=frame)
+    assert takes.read_said(folder) == takes.read_said(tmp_path / "gone") == takes.Said()
+
+
 def test_list_of_a_missing_folder_is_empty(tmp_path):
     assert takes.list_takes(tmp_path / "gone") == []
 
@@ -176,6 +207,31 @@ def test_sentences_name_the_panels_settings():
     verbs = cli._parser()._subparsers._group_actions[0].choices.values()
     known = {option for verb in verbs for action in verb._actions for option in action.option_strings}
     assert set(words.IN_PANEL) <= known
+
+
+def test_sentences_name_the_scene_s_camera_and_not_the_file_made_of_it(monkeypatch):
+    agree = pytest.importorskip("sinew.camera.agree")
+    monkeypatch.setattr(agree, "follow", lambda *given: SimpleNamespace(scale=1.0))
+    monkeypatch.setattr(agree, "is_noise", lambda tracks: False)
+    monkeypatch.setattr(agree, "misfit", lambda *given: (7.0, 9.0, 99))
+    shot = SimpleNamespace(info=SimpleNamespace(size_px=(320, 180)))
+
+    def doubt(name: str) -> str:
+        return words.in_panel(agree.doubt(shot, None, None, name)[0])
+
+    assert doubt(camera_file.NAME) == (
+        "The background lies 7 px off where your camera would see it: it may be another clip's, or Video Starts At names the "
+        "wrong frame, unless most of the background moves by itself.")
+    assert words.in_panel(agree.doubt_still(1.5, 5.0, camera_file.NAME)[0]) == (
+        "The background stands still, and your camera moves by 1.50 m: it may be another clip's.")
+    assert words.in_panel(f"{camera_file.NAME} goes on to frame 9, and a.mp4 ends at frame 5: the file may be another clip's."
+                          ) == "Your camera goes on to frame 9, and a.mp4 ends at frame 5: it may be another clip's."
+    assert words.in_panel(f"The camera is the user's own, from {camera_file.NAME}.") == "Your own, from the scene."
+    # A file that the artist has named stays one.
+    assert "the camera of tracked.json would see it: the file may be" in doubt("tracked.json")
+    assert words.in_panel("The camera is the user's own, from colmap.") == "Your own, from colmap."
+    gone = f"There is no camera file /mine/{camera_file.NAME}; give another."
+    assert words.in_panel(gone) == gone
 
 
 def test_sentences_are_wrapped_to_a_width():

@@ -114,6 +114,15 @@ def take_list(folder: str, blend: str) -> dict:
         out["refusal"] = str(error)
     out["still there"] = Path(take).exists()
     bpy.data.images.remove(image)
+    root = bpy.data.objects.new("Take", None)
+    root["sinew_role"], root["sinew_base_folder"], root["sinew_take_folder"] = "root", take, take + " solved again"
+    bpy.context.scene.collection.objects.link(root)
+    try:
+        bpy.ops.sinew.remove_take(directory=take)
+        out["base"] = ""
+    except RuntimeError as error:
+        out["base"] = str(error)
+    bpy.data.objects.remove(root)
     out["removed"] = sorted(bpy.ops.sinew.remove_take(directory=take))
     out["gone"] = not Path(take).exists()
     out["left"] = [row.run for row in state.takes]
@@ -360,12 +369,22 @@ def correct(python: str, folder: str, takes_folder: str, file: str) -> dict:
     bpy.ops.sinew.solve_again()
     out["back"] = root["sinew_take_folder"] == before
     out["active"] = bpy.context.view_layer.objects.active == found("armature")
-    bpy.ops.sinew.mark_wrong(first=-1000, last=1000)
+    try:
+        bpy.ops.sinew.mark_wrong(first=-1000, last=1000)
+    except RuntimeError as error:
+        out["all wrong"] = str(error)
+    # The take without corrections is lost from the disk.
+    bpy.ops.sinew.flip_limb(limb="arm_r", first=14, last=18)
+    bpy.ops.sinew.solve_again()
+    bpy.ops.sinew.remove_correction(number=0)
+    os.rename(before, before + " lost")
     try:
         bpy.ops.sinew.solve_again()
     except RuntimeError as error:
-        out["all wrong"] = str(error)
-    bpy.ops.sinew.remove_correction(number=0)
+        out["lost"] = str(error)
+    os.rename(before + " lost", before)
+    bpy.ops.sinew.solve_again()
+    out["found again"] = root["sinew_take_folder"] == before
     out["exported"] = sorted(bpy.ops.sinew.export_motion(filepath=file))
     try:
         bpy.ops.sinew.export_motion(filepath=file)

@@ -133,6 +133,69 @@ def test_what_the_camera_cannot_show_is_said(extension):
     assert any("distorts" in note for note in built.notes)
 
 
+def other_take(ident: str):
+    take = takes.make_take(3, take_id=ident)
+    take.meta["shot_id"] = ident
+    return take
+
+
+@pytest.mark.parametrize("what", ["start-up", "moved", "keyed", "renamed", "parented", "child", "constrained", "pictured",
+                                  "marked"])
+def test_the_start_up_camera_gives_way_as_long_as_nobody_has_touched_it(extension, what):
+    bpy.ops.wm.read_factory_settings()
+    scene = bpy.context.scene
+    own, cube = scene.camera, bpy.data.objects["Cube"]
+    if what == "moved":
+        own.location.x += 0.1
+    elif what == "keyed":
+        own.data.keyframe_insert("lens", frame=1)
+    elif what == "renamed":
+        own.name = "Mine"
+    elif what == "parented":
+        own.parent = cube
+    elif what == "child":
+        cube.parent = own
+    elif what == "constrained":
+        own.constraints.new("TRACK_TO")
+    elif what == "pictured":
+        own.data.background_images.new()
+    elif what == "marked":
+        scene.timeline_markers.new("here", frame=1).camera = own
+    built, _, _ = put(extension, takes.make_take(3))
+    said = [note for note in built.notes if "keeps its camera" in note]
+    if what == "start-up":
+        assert scene.camera == built.camera and not said
+    else:
+        assert scene.camera == own
+        assert said == [f"The scene keeps its camera {own.name}; make clip camera active to look through the solved one."]
+
+
+def test_an_earlier_take_s_camera_gives_way_and_a_choice_made_later_stays(extension):
+    scene = bpy.context.scene
+    first, _, _ = put(extension, other_take("one"))
+    assert scene.camera == first.camera
+    second, _, _ = put(extension, other_take("two"))
+    assert scene.camera == second.camera
+    scene.camera = first.camera
+    again, _, _ = put(extension, other_take("two"), is_first=False)
+    assert scene.camera == first.camera
+    assert not any("keeps its camera" in note for note in (*second.notes, *again.notes))
+    scene.camera = None
+    put(extension, other_take("two"), is_first=False)
+    assert scene.camera == second.camera
+
+
+def test_an_import_again_leaves_the_active_camera_alone(extension, golden):
+    bpy.ops.wm.read_factory_settings()
+    scene, own = extension("addon.scene"), bpy.context.scene.camera
+    first = scene.build_take(bpy.context, golden(n_frames=3))
+    assert bpy.context.scene.camera == first.camera
+    bpy.context.scene.camera = own
+    again = scene.build_take(bpy.context, golden(n_frames=3))
+    assert again.is_update and bpy.context.scene.camera == own
+    assert not any("keeps its camera" in note for note in again.notes)
+
+
 def test_floor_lies_under_the_way_and_is_updated_in_place(extension):
     take = takes.make_take(10, n_subjects=2)
     built, _, root = put(extension, take)

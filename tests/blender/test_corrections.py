@@ -176,10 +176,21 @@ def test_what_does_not_fit_is_one_sentence(extension, folder):
     with pytest.raises(Exception, match=r"^Left arm of Person 1 is flipped over some of the same frames already; two "
                        r"flips undo each other, keep one of them\.$"):
         corrections.add_range(root, scene, take, "s1", 8, 12, "arm_l")
+    with pytest.raises(Exception, match="^The last frame, 26, lies before the first, 30; give them the other way round.$"):
+        corrections.add_range(root, scene, take, "s1", 30, 26, "arm_l")
     assert len(corrections.ranges_of(root)) == 1
-    pin = corrections.add_pin(root, scene, take, "s1", "nose")
+    result.armatures[0].name = "Anna"
+    scene.frame_set(20)
+    pin = corrections.add_pin(root, scene, take, "s1", "wrist_l")
+    place = pin.location.copy()
     pin.location.z = 1.0
-    with pytest.raises(Exception, match="is behind the camera; move it over the picture or remove it"):
+    with pytest.raises(Exception, match=r"^The pin of the left wrist in frame 20 of Anna is behind the camera; move it over "
+                       r"the picture or remove it\.$"):
+        corrections.collect(root, scene, take)
+    pin.location = place
+    pin.location.x += 40.0
+    with pytest.raises(Exception, match=r"^The pin of the left wrist in frame 20 of Anna is far outside the picture; move it "
+                       r"over the picture or remove it\.$"):
         corrections.collect(root, scene, take)
     bpy.data.objects.remove(pin)
     corrections.remove_range(root, 0)
@@ -187,6 +198,114 @@ def test_what_does_not_fit_is_one_sentence(extension, folder):
     root[corrections.FOLDER] = "/nowhere/take"
     with pytest.raises(Exception, match="folder of the take is not there any more .*import the take again"):
         corrections.open_take(root)
+
+
+def test_what_solving_would_refuse_is_refused_at_the_click(extension, tmp_path):
+    """A pin on a frame that is wrong, either way round, and nothing left to fill wrong frames from."""
+    corrections = extension("addon.scene.corrections")
+    result = build(extension, with_plate(takes.make_take(**TAKE, absent=(15, 20)), tmp_path / "take"))
+    scene, root = bpy.context.scene, result.root
+    take = corrections.open_take(root)
+    scene.frame_set(5)
+    pin = corrections.add_pin(root, scene, take, "s1", "foot_index_l")
+    with pytest.raises(Exception, match="^The left big toe of Person 1 is pinned in frame 5; remove that pin or mark other "
+                       r"frames\.$"):
+        corrections.add_range(root, scene, take, "s1", 3, 8, None)
+    corrections.add_range(root, scene, take, "s2", 3, 8, None)
+    corrections.add_range(root, scene, take, "s1", 6, 8, None)
+    corrections.add_range(root, scene, take, "s1", 10, 10, None)
+    for frame, said in ((7, "Frames 6 to 8 of Person 1 are"), (10, "Frame 10 of Person 1 is")):
+        scene.frame_set(frame)
+        with pytest.raises(Exception, match=f"^{said} marked wrong; take that back or pin another frame.$"):
+            corrections.add_pin(root, scene, take, "s1", "nose")
+    bpy.data.objects.remove(pin)
+    for first, last, all_of in ((1, 15, "1 to 15"), (21, 40, "21 to 40")):
+        with pytest.raises(Exception, match=f"^Frames {all_of} of Person 1 would all be wrong, which leaves nothing to fill "
+                           "them from; leave some of them, or leave the person out under People.$"):
+            corrections.add_range(root, scene, take, "s1", first, last, None)
+        corrections.add_range(root, scene, take, "s1", first + 1, last, None)
+    with pytest.raises(Exception, match="^Frames 1 to 15 of Person 1 would all be wrong"):
+        corrections.add_range(root, scene, take, "s1", 1, 1, None)
+
+
+def test_frames_beyond_the_take_are_cut_off_and_that_is_said(extension, folder):
+    from types import SimpleNamespace
+
+    corrections, operators = extension("addon.scene.corrections"), extension("operators.corrections")
+    result = build(extension, folder)
+    bpy.context.view_layer.objects.active = result.armatures[0]
+    said = []
+    for first, last in ((30, 60), (-5, 1), (-5, 60), (3, 4)):
+        own = SimpleNamespace(first=first, last=last, report=lambda kind, text: said.append((kind, text)))
+        assert operators._OnFrames.note(own, bpy.context, "leg_l") == {"FINISHED"}
+        (row,) = corrections.ranges_of(result.root)
+        assert (row["first"], row["last"]) == (max(first, 1), min(last, 40))
+        corrections.remove_range(result.root, 0)
+    assert said == [({"INFO"}, f"The take {text} marked.") for text in (
+        "ends at 40; frames 30 to 40 are", "begins at 1; frame 1 is", "covers 1 to 40; frames 1 to 40 are")]
+
+
+@pytest.fixture
+def corrected(extension, tmp_path):
+    """A scene with a take that was solved with a pin, a flip and wrong frames; (root, scene, folder of the take without)."""
+    own = extension("backend.sinew_take.edits")
+    first = takes.take.write(takes.make_take(**TAKE), tmp_path / "first")
+    later = takes.make_take(**TAKE, take_id="later")
+    done = [own.Pin("s1", 4, "nose", 300.0, 100.0), own.Flip("s1", "arm_l", 9, 14), own.Wrong("s2", 20, 24)]
+    later.meta["producer"] |= {"edits": own.as_data(done), "solved_from": takes.make_take(**TAKE).id,
+                               "solved_from_folder": "../first"}
+    build(extension, first)
+    result = build(extension, takes.take.write(later, tmp_path / "later"))
+    return result.root, bpy.context.scene, first
+
+
+def test_a_take_that_corrections_start_from_is_known_to_be_one(extension, corrected):
+    corrections = extension("addon.scene.corrections")
+    root, scene, first = corrected
+    assert corrections.is_base(first) and corrections.base_folder(root) == first
+    assert not corrections.is_base(first.with_name("later"))
+    bpy.data.scenes.new("Left over")
+    bpy.data.scenes.remove(scene)
+    assert not corrections.is_base(first)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    root = build(extension, first).root
+    assert not corrections.is_base(first), "nothing is corrected here"
+    corrections.add_range(root, bpy.context.scene, corrections.open_take(root), "s1", 3, 4, None)
+    assert corrections.is_base(first)
+
+
+def test_nothing_is_taken_back_where_the_take_without_corrections_is_gone(extension, corrected):
+    corrections = extension("addon.scene.corrections")
+    root, scene, first = corrected
+    take = corrections.open_take(root)
+
+    def base():
+        return corrections.base_for(root, corrections.collect(root, scene, take))
+
+    assert base() == first
+    first.rename(first.with_name("elsewhere"))
+    later = first.with_name("later")
+    assert base() == later, "what the take follows is wanted"
+    corrections.add_range(root, scene, take, "s1", 30, 31, None)
+    corrections.pins_of(root)[0].location.x += 0.1
+    assert base() == later, "more, and a pin moved"
+    gone = (rf"^The take without corrections is not there any more \({first}\), so corrections can be added but not taken "
+            r"back; undo what you took back, or import another take of the shot\.$")
+    kept = corrections.ranges_of(root)
+    for rows in (kept[1:], [kept[0], *kept[2:]], []):
+        corrections._set_ranges(root, rows)
+        with pytest.raises(Exception, match=gone):
+            base()
+    corrections._set_ranges(root, kept[1:])
+    corrections.add_range(root, scene, take, "s1", 12, 16, "arm_l")  # another flip in place of the one before
+    with pytest.raises(Exception, match=gone):
+        base()
+    corrections._set_ranges(root, kept)
+    bpy.data.objects.remove(corrections.pins_of(root)[0])
+    with pytest.raises(Exception, match=gone):
+        base()
+    first.with_name("elsewhere").rename(first)
+    assert base() == first
 
 
 def test_names_and_joints_meet(extension):

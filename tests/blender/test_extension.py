@@ -115,6 +115,7 @@ def test_takes_are_listed_and_removed(user, golden, tmp_path):
     found = user("take_list", root, tmp_path / "file.blend")
     assert sorted(found["listed"]) == [["0001", 2, False], ["0002", 2, False], ["0003", 0, True]]
     assert "still shows media of the take (Plate)" in found["refusal"] and found["still there"]
+    assert "This file's corrections start from that take; keep it, or import another take of the shot first." in found["base"]
     assert found["removed"] == ["FINISHED"] and found["gone"] and len(found["left"]) == 2
 
 
@@ -166,8 +167,9 @@ def test_a_person_is_corrected_by_hand_and_exported(user, golden, tmp_path):
     assert found["undone"] and found["redone"], "one step of undo"
     assert found["edits"] == ["pin", "wrong"]
     assert found["back"] and found["active"]
-    assert ("Frames 1 to 24 of Person 1 are all marked wrong, which leaves nothing to fill them from; leave some of them, or "
-            "skip the person.") in found["all wrong"]
+    assert ("Frames 1 to 24 of Person 1 would all be wrong, which leaves nothing to fill them from; leave some of them, or "
+            "leave the person out under People.") in found["all wrong"]
+    assert "The take without corrections is not there any more" in found["lost"] and found["found again"]
     assert found["exported"] == ["FINISHED"] and (tmp_path / "motion.mot").read_text().count("endheader") == 1
     assert "motion.mot is there already; choose another name, nothing is overwritten." in found["there"]
 

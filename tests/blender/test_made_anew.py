@@ -150,3 +150,13 @@ def test_what_the_artist_hung_elsewhere_stays_there(extension, folder):
     again = build(extension, folder)
     assert again.bodies[0].parent == mount and again.bodies[1].parent is None and again.armatures[1].parent is None
     assert again.bodies[0].modifiers[0].object == again.armatures[0]
+
+
+def test_without_its_root_nobody_is_corrected_until_the_next_import(extension, folder):
+    result = build(extension, folder)
+    armature = result.armatures[0]
+    bpy.context.view_layer.objects.active = armature
+    corrected = extension("addon.properties").corrected_person
+    assert corrected(bpy.context) == armature
+    bpy.data.objects.remove(result.root)
+    assert corrected(bpy.context) is None

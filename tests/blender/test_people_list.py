@@ -262,8 +262,9 @@ def drawn(panel, **state):
         setattr(known, name, value)
     layout = Drawn()
     own = SimpleNamespace(layout=layout)
-    own._person = lambda *given: panel._person(own, *given)
-    own._edits = lambda *given: panel._edits(own, *given)
+    for name, part in vars(panel).items():
+        if isinstance(part, FunctionType) and name.startswith("_"):
+            setattr(own, name, part.__get__(own))
     context = SimpleNamespace(object=bpy.context.object, window_manager=bpy.context.window_manager,
                               preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),
                               region=SimpleNamespace(width=20000))
@@ -277,7 +278,8 @@ def test_a_solve_of_people_shows_its_way_and_its_end(extension, world):
     extension("addon.scene.people").add_edit(result.root, bpy.context.scene, people_edits.Skip("s2"))
     panel = extension("panels.people").SINEW_PT_who
     bpy.context.view_layer.objects.active = result.root
-    alive = drawn(panel, status="RUNNING", is_alive=True, fraction=0.25, stage="Solving the motion")
+    alive = drawn(panel, status="RUNNING", is_alive=True, fraction=0.25, stage="Solving the motion",
+                  shot=result.root["sinew_shot_id"])
     assert {"25%", "Solving the motion", "sinew.cancel_job"} <= set(alive) and "sinew.solve_people" not in alive
     # Its result would not know of another edit.
     bpy.context.view_layer.objects.active = result.armatures[0]
@@ -286,6 +288,15 @@ def test_a_solve_of_people_shows_its_way_and_its_end(extension, world):
     failed = drawn(panel, status="FAILED", is_alive=False, error="It does not fit.")
     assert {"It does not fit.", "sinew.solve_people"} <= set(failed) and "sinew.cancel_job" not in failed
     assert all(change.poll() for change in (*changes, bpy.ops.sinew.remove_people_edit))
+    stopped = drawn(panel, status="CANCELLED", error="")
+    assert {"Stopped; nothing was changed.", "sinew.dismiss", "sinew.solve_people"} <= set(stopped)
+    for status in ("FAILED", "CANCELLED"):
+        other = drawn(panel, status=status, error="It does not fit.", shot="another")
+        assert "sinew.solve_people" in other and "sinew.dismiss" not in other
+    other = drawn(panel, status="RUNNING", is_alive=True, title="other.mp4")
+    assert {"other.mp4", "sinew.cancel_job"} <= set(other), "whose it is"
+    known = bpy.context.window_manager.sinew
+    known.is_alive, known.status = False, "NONE"
 
 
 def test_what_an_update_had_to_say_goes_when_it_is_undone(extension, world):
@@ -322,6 +333,7 @@ def test_the_import_that_follows_them_moves_corrections_and_takes_out_who_is_gon
         ("s1", 4, 10), ("s2", 10, 14)]
     assert not [o for o in bpy.data.objects if o.get("sinew_subject") == "s3"]
     assert people.pending(result.root) == [] and any("Person 3" in note for note in result.notes)
+    assert any("press Solve Again under Corrections" in note for note in result.notes)
     assert take_format.read(corrections.base_folder(result.root)).id == later.id
 
 

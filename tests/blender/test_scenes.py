@@ -130,7 +130,7 @@ def test_a_solve_updates_no_other_scene_than_the_one_that_asked(extension, folde
     other = new_scene(24)
     state = jobs.JobState("clip.mp4", tmp_path / "log.txt", jobs.Status.FINISHED, takes=[solved])
     runner = monitor.runner()
-    runner.job = SimpleNamespace(state=state, purpose="SOLVE", scene=asking.name)
+    runner.job = SimpleNamespace(state=state, purpose="SOLVE", scene=asking.name, shot=first.root["sinew_shot_id"])
 
     def in_scene() -> list[str]:
         runner.to_import = runner.job
@@ -139,8 +139,66 @@ def test_a_solve_updates_no_other_scene_than_the_one_that_asked(extension, folde
 
     try:
         assert "later" not in in_scene() and not len(other.objects)
+        asking.name, other.name = "Asking", asking.name
+        assert "later" not in in_scene() and not len(other.objects), "a scene of that name without the shot"
+        other.name, asking.name = "Second", runner.job.scene
         bpy.context.window.scene = asking
         assert in_scene() == ["later"] * 3 and not len(other.objects)
+    finally:
+        runner.job = None
+        extension("addon.registration").unregister()
+
+
+def test_an_update_brings_in_nobody_of_another_shot(extension, folder, tmp_path):
+    """A take is solved again, and another file opened, whose take is of another clip."""
+    from types import SimpleNamespace
+
+    from test_people_list import drawn
+
+    extension("addon.registration").register() if not hasattr(bpy.types.Scene, "sinew") else None
+    monitor, jobs = extension("addon.monitor"), extension("addon.jobs.state")
+    panel, state = extension("panels.corrections").SINEW_PT_corrections, bpy.context.window_manager.sinew
+    first = build(extension, folder, tmp_path)
+    solved = takes.take.write(takes.make_take(N, n_subjects=2, take_id="later"), tmp_path / "later")
+    runner = monitor.runner()
+    known = jobs.JobState("clip.mp4", tmp_path / "log.txt", jobs.Status.FINISHED, notes=["A note."], takes=[solved],
+                          done=31, total=1000)
+    runner.job = SimpleNamespace(state=known, purpose="SOLVE", scene=bpy.context.scene.name,
+                                 shot=first.root["sinew_shot_id"])
+
+    def seen(result) -> list[str]:
+        bpy.context.view_layer.objects.active = result.armatures[0]
+        monitor.mirror(bpy.context.window_manager)
+        return [text for text in drawn(panel) if text in ("sinew.take_in_solved", "A note.", "sinew.dismiss")]
+
+    try:
+        assert seen(first) == ["sinew.take_in_solved", "A note."] and state.detail == ""
+        bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+        other = build(extension, takes.take.write(takes.make_take(N, seed=4, take_id="other"), tmp_path / "other"), tmp_path)
+        assert seen(other) == []
+        there = set(bpy.data.objects)
+        with pytest.raises(RuntimeError, match="That take is of another shot than this scene's; import it from the list of"):
+            bpy.ops.sinew.take_in_solved(directory=str(solved))
+        runner.to_import = runner.job
+        monitor._import_results()
+        assert set(bpy.data.objects) == there
+        known.status, known.error = jobs.Status.FAILED, "It does not fit."
+        assert seen(other) == []
+        # In the second scene that has the shot, the job is none of its own either.
+        new_scene(24)
+        again = build(extension, folder, tmp_path)
+        assert seen(again) == ["sinew.dismiss"]
+        new_scene(24)
+        assert seen(build(extension, folder, tmp_path)) == []
+        # Undone, the update says nothing any more.
+        known.status, known.error = jobs.Status.FINISHED, ""
+        bpy.context.window.scene = again.root.users_scene[0]
+        assert bpy.ops.sinew.take_in_solved(directory=str(solved)) == {"FINISHED"}
+        assert seen(again) == ["A note."]
+        again.root["sinew_take_folder"] = str(folder)
+        assert seen(again) == []
+        known.status = jobs.Status.CANCELLED
+        assert seen(again) == ["sinew.dismiss"] and "Stopped; nothing was changed." in drawn(panel)
     finally:
         runner.job = None
         extension("addon.registration").unregister()

@@ -1,6 +1,7 @@
 """The edits file: read back as written, and one sentence for each way in which it or an edit is wrong."""
 
 import json
+from time import process_time
 
 import pytest
 import takes
@@ -56,6 +57,10 @@ def test_a_newer_minor_version_is_read():
     (json.dumps(data({**PIN, "x_px": "310"})), r'Edit 1 \(pin\): x_px is "310" and must be a number'),
     (json.dumps(data({**PIN, "x_px": float("nan")})), r"Edit 1 \(pin\): x_px is not finite; give pixels"),
     (json.dumps(data({**PIN, "y_px": float("inf")})), r"Edit 1 \(pin\): y_px is not finite; give pixels"),
+    (json.dumps(data({**PIN, "x_px": 10**400})), r"Edit 1 \(pin\): x_px is not finite; give pixels"),
+    (json.dumps(data({**WRONG, "end": 10**20})), r"Edit 1 \(wrong\): end is too large; give a frame of the take"),
+    (json.dumps(data({**FLIP, "end": 10**20})), r"Edit 1 \(flip\): end is too large; give a frame of the take"),
+    (json.dumps(data({**FLIP, "start": -10**20})), r"Edit 1 \(flip\): start is far below 0; give a frame of the take"),
     (json.dumps(data({**WRONG, "frame": 4})), r"Edit 1 \(wrong\): 'frame' is not known there"),
     (json.dumps(data(PIN, {**PIN, "x_px": 99})),
      r"Edit 2 \(pin\): wrist_l of s1 at frame 3 is pinned at another place by edit 1; keep one"),
@@ -90,6 +95,14 @@ def test_an_edit_that_does_not_fit_the_take_is_one_sentence(take, entry, sentenc
     assert "\n" not in str(caught.value)
 
 
+def test_many_ranges_that_no_take_is_long_enough_for_are_not_counted_frame_by_frame(take):
+    began = process_time()
+    found = edits.parse(data(*[{**WRONG, "end": 999_999}] * 30))
+    assert process_time() - began < 1  # s; 14 frame by frame
+    with pytest.raises(RequestError, match=r"frames 4 to 999998 are not in the take"):
+        edits.check(found, take)
+
+
 def test_a_missing_a_huge_and_an_unwritable_file_are_said(tmp_path):
     with pytest.raises(RequestError, match="cannot be read .*check the path"):
         edits.read(tmp_path / "none.json")
@@ -109,5 +122,15 @@ def test_later_edits_join_earlier_ones():
     pinned = edits.Pin("s1", 8, "nose", 1.0, 2.0)
     assert edits.add([wrong], [pinned]) == [edits.Wrong("s1", 6, 8), edits.Wrong("s1", 9, 10), pinned]
     assert edits.add([pin], [edits.Wrong("s1", 3, 4)]) == [edits.Wrong("s1", 3, 4)]
-    with pytest.raises(RequestError, match="two flips undo each other"):
-        edits.add([flip], [edits.Flip("s1", "arm_l", 5, 8)])
+    with pytest.raises(RequestError, match="by edit 1; two flips undo each other"):
+        edits.add([], [flip, edits.Flip("s1", "arm_l", 5, 8)])
+
+
+def test_a_flip_that_undoes_one_of_the_take_says_where_that_one_is():
+    pin, flip = edits.parse(data(PIN, FLIP))
+    rename = edits.parse(data({"kind": "rename", "subject": "s1", "name": "Anna"}))[0]
+    with pytest.raises(RequestError) as caught:
+        edits.add([pin, flip], [rename, edits.Flip("s1", "arm_l", 5, 8)])
+    assert str(caught.value) == (
+        "Edit 2 (flip): arm_l of s1 is flipped in the take already, in frames 2 to 5; two flips undo each other, so flip "
+        "other frames or solve again from the take before that flip.")

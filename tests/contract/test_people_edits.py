@@ -47,6 +47,30 @@ def test_split_makes_somebody_new_with_the_next_number(three):
     assert people[0].who.tolist() == [0] * 25 + [-1] * 15 and people[-1].who.tolist() == [-1] * 25 + [0] * 15
 
 
+def test_nobody_new_has_the_number_or_name_of_somebody_who_is_gone(three):
+    split = {"kind": "split", "subject": "s1", "frame": 25}
+    assert list(who(three, {"kind": "skip", "subject": "s3"}, split)) == ["s1", "s2", "s4"]
+    assert list(who(three, split, {"kind": "skip", "subject": "s4"}, {**split, "frame": 20})) == ["s1", "s2", "s3", "s5"]
+    people = people_edits.regroup(three, edit({"kind": "rename", "subject": "s2", "name": "Person 4"}, split))
+    assert [(p.id, p.name) for p in people][-1] == ("s5", "Person 5")
+    # Those who went before the take was written are named by the edits that it keeps.
+    three.meta["producer"] = {"people_edits": edits.as_data(edit({"kind": "merge", "subject": "s7", "into": "s1"}))["edits"]}
+    assert list(who(three, split)) == ["s1", "s2", "s3", "s8"]
+
+
+def test_two_people_do_not_get_one_name_but_may_exchange_theirs(three):
+    def rename(subject, name):
+        return {"kind": "rename", "subject": subject, "name": name}
+
+    for name in ("Person 2", " Person  2 "):
+        with pytest.raises(RequestError) as caught:
+            edits.check(edit(rename("s3", "Anna"), rename("s1", name)), three)
+        assert str(caught.value) == ("Edit 2 (rename): somebody else of the take is called Person 2 already; give another "
+                                     "name.")
+    edits.check(edit(rename("s1", "Person 2"), rename("s2", "Person 1")), three)
+    edits.check(edit({"kind": "skip", "subject": "s2"}, rename("s1", "Person 2")), three)
+
+
 def test_swap_exchanges_all_that_follows_and_twice_is_nothing(three):
     swap = {"kind": "swap", "subject": "s1", "other": "s3", "frame": 30}
     once = who(three, swap)
@@ -109,3 +133,12 @@ def test_edits_of_poses_go_with_the_detections_they_were_made_on(three):
     moved = people_edits.carried(given, people_edits.people_of(three), people_edits.regroup(three, given))
     assert [(e.kind, e.subject, e.frames) for e in moved] == [
         ("pin", "s3", range(35, 36)), ("wrong", "s3", range(30, 33)), ("flip", "s3", range(21, 23))]
+
+
+def test_who_keeps_all_detections_keeps_all_edits(three):
+    """A frame that was filled between others has no detection, and can be corrected all the same."""
+    three.subjects[0].track["detected"][30:32] = False
+    given = edit({"kind": "pin", "subject": "s1", "frame": 30, "keypoint": "nose", "x_px": 3.0, "y_px": 4.0},
+                 {"kind": "wrong", "subject": "s1", "start": 31, "end": 34})
+    after = people_edits.regroup(three, edit({"kind": "rename", "subject": "s2", "name": "Anna"}))
+    assert people_edits.carried(given, people_edits.people_of(three), after) == given

@@ -36,6 +36,37 @@ def test_existing_take_is_never_overwritten(folder):
     assert (folder / "take.json").read_bytes() == before
 
 
+def test_what_stands_where_a_take_is_made_stays_unless_a_killed_run_left_it(folder, tmp_path):
+    take, mine = take_format.read(folder), tmp_path / "new.partial"
+    folder.rename(mine)
+    for check in (take_format.check_free, lambda out: take_format.write(take, out)):
+        with pytest.raises(RequestError, match=r"new\.partial is in the way, where the take would be made; move it or"):
+            check(tmp_path / "new")
+    assert take_format.read(mine).id == take.id and not (tmp_path / "new").exists()
+    with pytest.raises(KeyboardInterrupt), take_format.making(tmp_path / "other") as partial:
+        (partial / "shot.npz").touch()
+        raise KeyboardInterrupt
+    assert not partial.exists()
+    # Nothing runs after a kill: its folder is still there, and the next run takes its place.
+    run = take_format.making(tmp_path / "other")
+    (run.__enter__() / "plate").mkdir()
+    again = take_format.write(take, tmp_path / "other")
+    assert {f.name for f in again.iterdir()} == {f.name for f in mine.iterdir()} and not partial.exists()
+
+
+def test_a_take_with_a_bad_byte_is_said_to_be_damaged_or_is_whole(folder):
+    whole, rng = (folder / "shot.npz").read_bytes(), np.random.default_rng(0)
+    said = 0
+    for at in rng.integers(0, len(whole), 150):
+        (folder / "shot.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1:])
+        try:
+            take_format.read(folder)
+        except TakeError as error:
+            said += 1
+            assert str(error).endswith(".")
+    assert said > 50
+
+
 def _meta(folder, **changes):
     path = folder / "take.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))

@@ -89,6 +89,8 @@ CASES = {
     "a field of view of 400 degrees": (lambda d: write_film(d / "c.mp4", 10), ["--fov-deg", "400"], 2, "field of view"),
     "two lenses": (lambda d: write_film(d / "c.mp4", 10), ["--fov-deg", "40", "--focal-mm", "35"], 2, "one of them"),
     "no people wanted": (lambda d: write_film(d / "c.mp4", 10), ["--people", "0"], 2, "keeps nobody"),
+    "no Gaussians": (lambda d: write_film(d / "c.mp4", 10), ["--splats", "0"], 2, "give 1 to 2000000"),
+    "fewer Gaussians than none": (lambda d: write_film(d / "c.mp4", 10), ["--splats", "-5"], 2, "--splats -5 is no number"),
     "SKEL without its model files": (
         lambda d: write_film(d / "c.mp4", 10), ["--body", "skel"], 2,
         "SKEL 1.1.1 needs skel_male.pkl or skel_female.pkl; get it from https://skel.is.tue.mpg.de (Max Planck, "
@@ -131,6 +133,26 @@ def test_bad_input(name, tmp_path, capfd, monkeypatch):
     else:
         assert not (tmp_path / "take").exists()
     assert not (tmp_path / "take.partial").exists()
+
+
+def test_a_run_that_fails_in_a_later_shot_can_be_repeated(tmp_path, capfd, monkeypatch):
+    """Two shots with somebody in each; the distance is measured in the second one's sky, which is known once it is solved."""
+    from sinew import video
+
+    monkeypatch.setattr("sinew.progress.StopRequest.watch", lambda self, parent: None)
+    shot = video.find_shots(Path(__file__).parents[2] / "docs/sample/walk.mp4").shots[0]
+    pictures = [p if k < 20 else 255 - p[:, ::-1] for k, p in video.frames(shot, [*range(20), *range(50, 70)])]
+    film = write_film(tmp_path / "two.mp4", pictures, rate=24)
+    words = ["reconstruct", film, "--out", tmp_path / "take", "--no-plate"]
+    got, err = _run(capfd, *words, "--distance", "30:9,9:99,9:2")
+    assert got == 2 and "above the horizon" in _sentence(err)
+    assert {p.name for p in tmp_path.iterdir()} == {"cache", "two.mp4"}
+    (tmp_path / "take-2.partial").mkdir()
+    got, err = _run(capfd, *words)
+    assert got == 2 and "take-2.partial is in the way" in _sentence(err) and not (tmp_path / "take").exists()
+    (tmp_path / "take-2.partial").rmdir()
+    got, _ = _run(capfd, *words, "--end", "inf")
+    assert got == 0 and (tmp_path / "take-2/take.json").exists()
 
 
 @pytest.mark.parametrize(("frames", "focal_px", "words"), [

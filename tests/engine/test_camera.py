@@ -11,10 +11,11 @@ from walks import SIZE_PX, Filmed
 
 from sinew import video
 from sinew.bench import metrics
-from sinew.camera import background, solve_camera, structure
+from sinew.camera import background, quick, solve_camera, structure
 from sinew.flow import CameraOptions, People, Shot
 from sinew.geometry import projection
 from sinew.geometry import rotations as rot
+from sinew.motion.frames import Frames
 from sinew_take import free_body
 from sinew_take.errors import RequestError
 
@@ -94,6 +95,29 @@ def test_a_video_that_is_turned_is_said_and_an_upright_one_is_not(film, body, ti
         f"{360 - 90 * times}."])
 
 
+@pytest.mark.parametrize("seconds", [3, 10, 16, 30, 120])
+def test_samples_say_what_stands_still_in_shots_of_any_length(film, seconds):
+    n = 30 * seconds
+    shot = replace(film.shot, frame=np.arange(n, dtype=np.int32), time_s=np.arange(n) / 30)
+    found = quick.sampled(shot, Frames(np.arange(n), np.ones(n, bool), np.r_[False, np.ones(n - 1, bool)]))
+    step = np.diff(shot.time_s[found.index])
+    assert len(found.index) <= 91 and found.joined.mean() > 0.6 and not found.joined[0]
+    assert (found.joined[1:] == (step < quick.JOINED_S)).all() and step.max() < max(0.3, seconds / 25)
+    assert shot.time_s[found.index[-1]] > 0.9 * seconds
+
+
+def test_the_height_of_somebody_who_is_not_seen_says_nothing_of_the_others(film, body):
+    unseen = Filmed(body, n=30)
+    unseen.hide(range(30))
+    people = People([unseen.track, replace(film.track, id="person_2")])
+    camera, starts = solve_camera(film.shot, people, body, CameraOptions(height_m=2.0), look=False)
+    free, (alone,) = solve_camera(film.shot, film.people, body, look=False)
+    assert camera.scale_source == "assumed" and starts[0] is None
+    assert camera.K[0, 0, 0] == free.K[0, 0, 0] and (starts[1].shape == alone.shape).all()
+    assert any(note.startswith("The first person, whose height was given, is hardly seen, so the height says nothing")
+               for note in camera.notes)
+
+
 @pytest.mark.parametrize("height", [1.5, 1.9])
 def test_scale_from_a_given_height(film, body, height):
     camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(height_m=height), look=False)
@@ -144,6 +168,15 @@ def test_a_camera_that_moves_is_noticed(tmp_path):
     assert still.moved_px < 0.3 and not still.is_lost
     pan = looked_at(tmp_path / "pan.mp4", [picture(2 * k) for k in range(9)])
     assert pan.moved_px == pytest.approx(16, abs=0.5) and not pan.is_lost
+
+
+def test_a_background_that_is_hidden_at_first_is_looked_at_where_it_shows(tmp_path):
+    """Somebody stands before the lens, or the shot fades in: that first picture had made a pan "static"."""
+    hidden = np.full((540, 960), 120, np.uint8)
+    pan = looked_at(tmp_path / "pan.mp4", [hidden, hidden, *(picture(2 * k) for k in range(7))])
+    assert pan.moved_px == pytest.approx(12, abs=0.5) and not pan.is_lost
+    still = looked_at(tmp_path / "still.mp4", [hidden, *[picture()] * 8])
+    assert still.moved_px < 0.3 and not still.is_lost
 
 
 def test_a_background_that_is_not_found_again_is_said_and_an_empty_one_is_not(tmp_path):

@@ -67,6 +67,13 @@ def test_colmap_text_and_binary(tmp_path):
         assert read.distortion[0] == 0.05 and read.K[0, 0, 0] == 500
 
 
+def k(values: list, row: int = 0) -> list:
+    """Six K of which one row is another one."""
+    K = [[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]]
+    return [[*K[:row], values, *K[row + 1:]]] * 6
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("change", "said"), [
     ({"format": "other"}, "is no sinew-camera file"),
     ({"version": [2, 0]}, "newer version"),
@@ -80,11 +87,62 @@ def test_colmap_text_and_binary(tmp_path):
     ({"K": [[[1e6, 0, 640], [0, 1e6, 360], [0, 0, 1]]] * 6}, r"focal length of 1e\+06 px for a picture 1280 px wide"),
     ({"unit_m": -3}, "units of -3 m"),
     ({"T_wc": "x"}, "is no sinew-camera file"),
+    ({"version": None}, r'says no version of sinew-camera; write "version": \[1, 0\]'),
+    ({"version": ["1"]}, "says no version"),
+    ({"size_px": [float("inf"), 360]}, "has no size_px of two whole numbers"),
+    ({"size_px": [10**400, 360]}, r"is no sinew-camera file \(OverflowError"),
+    ({"size_px": [10**30, 10**30]}, "has no size_px of two whole numbers"),
+    ({"size_px": [1280.5, 720]}, "has no size_px of two whole numbers"),
+    ({"size_px": [0, 0]}, "has no size_px of two whole numbers"),
+    ({"frame": [10**30, 3, 4, 5, 6, 7]}, r"holds the frame 1e\+30, and frames are whole numbers"),
+    ({"frame": [2.5, 3.5, 4.5, 5.5, 6.5, 7.5]}, r"holds the frame 2\.5, and frames are whole numbers"),
+    ({"unit_m": 10**400}, r"is no sinew-camera file \(OverflowError"),
+    ({"K": k([0, 0, 0], row=2)}, "holds a K whose last row is not exactly 0 0 1"),
+    ({"K": k([0, 0, 2], row=2)}, "holds a K whose last row is not exactly 0 0 1"),
+    ({"K": [[[1000, 0, 0], [0, 1000, 0], [640, 360, 1]]] * 6}, r"not exactly 0 0 1 \(transposed, perhaps\)"),
+    ({"K": k([1000, 50, 640])}, "holds a K with skew .* is not supported; solve the camera without skew"),
+    ({"K": k([1000, 0, -5000])}, "holds a principal point of -5000, 360 px, far outside its picture of 1280x720 px"),
+    ({"K": k([0, 1e6, 360], row=1)}, r"holds focal lengths of 1000 px across and 1e\+06 px down, which no lens has"),
+    ({"K": k([1e-320, 0, 640])}, "for a picture 1280 px wide, which no lens has"),
+    ({"K": k([float("nan"), 0, 640])}, "holds numbers that are not finite"),
+    ({"T_wc": [np.eye(4).tolist()[:3] + [[0.1, 0, 0, 1]]] * 6}, "holds a T_wc whose last row is not 0 0 0 1"),
+    ({"T_wc": [[[1, 0, 0, 1e200], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]] * 6}, r"farther than 1e\+12 units away"),
+    ({"T_wc": [np.diag([1e200, 1, 1, 1]).tolist()] * 6}, "no camera's"),
+    ({"distortion": [1e9, 0, 0, 0, 0]}, r"holds a distortion \(1e\+09, 0, 0, 0, 0\) that no lens has"),
+    ({"distortion": [1e9] * 5}, "holds a distortion"),
+    ({"distortion": [-1e300, 1e300]}, "holds a distortion"),
+    ({"distortion": [-0.6, 0, 0, 0, 0]}, "folds the picture over; give OpenCV's k1, k2, p1, p2, k3 in this order"),
 ])
 def test_a_camera_that_cannot_be_is_one_sentence(tmp_path, change, said):
     with pytest.raises(InputError, match=said) as error:
         given.read_camera(written(tmp_path, camera() | change), shot())
     assert str(error.value).endswith(".") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "said", "change"), [
+    ("frame_{}", r"a principal point of -5000, 180 px.*; solve it again with COLMAP", {"params": [500, -5000, 180, 0.0]}),
+    ("frame_{}", "holds a distortion .* folds the picture over", {"params": [500, 320, 180, -2.0]}),
+    ("frame_{}", "is of a picture of 0x0 px, which cannot be", {"width": 0, "height": 0}),
+    ("frame_" + "9" * 30 + "{}", "has an image numbered 9{30}.*, which is no frame's number; name the images by frame", {})])
+def test_a_colmap_camera_that_cannot_be_is_one_sentence(tmp_path, name, said, change):
+    pycolmap = pytest.importorskip("pycolmap")
+    model = pycolmap.Reconstruction()
+    values = {"model": "SIMPLE_RADIAL", "width": 640, "height": 360, "params": [500, 320, 180, 0.0], "camera_id": 1} | change
+    model.add_camera_with_trivial_rig(pycolmap.Camera(**values))
+    for number in range(2, 8):
+        model.add_image_with_trivial_frame(pycolmap.Image(name=name.format(number) + ".png", camera_id=1, image_id=number),
+                                           pycolmap.Rigid3d(np.eye(4)[:3]))
+    model.write_text(str(tmp_path))
+    with pytest.raises(InputError, match=said) as error:
+        given.read_camera(tmp_path, shot())
+    assert str(error.value).endswith(".") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("change", [
+    {"frame": [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]}, {"K": k([1000, 2, 640])}, {"K": k([1000, 0, -600])},
+    {"K": k([0, 500, 360], 1)}, {"distortion": [0.4, 0, 0, 0, 0]}, {"distortion": [-0.3, 0.1, 1e-3, 1e-3, 0]}])
+def test_an_odd_camera_that_can_be_is_read(tmp_path, change):
+    assert given.read_camera(written(tmp_path, camera() | change), shot()).K.shape == (6, 3, 3)
 
 
 def test_a_file_that_goes_on_after_the_clip_is_said(tmp_path):

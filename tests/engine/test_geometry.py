@@ -88,6 +88,40 @@ def test_projection_and_its_inverse():
     assert np.isnan(projection.undistort_px(np.full((1, 2), np.nan), K, distortion)).all()
 
 
+@pytest.mark.parametrize("distortion", [
+    [0.25, 0, 0, 0, 0], [0.35, 0, 0, 0, 0], [0.8, 0.2, 0.01, -0.01, 0.1], [-0.2, 0.05, 1e-3, -1e-3, 0],
+    [-0.25, 0, 0, 0, 0.06], [-0.4, 0.3, 0, 0, -0.06]])
+def test_what_a_lens_shows_is_found_wherever_it_bends_it_to(distortion):
+    """In the whole picture of a wide lens, to a millionth of a pixel, and on this side of the fold where there is one."""
+    K, distortion = projection.intrinsics(640, (1280, 720)), np.array(distortion, dtype=float)  # 90 degrees wide
+    ideal = np.stack(np.meshgrid(np.linspace(-1.1, 1.1, 23), np.linspace(-0.6, 0.6, 13)), -1)
+    slope = np.diff([projection.distort(ideal * s, distortion) for s in (1, 1 + 1e-6)], axis=0)[0]
+    assert ((slope * ideal).sum(-1) >= 0).all(), "no fold here"
+    filmed = projection.project(np.concatenate([ideal, np.ones((13, 23, 1))], -1), K, distortion)
+    back = projection.undistort_px(filmed, K, distortion)
+    assert np.abs(back - (ideal * 640 + (640, 360))).max() < 1e-4  # px, where the lens squeezes most
+    rays = np.concatenate([(back - (640, 360)) / 640, np.ones((13, 23, 1))], -1)
+    assert np.abs(projection.project(rays, K, distortion) - filmed).max() < 1e-6  # px
+    per_frame = np.stack([distortion, 0.5 * distortion, np.zeros(5)])[:, None]
+    each = projection.undistort_px(np.stack([filmed.reshape(-1, 2)] * 3), np.tile(K, (3, 1, 1))[:, None], per_frame)
+    for place, lens in zip(each, per_frame[:, 0]):
+        assert np.abs(place - projection.undistort_px(filmed.reshape(-1, 2), K, lens)).max() < 1e-6  # px
+
+
+def test_beyond_what_a_lens_shows_is_the_nearest_if_it_covers_the_picture_at_all():
+    K, fold = projection.intrinsics(640, (1280, 400)), np.sqrt(1 / 0.36)  # it shows nothing beyond 2/3 of that
+
+    def ideal(r: float, k1: float = -0.12) -> np.ndarray:
+        return (projection.undistort_px(np.array([640 + 640 * r, 200.0]), K, np.array([k1, 0, 0, 0, 0])) - (640, 200)) / 640
+
+    for r in (0.1, 0.6, 0.66):
+        x, y = ideal(r * fold)
+        assert x < fold and x - 0.12 * x**3 == pytest.approx(r * fold, abs=1e-9) and abs(y) < 1e-12
+    for r in (0.67, 0.8, 1.5, 10.0):  # 1.048 is the picture's corner, 1.11 all that is shown
+        assert ideal(r * fold) == pytest.approx([fold, 0], abs=1e-3)
+    assert np.isnan(ideal(0.9, -0.5)).all(), "a lens that shows nothing beyond 0.54, half way to the corner"
+
+
 def test_distortion_is_opencv_s():
     cv2 = pytest.importorskip("cv2")
     K, d = projection.intrinsics(900, (1280, 720)), np.array([-0.2, 0.05, 1e-3, -1e-3, 0.01])

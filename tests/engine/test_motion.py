@@ -51,6 +51,16 @@ def walk(body):
     return film, camera, motions[0]
 
 
+def test_a_height_that_the_body_cannot_have_is_said(body):
+    film = Filmed(body, n=20)
+    for height, is_said in ((0.4, True), (1.9, False)):
+        camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=58, height_m=height), look=False)
+        camera, _ = solve_motion(film.shot, film.people, camera, body, starts=starts, height_m=height)
+        said = [note for note in camera.notes if note.startswith(
+            f"person_1 was said to be {height:.2f} m tall, which this body cannot be; it came out 0.")]
+        assert len(said) == is_said
+
+
 def test_a_known_walk_is_recovered(walk):
     film, camera, motion = walk
     a = motion.arrays

@@ -1,5 +1,6 @@
 """The floor that a moving camera's points show and the one on which feet stand become one."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,12 +10,14 @@ from walks import SIZE_PX, Filmed, planted_root
 from sinew.bench.world import soles_m
 from sinew.camera import solve_camera
 from sinew.flow import Camera, CameraOptions, Points
+from sinew.geometry import projection
 from sinew.geometry import rotations as rot
 from sinew.geometry.ground import fit_up
-from sinew.motion import contact, glide, solve_motion, world
+from sinew.motion import contact, glide, measured, solve_motion, world
 from sinew.motion.fit import State
 from sinew_take import free_body
 from sinew_take import skeleton as sk
+from sinew_take.distance import Distance
 
 
 def scene(height: float):
@@ -112,6 +115,20 @@ def test_feet_that_glide_show_the_floor(heading):
     assert np.linalg.norm(np.diff(motion.arrays["root_m"], axis=0), axis=1).mean() * 30 == pytest.approx(2.0, rel=0.15)  # m/s
 
 
+def test_feet_that_glide_still_do_once_a_distance_has_scaled_the_world():
+    body = free_body.load()
+    film = Filmed(body, n=45, distance_m=7.0, noise_px=2, motion=skating)
+    camera, motions = solved(body, film)
+    T_cw = np.linalg.inv(camera.T_wc[0])
+    ends = np.array([[-0.5, 0.2, 0.0], [0.6, 0.4, 0.0]])
+    px = projection.project(ends @ T_cw[:3, :3].T + T_cw[:3, 3], camera.K[0])
+    length = 1.1 * float(np.linalg.norm(ends[1] - ends[0]))
+    _, (motion,), _ = measured.to_measure(Distance(0, tuple(px[0]), tuple(px[1]), length), film.shot,
+                                          replace(camera, scale_source="assumed"), motions, body)
+    assert any("glide" in note for note in motion.notes)
+    assert np.abs(soles_m(motion)[..., 2].min(1)).max() < 0.03  # m
+
+
 def test_jumps_and_walks_do_not_glide():
     n = 60
     time_s, joined = np.arange(n) / 30, np.r_[False, np.ones(n - 1, dtype=bool)]
@@ -120,6 +137,7 @@ def test_jumps_and_walks_do_not_glide():
     assert not glide.along(way + np.abs(np.sin(4 * time_s))[:, None] * [0, 0, 1], time_s, joined)  # bounces
     assert not glide.along(0.1 * way, time_s, joined)  # stands
     assert not glide.along(way[:1], time_s[:1], joined[:1])
+    assert not glide.along(way[:4], time_s[:4], joined[:4])  # a step may move like that for a tenth of a second
 
 
 def test_a_way_that_rises_is_no_floor():

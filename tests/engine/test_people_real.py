@@ -150,6 +150,12 @@ def test_whoever_is_filmed_from_the_waist_or_the_chest_up_is_somebody(tmp_path, 
     assert np.linalg.norm(shown[..., :2] - true, axis=-1).max() < 12 and shown[..., 2].min() > 0.5  # px, of 230
 
 
+def test_somebody_is_found_in_a_shot_of_five_frames():
+    shot = one_shot(Path(__file__).parents[2] / "docs" / "sample" / "walk.mp4", 0.0, 0.2)
+    people = find_people(shot)
+    assert shot.n_frames == 5 and [int(t.present.sum()) for t in people.tracks] == [5]
+
+
 def test_nobody_gives_no_track_and_a_note(tmp_path):
     people = find_people(one_shot(write_clip(tmp_path / "noise.mp4")))
     assert people.tracks == [] and people.notes == []

@@ -1,7 +1,10 @@
 """What a take says of itself."""
 
+from types import SimpleNamespace
+
 import takes
 
+from sinew import pipeline
 from sinew.report import describe, shot_lines
 from sinew_take import take as take_format
 
@@ -18,9 +21,21 @@ def test_a_take_in_words(tmp_path):
     assert "2 people found in 12 frames" in text
     assert "s1: 12 frames solved, pixel error 2.0 px (1.01% of the person's height), limit violations 0" in text
     assert "pixel error unknown" in text and "people 3.2 s" in text
+    assert "  Camera: static" in text.splitlines()
+    take.meta["camera"] = {"kind": "rotating", "reason": "A camera that only turns explains it."}
+    assert "  Camera: rotating. A camera that only turns explains it." in describe(take, as_text=True).splitlines()
 
 
 def test_one_person_is_not_people():
     row = {"id": "s1", "frames": 1, "pixel_error_px": 1.0, "pixel_error_of_height": 0.01, "limit_violations": 0,
            "height_m": 1.7}
     assert shot_lines({"people": [row], "frames": 1})[0] == "1 person found in 1 frame"
+
+
+def test_notes_name_people_and_leave_file_names_alone():
+    motions = [SimpleNamespace(track=SimpleNamespace(id="person_2"))]
+    notes = ["person_2 hides person_10 in 3 frames.", "my_person_12.mov has no lens.", "a-person_2.mp4 and person_2.mp4 end.",
+             "Seen beside person_2."]
+    assert pipeline._named(notes, motions) == [
+        "Person 1 hides Track 10 in 3 frames.", "my_person_12.mov has no lens.", "a-person_2.mp4 and person_2.mp4 end.",
+        "Seen beside Person 1."]

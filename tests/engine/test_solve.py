@@ -14,6 +14,7 @@ from sinew.progress import StopRequest
 from sinew.solving import local
 from sinew.solving.evidence import gather
 from sinew.solving.flip import mirrored, other_side
+from sinew.solving.notes import after_people, missed
 from sinew.solving.rebuild import pelvis_angles, person_of
 from sinew.solving.solve import apply, edits_of, failed_flips
 from sinew_take import edits, events, laws
@@ -229,6 +230,62 @@ def test_an_out_of_reach_pin_is_said_and_breaks_nothing():
     assert error_mm(new, take, np.r_[0:22, 68:90]).max() < 1.0
 
 
+def test_a_pin_that_takes_the_whole_person_along_is_said_until_it_is_put_right():
+    take = truth()
+    place = take.subjects[0].motion["keypoints_px"][45, KEY["ankle_r"], :2]
+    take.meta["notes"] = ["No height was given."]
+    bad, notes, _ = apply(take, [edits.Pin("s1", 45, "ankle_r", 1270.0, 10.0)], nothing)
+    moved = np.linalg.norm(bad.subjects[0].motion["root_m"] - take.subjects[0].motion["root_m"], axis=1).max()
+    said = (f"Person 1: the pins of frame 45 moved the whole body by {moved:.1f} m; check that they are on the right joint "
+            "and person.")
+    assert moved > 0.3 and notes == [said]
+    far, _, _ = apply(bad, [edits.Wrong("s1", 2, 3)], nothing)
+    assert far.meta["notes"] == ["No height was given.", said], "the pin is still in force"
+    far.meta["notes"].append(missed("Person 1", "ankle_r", 45, 497.0))
+    good, notes, _ = apply(far, [edits.Pin("s1", 45, "ankle_r", *map(float, place))], nothing)
+    assert not notes and good.meta["notes"] == ["No height was given."]
+
+
+def test_that_a_take_follows_its_edits_is_said_of_it_alone():
+    wrong, other = edits.Wrong("s1", 30, 32), edits.Wrong("s1", 60, 62)
+    one, _, _ = apply(truth(), [wrong], nothing)
+    same, notes, _ = apply(one, [wrong], nothing)
+    assert notes and same.meta["notes"] == notes
+    more, _, _ = apply(same, [other], nothing)
+    assert more.meta["notes"] == []
+
+
+def test_an_earlier_flip_is_said_to_be_in_the_take_and_not_in_the_file():
+    take = truth(12)
+    take.meta["producer"] = {"edits": edits.as_data([edits.Flip("s1", "arm_l", 4, 8)])}
+    new = edits.parse({"format": edits.FORMAT, "version": [1, 0], "edits": [
+        {"kind": "rename", "subject": "s1", "name": "Anna"},
+        {"kind": "flip", "subject": "s1", "limb": "arm_l", "start": 6, "end": 10}]})
+    with pytest.raises(RequestError, match=r"^Edit 2 \(flip\): arm_l of s1 is flipped in the take already, in frames 4 to 7"):
+        apply(take, new, nothing)
+
+
+def test_a_frame_without_the_person_has_no_row():
+    take = truth(absent=(50, 60))
+    person = person_of(take, take.subjects[0])
+    assert person.frames[person.row(60)] == 60
+    for frame in (-1, 50, 59, 90):
+        with pytest.raises(ValueError, match=f"s1 is not present in frame {frame}"):
+            person.row(frame)
+
+
+def test_notes_on_people_who_are_gone_go():
+    said = ["No height was given.", "Anna: hardly a planted foot was seen.", "Anna Lena: seen in only 3 frame(s).",
+            "Anna hides Bo in 9 frames and was solved farther away in 80% of them.",
+            "Bo hides Anna Lena in 9 frames and was solved farther away in 80% of them.", "Bo: filled.", "Bo has measures."]
+    before = {"s1": "Anna", "s2": "Anna Lena", "s3": "Bo"}
+    assert after_people(said, before, before, set()) == said
+    assert after_people(said, before, {"s2": "Eve", "s3": "Bo"}, set()) == [
+        said[0], "Eve: seen in only 3 frame(s).", said[4].replace("Anna Lena", "Eve"), *said[5:]]
+    assert after_people(said, before, {"s1": "Anna", "s3": "Ida"}, {"s3"}) == [
+        said[0], said[1], said[3].replace("Bo", "Ida"), "Ida has measures."]
+
+
 def test_the_camera_moves_the_lens_bends_and_people_come_and_go():
     take = truth(moving_camera=True, distortion=(-0.1, 0.02, 1e-3, -1e-3, 0.0), absent=(50, 70))
     place = take.subjects[0].motion["keypoints_px"][45, KEY["ankle_r"], :2] + [15.0, 5.0]
@@ -299,6 +356,16 @@ def test_a_new_take_stands_beside_the_old(tmp_path):
     assert shares == sorted(shares) and shares[-1] == 1.0
     with pytest.raises(RequestError, match="already exists; choose another --out, takes are never overwritten"):
         solving.solve(solving.Request(old, path, tmp_path / "new"), told.append, StopRequest())
+
+
+def test_no_take_is_written_into_the_take_it_comes_from(tmp_path):
+    old = takes.take.write(truth(12), tmp_path / "old")
+    before = files_of(old)
+    path = edits.write([edits.Wrong("s1", 3, 4)], tmp_path / "e.json")
+    for out in (old / "inner", old / "subjects" / "inner", tmp_path / "other" / ".." / "old" / "inner"):
+        with pytest.raises(RequestError, match="lies inside the take, and takes are never changed; choose another --out"):
+            solving.solve(solving.Request(old, path, out), [].append, StopRequest())
+    assert files_of(old) == before
 
 
 def test_old_takes_and_edits_that_leave_nothing_are_one_sentence(tmp_path):

@@ -7,7 +7,7 @@ import takes
 from sinew import solving
 from sinew.motion.model import DEPTH_BIAS_M
 from sinew.progress import StopRequest
-from sinew.solving.solve import edits_of
+from sinew.solving.solve import apply, edits_of
 from sinew_take import edits, events
 from sinew_take import take as take_format
 from sinew_take.errors import RequestError
@@ -78,6 +78,38 @@ def test_a_split_person_merged_again_keeps_every_byte_and_corrections_go_along(f
     whole = solve(first.path, tmp_path / "whole", {"kind": "split", "subject": "s1", "frame": 30},
                   {"kind": "merge", "subject": "s4", "into": "s1"})
     assert files_of(first.path, "s1") == files_of(whole.path, "s1")
+
+
+def test_corrections_of_frames_that_an_edit_of_people_leaves_to_nobody_are_dropped_and_said(folder):
+    """Frames too dim to use are filled between usable ones; a split ends that gap."""
+    take = take_format.read(folder)
+    take.subjects[0].motion["keypoints_px"][30:34, :, 2] = 0.04
+    pins = [edits.Pin("s1", frame, "wrist_l", *map(float, take.subjects[0].motion["keypoints_px"][frame, 15, :2]))
+            for frame in (10, 32)]
+    earlier = [*pins, edits.Wrong("s1", 28, 31), edits.Pin("s2", 32, "nose", 700.0, 200.0)]
+    take.meta["producer"] = {"edits": edits.as_data(earlier)}
+    new, notes, _ = apply(take, [edits.KINDS["split"]("s1", 33)], lambda done, total: None)
+    present = new.subjects[0].motion["present"]
+    assert present[:30].all() and not present[30:].any()
+    assert edits_of(new) == [pins[0], edits.Wrong("s1", 28, 30), earlier[-1]]
+    for lost in ("pin in frame 32", "wrong in frame 30"):
+        assert f"Person 1: the earlier {lost} is dropped; nobody is solved any more from what it corrected." in notes
+
+
+def test_notes_and_report_do_not_speak_of_people_who_are_gone(folder, tmp_path):
+    take = take_format.read(folder)
+    rows = [{"front": a, "back": b, "frames": 5, "agrees": 1.0} for a, b in (("s1", "s2"), ("s2", "s3"))]
+    take.meta["report"]["hiding"] = rows
+    take.meta["notes"] = ["No height was given.", "Person 1: the feet are not in view.", "Person 2: hardly a foot.",
+                          "Person 1 hides Person 2 in 5 frames and was solved farther away in 80% of them."]
+    shown = take_format.write(take, tmp_path / "shown")
+    after = solve(shown, tmp_path / "skipped", {"kind": "skip", "subject": "s1"},
+                  {"kind": "rename", "subject": "s2", "name": "Anna"})
+    assert after.meta["report"]["hiding"] == rows[1:]
+    assert after.meta["notes"] == ["No height was given.", "Anna: hardly a foot."]
+    after = solve(shown, tmp_path / "swapped", {"kind": "swap", "subject": "s1", "other": "s2", "frame": 24})
+    assert after.meta["report"]["hiding"] == [], "found anew: they walk side by side"
+    assert not any("feet are not in view" in n or "hides" in n for n in after.meta["notes"])
 
 
 def test_what_is_wrong_leaves_nothing_behind(folder, tmp_path):

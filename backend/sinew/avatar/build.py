@@ -29,7 +29,7 @@ ARM_PARTS = (3, 4)
 
 
 def build_avatars(shot: Shot, camera: Camera, motions: list[Motion], bodies: list[dict[str, np.ndarray]],
-                  report: Report = nothing, device: str = "cpu", n_splats: int = SPLATS,
+                  report: Report = nothing, n_splats: int = SPLATS,
                   most_frames: int = MOST_FRAMES) -> list[dict[str, np.ndarray]]:
     """Gaussians for every person, seeded on the body and coloured from the frames that show them.
 
@@ -39,7 +39,6 @@ def build_avatars(shot: Shot, camera: Camera, motions: list[Motion], bodies: lis
         motions: One per person.
         bodies: `build_body` of each, in the same order.
         report: Called once a frame.
-        device: Taken for the stages' common interface; the work is small scattered reads, done on the CPU.
         n_splats: About how many per person.
         most_frames: At most how many frames are looked at.
 
@@ -51,7 +50,6 @@ def build_avatars(shot: Shot, camera: Camera, motions: list[Motion], bodies: lis
     own mask and away from its border, and belongs to joints that were seen there. Weights favour views that are
     frontal, large, sharp and well fitted.
     """
-    del device
     people = [_Person(body, motion, n_splats, most_frames) for body, motion in zip(bodies, motions)]
     wanted = spread_frames(np.any([p.present for p in people], 0) if people else np.zeros(0, bool), most_frames)
     report(0, len(wanted) + 1)

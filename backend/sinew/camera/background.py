@@ -22,6 +22,9 @@ Measured: static clips of phones and camcorders move by up to 0.2 of 960 px, han
 LEAST_POINTS = 25
 LEAST_FOUND_SHARE = 0.25
 """Of the corners: fewer find a double by chance in a picture that shows something else."""
+LEAST_SHOWN = 0.25
+"""The first picture that shows so much of the corners of the one that shows most is what others are compared with: somebody
+close to the lens, or a fade, may hide the background before."""
 LEAST_LINE_SHARE = 0.06
 """Of the picture's long side."""
 MOST_LINES = 200
@@ -32,9 +35,9 @@ class Background:
     """All in pixels of the upright picture."""
 
     moved_px: float | None
-    """How far the background moved at most, from the first picture looked at; None where nothing could be followed."""
+    """How far the background moved at most, from one of the pictures looked at; None where nothing could be followed."""
     is_lost: bool
-    """It has enough to follow, and in no later picture was it found again: the camera probably moves."""
+    """It has enough to follow, and in no other picture was it found again: the camera probably moves."""
     lines_px: np.ndarray
     """(N, 2, 2) straight lines of the pictures looked at, end points, each picture's longest first, none on a person."""
     line_frame: np.ndarray
@@ -47,8 +50,7 @@ NOTHING = Background(None, False, np.zeros((0, 2, 2)), np.zeros(0, dtype=int))
 def look(shot: Shot, people: People, report: Report = nothing) -> Background:
     """Look at a few pictures of the shot, between the people. `report` is told of each and may raise Stopped."""
     index = np.unique(np.linspace(0, shot.n_frames - 1, N_PICTURES).astype(int))
-    first = None
-    moved, n_followed = [], 0
+    greys, frees = [], []
     lines, line_frame = [], []
     scale = max(1.0, max(shot.info.size_px) / LOOKED_PX)
     for done, (t, picture) in enumerate(_pictures(shot, index)):
@@ -59,18 +61,29 @@ def look(shot: Shot, people: People, report: Report = nothing) -> Background:
         free = _between(grey.shape, people, t, scale)
         lines.append(_lines(grey, free))
         line_frame.append(np.full(len(lines[-1]), t))
-        if first is None:
-            first, first_free = grey, free
+        greys.append(grey)
+        frees.append(free)
+    moved, is_lost = _movement(greys, frees)
+    return Background(None if moved is None else moved * scale, is_lost, np.concatenate(lines) * scale,
+                      np.concatenate(line_frame))
+
+
+def _movement(greys: list[np.ndarray], frees: list[np.ndarray]) -> tuple[float | None, bool]:
+    """`Background.moved_px`, px of these pictures, and `is_lost`."""
+    shown = np.array([len(_corners(grey, free)) for grey, free in zip(greys, frees, strict=True)])
+    first = int(np.argmax(shown >= LEAST_SHOWN * shown.max()))
+    moved, n_followed = [], 0
+    for k, (grey, free) in enumerate(zip(greys, frees, strict=True)):
+        if k == first:
             continue
-        corners = _corners(first, cv2.bitwise_and(free, first_free))
+        corners = _corners(greys[first], cv2.bitwise_and(free, frees[first]))
         if len(corners) < LEAST_POINTS:
             continue
         n_followed += 1
-        distance = _displacement(first, grey, corners)
+        distance = _displacement(greys[first], grey, corners)
         if distance is not None:
             moved.append(distance)
-    return Background(float(max(moved) * scale) if moved else None, n_followed > 0 and not moved,
-                      np.concatenate(lines) * scale, np.concatenate(line_frame))
+    return max(moved) if moved else None, n_followed > 0 and not moved
 
 
 def _pictures(shot: Shot, index: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -34,6 +34,16 @@ LATE_SHARE = 0.02
 """Of the clip: frames after its end up to which its length is only counted otherwise."""
 FOV_DEG = (1.0, 170.0)
 """Horizontal angles of view that there are, as for --fov-deg."""
+MOST_FOCAL_RATIO = 4.0
+"""Of the two focal lengths: anamorphic pixels are up to 2."""
+MOST_SKEW = 0.01
+"""Of the focal length: more than a solver's noise, and nothing here follows it."""
+MOST_BEND = 4.0
+"""Times that a lens brings the picture's corner nearer to the middle, or farther out."""
+MOST_SIDE_PX = 1_000_000
+LAST_FRAME = 10_000_000
+FARTHEST = 1e12
+"""Units of the user's world from its origin to a camera."""
 MOST_BYTES = 200_000_000
 _MODELS = {"SIMPLE_PINHOLE": (0, 0, 1, 2, ()), "PINHOLE": (0, 1, 2, 3, ()), "SIMPLE_RADIAL": (0, 0, 1, 2, (3,)),
            "RADIAL": (0, 0, 1, 2, (3, 4)), "OPENCV": (0, 1, 2, 3, (4, 5, 6, 7))}
@@ -172,44 +182,93 @@ def _json(path: Path) -> _Read:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InputError(f"{wrong}; {what}.")
     version = data.get("version")
-    if not isinstance(version, list) or not version or version[0] != 1:
+    if not (isinstance(version, list) and version and type(version[0]) is int and version[0] > 0):
+        raise InputError(f"{path.name} says no version of {FORMAT}; write \"version\": [1, 0] into it, or {what}.")
+    if version[0] > 1:
         raise InputError(f"{path.name} is of a newer version of {FORMAT} than this one reads; update Sinew or {what}.")
     try:
-        frame = np.array(data["frame"], dtype=int)
+        frame = np.array(data["frame"], dtype=float)
         T = np.array(data["T_wc"], dtype=float)
         K = np.array(data["K"], dtype=float)
-        size = tuple(int(v) for v in data["size_px"])
+        side = np.array(data["size_px"], dtype=float)
         distortion = np.zeros(5)
         given = np.array(data.get("distortion") or [], dtype=float).ravel()
         distortion[:len(given)] = given
         unit = data.get("unit_m")
         unit = None if unit is None else float(unit)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"{wrong} ({type(error).__name__}: {error}); {what}.") from None
-    n = len(frame)
-    fits = (n > 0 and frame.ndim == 1 and T.shape == (n, 4, 4) and K.shape == (n, 3, 3) and len(size) == 2
-            and min(size) > 0 and len(np.unique(frame)) == n)
+    n = frame.size
+    fits = n > 0 and frame.ndim == 1 and T.shape == (n, 4, 4) and K.shape == (n, 3, 3) and len(np.unique(frame)) == n
     if not fits:
         raise InputError(f"{path.name} does not hold as many T_wc (4x4) and K (3x3) as frames; {what}.")
-    _checked(path, T, K, size[0], distortion, what)
+    odd = ~((np.abs(frame) <= LAST_FRAME) & (frame == np.round(frame)))
+    if odd.any():
+        raise InputError(f"{path.name} holds the frame {frame[odd][0]:g}, and frames are whole numbers, counted from 0 in "
+                         f"the source; {what}.")
+    if side.shape != (2,) or not ((side >= 1) & (side <= MOST_SIDE_PX) & (side == np.round(side))).all():
+        raise InputError(f"{path.name} has no size_px of two whole numbers of pixels; write the width and height of the "
+                         f"picture that it is for, or {what}.")
+    frame, size = frame.astype(int), (int(side[0]), int(side[1]))
+    _checked(path, T, K, size, distortion, what)
     if unit is not None and not 1e-6 < unit < 1e6:
         raise InputError(f"{path.name} has units of {unit:g} m, which cannot be; {what}.")
     return _Read(frame, T, K, size, distortion, unit, np.zeros((0, 3)), np.zeros((0, 3)))
 
 
-def _checked(path: Path, T: np.ndarray, K: np.ndarray, width: int, distortion: np.ndarray, what: str) -> None:
+def _checked(path: Path, T: np.ndarray, K: np.ndarray, size_px: tuple[int, int], distortion: np.ndarray, what: str) -> None:
+    name, (width, height) = path.name, size_px
+    if not (np.isfinite(T).all() and np.isfinite(K).all() and np.isfinite(distortion).all()):
+        raise InputError(f"{name} holds numbers that are not finite; {what}.")
     R = T[:, :3, :3]
-    rigid = (np.isfinite(T).all() and np.isfinite(K).all() and np.isfinite(distortion).all()
-             and np.abs(R @ np.swapaxes(R, 1, 2) - np.eye(3)).max() < 1e-3 and (np.linalg.det(R) > 0).all())
+    rigid = (np.abs(R).max() < 2 and np.abs(R @ np.swapaxes(R, 1, 2) - np.eye(3)).max() < 1e-3
+             and (np.linalg.det(R) > 0).all())
     if not rigid:
-        raise InputError(f"{path.name} holds matrices that are no camera's (not rigid, or not finite); {what}.")
-    if (K[:, 0, 0] <= 0).any() or (K[:, 1, 1] <= 0).any():
-        raise InputError(f"{path.name} holds a focal length that is not above 0; {what}.")
-    angle = projection.fov_deg_of(K[:, 0, 0], width)
+        raise InputError(f"{name} holds matrices that are no camera's (their 3x3 is not a rotation); {what}.")
+    if np.abs(T[:, 3] - (0, 0, 0, 1)).max() > 1e-6:
+        raise InputError(f"{name} holds a T_wc whose last row is not 0 0 0 1 (transposed, perhaps); {what}.")
+    if np.abs(T[:, :3, 3]).max() > FARTHEST:
+        raise InputError(f"{name} holds a camera farther than {FARTHEST:g} units away, too far to reckon with; {what}.")
+    if np.abs(K[:, 2] - (0, 0, 1)).max() > 1e-6:
+        raise InputError(f"{name} holds a K whose last row is not exactly 0 0 1 (transposed, perhaps); {what}.")
+    focal, middle = K[:, [0, 1], [0, 1]], K[:, :2, 2]
+    if (focal <= 0).any():
+        raise InputError(f"{name} holds a focal length that is not above 0; {what}.")
+    with np.errstate(over="ignore"):
+        angle = projection.fov_deg_of(focal[:, 0], width)
     odd = (angle < FOV_DEG[0]) | (angle > FOV_DEG[1])
     if odd.any():
-        raise InputError(f"{path.name} holds a focal length of {K[odd][0, 0, 0]:g} px for a picture {width} px wide, which "
-                         f"no lens has; {what}.")
+        raise InputError(f"{name} holds a focal length of {focal[odd][0, 0]:g} px for a picture {width} px wide, which no "
+                         f"lens has; {what}.")
+    odd = focal.max(1) > MOST_FOCAL_RATIO * focal.min(1)
+    if odd.any():
+        raise InputError(f"{name} holds focal lengths of {focal[odd][0, 0]:g} px across and {focal[odd][0, 1]:g} px down, "
+                         f"which no lens has; {what}.")
+    if (np.abs(K[:, [0, 1], [1, 0]]) > MOST_SKEW * focal).any():
+        raise InputError(f"{name} holds a K with skew (its numbers beside the focal lengths), which is not supported; solve "
+                         "the camera without skew.")
+    odd = ((middle < -np.array(size_px)) | (middle > 2 * np.array(size_px))).any(1)
+    if odd.any():
+        raise InputError(f"{name} holds a principal point of {middle[odd][0, 0]:g}, {middle[odd][0, 1]:g} px, far outside "
+                         f"its picture of {width}x{height} px; {what}.")
+    if not _can_be_undone(K, size_px, distortion):
+        shown = ", ".join(f"{v:g}" for v in distortion)
+        raise InputError(f"{name} holds a distortion ({shown}) that no lens has, or that folds the picture over; "
+                         "give OpenCV's k1, k2, p1, p2, k3 in this order, or a camera solved with less distortion.")
+
+
+def _can_be_undone(K: np.ndarray, size_px: tuple[int, int], distortion: np.ndarray) -> bool:
+    """True where the lens covers the picture in every frame (`projection.COVERS`) and its corners are not absurdly far."""
+    if not distortion.any():
+        return True
+    K = np.unique(K, axis=0)[:, None]
+    focal, middle = K[..., [0, 1], [0, 1]], K[..., :2, 2]
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1.0]]) * size_px
+    with np.errstate(all="ignore"):
+        ideal = (projection.undistort_px(corners, K, distortion) - middle) / focal
+        filmed = (corners - middle) / focal
+        bend = np.linalg.norm(ideal, axis=-1).max(1) / np.linalg.norm(filmed, axis=-1).max(1)
+    return bool(np.isfinite(ideal).all() and (bend < MOST_BEND).all() and (bend > 1 / MOST_BEND).all())
 
 
 def _colmap(path: Path) -> _Read:
@@ -233,6 +292,10 @@ def _colmap(path: Path) -> _Read:
     if not all(numbers):
         raise InputError(f"The images of the COLMAP model in {path.name} have no frame numbers in their names (such as "
                          "000012.png), so they cannot be told apart; name them by frame.")
+    longest = max((n[-1].lstrip("0") for n in numbers), key=len)
+    if len(longest) > len(str(LAST_FRAME)):
+        raise InputError(f"The COLMAP model in {path.name} has an image numbered {longest[:40]}, which is no frame's number; "
+                         "name the images by frame (such as 000012.png).")
     frame = np.array([int(n[-1]) for n in numbers])
     if frame.min() == 1 and 0 not in frame:
         frame = frame - 1  # ffmpeg and most exporters count pictures from 1
@@ -248,10 +311,13 @@ def _colmap(path: Path) -> _Read:
         K[k, 0, 0], K[k, 1, 1], K[k, 0, 2], K[k, 1, 2] = p[fx], p[fy], p[cx], p[cy]
         if k == 0:
             size = (int(camera.width), int(camera.height))
+            if min(size) < 1 or max(size) > MOST_SIDE_PX:
+                raise InputError(f"The COLMAP model in {path.name} is of a picture of {size[0]}x{size[1]} px, which cannot "
+                                 "be; solve it again with COLMAP.")
             distortion[:len(bend)] = p[list(bend)]
         m = image.cam_from_world().matrix()
         T[k, :3, :3], T[k, :3, 3] = m[:, :3].T, -m[:, :3].T @ m[:, 3]
-    _checked(path, T, K, size[0], distortion, what)
+    _checked(path, T, K, size, distortion, "solve it again with COLMAP, or leave --camera-file out")
     points = np.array([p.xyz for p in model.points3D.values()]).reshape(-1, 3)
     color = np.array([p.color for p in model.points3D.values()], dtype=float).reshape(-1, 3) / 255
     return _Read(frame, T, K, size, distortion, None, points, color)

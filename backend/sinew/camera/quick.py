@@ -24,6 +24,9 @@ PEOPLE_LEAST_SIGMA = 0.15
 FOCAL_FACTORS = (0.7, 0.84, 1.0, 1.19, 1.42)
 SAMPLE_S = 1 / 10
 MOST_SAMPLES = 60
+BURSTS, BURST = 30, 3
+"""Of a take so long that single samples would lie too far apart to say what stands still: so many times so many."""
+JOINED_S = 2.5 * SAMPLE_S
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,19 @@ class Sample:
 
 
 def sampled(shot: Shot, frames: Frames) -> Frames:
-    """At most ten a second, at most sixty, spread over the take, detected ones only."""
+    """At most ten a second and sixty, or thirty times three, spread over the take; detected ones only."""
     seen = np.nonzero(frames.seen)[0]
     time = np.asarray(shot.time_s, dtype=float)[frames.index[seen]]
     step = max(SAMPLE_S, np.ptp(time) / MOST_SAMPLES)
-    slot = np.floor((time - time[0]) / step + 1e-6)
+    if step < JOINED_S:
+        slot = np.floor((time - time[0]) / step + 1e-6)
+    else:
+        slot = np.floor((time - time[0]) / SAMPLE_S + 1e-6)
+        within = slot % np.ceil(np.ptp(time) / SAMPLE_S / BURSTS) < BURST
+        seen, slot = seen[within], slot[within]
     which = seen[np.unique(slot, return_index=True)[1]]
     index = frames.index[which]
-    joined = np.r_[False, np.diff(np.asarray(shot.time_s, dtype=float)[index]) < 2.5 * SAMPLE_S]
+    joined = np.r_[False, np.diff(np.asarray(shot.time_s, dtype=float)[index]) < JOINED_S]
     return Frames(index, np.ones(len(index), dtype=bool), joined)
 
 
@@ -103,12 +111,12 @@ def _moved(sample: Sample, lens: Lens, factor: float) -> Sample:
     return replace(sample, state=replace(state, root_m=state.root_m + ((factor - 1) * depth)[:, None] * ahead))
 
 
-def estimate_focal(samples: list[Sample], model: Model, prior: float, lens: Lens, options: CameraOptions
+def estimate_focal(samples: dict[int, Sample], model: Model, prior: float, lens: Lens, options: CameraOptions
                    ) -> tuple[float, float, str]:
     """The focal length at the least of prior and the fit's cost, the spread of its logarithm, and "people" where the cost
-    narrowed the prior down, else "assumed"."""
+    narrowed the prior down, else "assumed". samples: by the number of the person's track."""
     evidence = np.zeros(len(FOCAL_FACTORS))
-    for number, sample in enumerate(samples):
+    for number, sample in samples.items():
         # What the detector shows is wrong in the same way for a while: count looks, not frames.
         view = lens.view(prior, sample.frames.index)
         counted = fit.Problem(model, sample.seen, view, fit.Weights()).share.sum()

@@ -17,11 +17,12 @@ from sinew_take.errors import InputError, RequestError
 from ..flow import Camera, CameraOptions, People, Points, Report, Shot, nothing
 from ..geometry import floor as floors
 from ..geometry import projection
-from ..geometry.ground import LOOK_S, find_up, world_of
-from ..motion import balance, contact, fit
+from ..geometry.ground import LOOK_S, find_up, sides_of, world_of
+from ..motion import balance, contact
 from ..motion.frames import solved_frames
 from ..motion.model import Model, make_model
 from ..motion.start import Start
+from ..motion.subject import soles_of
 from . import agree, background, kinds, quick
 from . import given as given_camera
 
@@ -95,7 +96,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         notes.append(f"The horizontal angle of view given is {angle:.3g} degrees, which hardly any camera has; if it is "
                      "wrong, so are the camera and everybody's depth.")
     if given is None and focal_source != "background":
-        focal, sigma, focal_source = quick.estimate_focal([samples[i] for i in usable[:MOST_PEOPLE]], model, focal, lens,
+        focal, sigma, focal_source = quick.estimate_focal({i: samples[i] for i in usable[:MOST_PEOPLE]}, model, focal, lens,
                                                           options)
         focal, focal_source = _agreed(focal, sigma, focal_source, path.focal_said)
         if path.again is not None and abs(np.log(focal / path.focal_px.mean())) > SAME_FOCAL:
@@ -143,7 +144,12 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     if plane is not None:
         normal = T_wp[:3, :3] @ plane.n
         floor_w = np.r_[normal, scale * plane.d + normal @ T_wp[:3, 3], plane.sigma_deg]
-    scale_source = "assumed" if options.height_m is None else "height"
+    scale_source = "assumed"
+    if options.height_m is not None and 0 in samples:
+        scale_source = "height"
+    elif options.height_m is not None:
+        notes.append("The first person, whose height was given, is hardly seen, so the height says nothing here and the "
+                     "scale is assumed; give --distance, or choose a range in which that person is seen.")
     to_given = None
     if path.T_gp is not None:
         to_given = path.T_gp @ np.linalg.inv(T_wp @ np.diag([scale] * 3 + [1.0]))
@@ -181,13 +187,6 @@ def _across(axes_c: np.ndarray, weight: np.ndarray, up_c: np.ndarray) -> int | N
     if np.hypot(*mean[:2]) < np.cos(np.radians(45)) * length:
         return None  # along the line of sight: no turn of the picture would set them upright
     return int(np.clip(np.round(np.degrees(np.arctan2(-mean[0], -mean[1])) % 360 / 90), 1, 3)) * 90
-
-
-def sides_of(R: np.ndarray) -> np.ndarray | None:
-    """Where the right of the picture points, for `find_up`; None for a camera that does not turn."""
-    if np.ptp(R, axis=0).max() == 0:
-        return None
-    return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
 
 
 _RANGES = (("height_m", "--height-m", 0.4, 2.6, "a person's height; give metres between"),
@@ -231,15 +230,10 @@ def _lens(shot: Shot, path: kinds.Path) -> quick.Lens:
     return quick.Lens(path.R, K, distortion)
 
 
-def _soles(model: Model, state: fit.State) -> np.ndarray:
-    p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
-    return model.soles.positions(p, state.shape)
-
-
 def _scale(model: Model, path: kinds.Path, samples: dict[int, quick.Sample], up: np.ndarray
            ) -> tuple[floors.Plane | None, float, list[str]]:
     """The floor among the path's points, and metres per unit of the path."""
-    soles = {i: _soles(model, s.state) for i, s in samples.items()}
+    soles = {i: soles_of(model, s.state) for i, s in samples.items()}
     lowest = {i: x[np.arange(len(x)), (x @ up).argmin(1)] for i, x in soles.items()}
     centres = np.concatenate([path.c[s.frames.index] for s in samples.values()])
     feet = np.concatenate(list(lowest.values()))
@@ -287,5 +281,5 @@ def _stands(sample: quick.Sample, place: np.ndarray) -> np.ndarray:
 
 def _lowest(model: Model, sample: quick.Sample, path: kinds.Path, scale: float, up: np.ndarray) -> float:
     """Height along `up` under which a sole is seldom seen."""
-    soles = _soles(model, sample.state) + scale * path.c[sample.frames.index][:, None]
+    soles = soles_of(model, sample.state) + scale * path.c[sample.frames.index][:, None]
     return float(np.percentile((soles @ up).min(1), 20))

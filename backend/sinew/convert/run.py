@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -96,8 +95,7 @@ def convert(request: Request, emit: Callable[[events.Event], None], stop: StopRe
 
 
 def _check(request: Request) -> None:
-    if request.out.exists():
-        raise RequestError(f"{request.out} already exists; choose another --out, takes are never overwritten.")
+    take_format.check_free(request.out)
     if request.format not in FORMATS:
         raise RequestError(f"There is no format {request.format!r}; choose one of {', '.join(FORMATS)}.")
     if request.models is not None and not request.models.is_dir():
@@ -208,13 +206,8 @@ def _filmed(request: Request, foreign, first: int, last: int, own_rate: float | 
 
 
 def _write(take: take_format.Take, shot: flow.Shot, request: Request, report: flow.Report) -> None:
-    partial = request.out.with_name(request.out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with take_format.making(request.out) as partial:
         if request.video is not None and request.plate:
             video.write_plate(shot, partial, report)
             take.meta["plate"] = {"pattern": take_format.PLATE_PATTERN, "size_px": list(shot.info.size_px)}
         take_format.write(take, request.out, partial=partial)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise

@@ -142,6 +142,17 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
     return up_in_camera(x[0], x[1]), np.where(seen, x[2:], np.nan), cost
 
 
+def sides_of(R: np.ndarray) -> np.ndarray | None:
+    """Where the right of the picture points at sampled frames, (S, 3), for `find_up`; None for a camera that does not turn.
+
+    Args:
+        R: (T, 3, 3) camera to any axes.
+    """
+    if np.ptp(R, axis=0).max() < 1e-9:
+        return None
+    return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
+
+
 def _cauchy(r: np.ndarray) -> np.ndarray:
     """Residual whose square is Cauchy's loss with a scale of 2 spreads."""
     return 2 * np.sqrt(np.log1p((np.asarray(r) / 2) ** 2))

@@ -29,13 +29,6 @@ class Frames:
     joined: np.ndarray
     """(N,) bool: continues the frame before it in `index`."""
 
-    def take(self, which: np.ndarray) -> Frames:
-        """Some of them; frames that were not neighbours are not joined."""
-        joined = self.joined[which].copy()
-        joined[0] = False
-        joined[1:] &= np.diff(which) == 1
-        return Frames(self.index[which], self.seen[which], joined)
-
 
 def solved_frames(shot: Shot, track: Track) -> Frames:
     """Frames with a usable detection and the short gaps between them. Empty where nothing is usable."""

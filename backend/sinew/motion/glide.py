@@ -15,6 +15,8 @@ from .subject import Subject, seen_to_stand, soles_seen
 
 MOST, SPEED_M_S, SLOPE = 0.5, 0.3, 0.3
 """Somebody glides whose lowest sole, for that share of the time, moves faster than this and no steeper than this."""
+LEAST_S = 0.5
+"""A step may look like gliding for less."""
 PIECE_S = 0.4
 NEAR_M, NEAR_SPREAD_M = 0.12, 0.03
 """A gliding sole is on the floor below this height."""
@@ -31,7 +33,7 @@ def along(place_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> bool:
         time_s, joined: (N,)
     """
     pair = np.flatnonzero(joined[1:] & (np.diff(time_s) > 1e-6)) + 1
-    if len(pair) == 0:
+    if (time_s[pair] - time_s[pair - 1]).sum() < LEAST_S:
         return False
     speed = (place_m[pair] - place_m[pair - 1]) / (time_s[pair] - time_s[pair - 1])[:, None]
     way = np.linalg.norm(speed[:, :2], axis=1)
@@ -44,6 +46,11 @@ def does_glide(camera: Camera, s: Subject, soles_m: np.ndarray) -> bool:
     lowest = soles_m[np.arange(len(soles_m)), soles_m[..., 2].argmin(1)]
     return (contact.seldom(seen_to_stand(camera, s, soles_m)) and float(seen.any(1).mean()) > 0.5
             and along(lowest, s.seen.time_s, s.frames.joined))
+
+
+def along_floor(camera: Camera, s: Subject, soles_m: np.ndarray) -> bool:
+    """Whether somebody with these soles (N, 4, 3) glides over a floor that is known, z = 0."""
+    return does_glide(camera, s, soles_m) and on_one_level(soles_m[..., 2].min(1), 0.0)
 
 
 def places(chance: np.ndarray, soles_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> contact.Stances:

@@ -8,7 +8,7 @@ from ..flow import Camera
 from . import contact, glide
 from .model import Model
 from .subject import Subject, seen_to_stand, soles_of
-from .world import _onto_floor
+from .world import onto_floor
 
 _LEAST_STANDING = 0.5
 
@@ -23,7 +23,7 @@ def put_on_floor(model: Model, camera: Camera, subjects: list[Subject]) -> None:
     for s in subjects:
         soles = soles_of(model, s.state)
         still = seen_to_stand(camera, s, soles)
-        s.glides = glide.does_glide(camera, s, soles) and glide.on_one_level(soles[..., 2].min(1), 0.0)
+        s.glides = glide.along_floor(camera, s, soles)
         planted, height = still > _LEAST_STANDING, soles[..., 2]
         stances = contact.events(still, soles, s.frames.joined)
         level_of = stances.place[:, 2]
@@ -36,4 +36,4 @@ def put_on_floor(model: Model, camera: Camera, subjects: list[Subject]) -> None:
         level = float(np.median(height[planted])) if planted.any() else 0.0
         # The shape that they began from may be of an earlier, wrong grouping: what counts is the size that they come to.
         own = model.stature(s.state.shape) / model.stature(np.zeros(model.n_shape))
-        _onto_floor(model, s, eyes[s.frames.index], level, own)
+        onto_floor(model, s, eyes[s.frames.index], level, own)

@@ -28,7 +28,7 @@ CALMEST, LIVELIEST = 0.4, 1.3
 """No spread is taken to be further from the general one."""
 PROBES = 3
 PIECE = 400
-"""Frames looked at together."""
+"""So many frames are looked at together, and up to twice as many at the end."""
 _LEAST_TOLD = 0.05
 _DAMPING = 1e-6
 
@@ -60,8 +60,7 @@ def factors(model: Model, seen: fit.Observations, view: fit.View, weights: fit.W
     """
     n = len(seen.time_s)
     out = np.ones((n, N_COLUMNS))
-    for a in range(0, n, PIECE):
-        which = np.arange(a, min(a + PIECE, n))
+    for which in np.array_split(np.arange(n), max(1, n // PIECE)):
         piece = fit.Problem(model, seen.take(which), view.take(which), weights, solve_shape=False)
         if len(piece.triple):
             out[which] = _of_piece(piece, state.take(which))

@@ -18,17 +18,16 @@ from sinew_take.errors import RequestError
 
 from ..flow import Camera, Motion, Report, Shot, Track, nothing
 from ..geometry import projection
-from . import contact, fit, liveliness, solve
+from . import contact, fit, glide, liveliness, solve
 from .frames import solved_frames
 from .model import Model, make_model
+from .solve import AGREE
 from .start import observations, with_outline
-from .subject import Subject, soles_of
+from .subject import Subject, soles_of, view_of
 
 STATURES_M = (0.4, 2.6)
 """Outside, the first person would be nobody."""
 USUAL_M = (1.2, 2.15)
-AGREE = 0.05
-"""A height that was given too and the distance may differ by this share before it is said."""
 DOUBTFUL = 0.1
 """Share of the distance that two pixels may be worth."""
 _FLOOR_M = 0.1
@@ -176,8 +175,8 @@ def _refitted(shot: Shot, before: Camera, camera: Camera, motion: Motion, factor
     shape = np.clip(shape + dirs * (stature - model.stature(shape)) / (dirs @ dirs), -fit.SHAPE_LIMIT, fit.SHAPE_LIMIT)
     state = replace(old.state, root_m=factor * old.state.root_m, shape=shape)
     new = replace(old, state=state, stature_m=stature)
-    solve.solve_grounded(model, camera, new, fit.Weights(), lambda: report(0, 1))
-    return solve._motion(shot, model, camera, body, new)
+    solve.solve_on_ground(model, camera, new, fit.Weights(), lambda: report(0, 1))
+    return solve.motion_of(shot, model, camera, body, new)
 
 
 def _subject(shot: Shot, camera: Camera, motion: Motion, model: Model) -> Subject:
@@ -188,7 +187,7 @@ def _subject(shot: Shot, camera: Camera, motion: Motion, model: Model) -> Subjec
     q = a["q"][i].astype(float)
     state = fit.State(axes @ laws.rotations(q)[:, 0] @ axes.T, q, a["root_m"][i].astype(float),
                       np.asarray(motion.shape, dtype=float))
-    view = solve._view(camera, i)
+    view = view_of(camera, i)
     distortion = np.asarray(camera.distortion, dtype=float)[i]
     distance = (state.root_m[:, None] @ np.swapaxes(view.R_cw, 1, 2))[:, 0, 2] + view.t_cw[:, 2]
     seen = observations(shot, motion.track, i, view.K, distortion, model, distance, frames.joined)
@@ -197,4 +196,6 @@ def _subject(shot: Shot, camera: Camera, motion: Motion, model: Model) -> Subjec
     is_near = not len(stands) or float(np.mean(stands < _FLOOR_M)) >= contact.FLOOR_SHARE
     lively = liveliness.factors(model, seen, view, fit.Weights(), state)
     seen = with_outline(seen, shot, motion.track, i, view.K, distortion)
-    return Subject(motion.track, frames, seen, state, None, lively, on_floor=is_near)
+    out = Subject(motion.track, frames, seen, state, None, lively, on_floor=is_near)
+    out.glides = glide.along_floor(camera, out, soles_of(model, state))
+    return out

@@ -6,6 +6,7 @@ people, planted feet and upright bodies level the world; and a last fit holds pl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from . import carried, contact, fit, glide, held, liveliness
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations, with_outline
-from .subject import SEEN_CONFIDENCE, Subject, parts_seen, resting, soles_of, soles_seen, speed_of
+from .subject import SEEN_CONFIDENCE, Subject, parts_seen, resting, soles_of, soles_seen, speed_of, view_of
 from .support import support_of
 from .world import floor_shown, level, settle
 
@@ -36,6 +37,8 @@ SHAPE_WINDOWS, SHAPE_WINDOW = 8, 45
 ROUNDS = {"landmarks": (12, 1e-2), "free": (20, 2e-3), "ground": (20, 2e-4)}
 """Stage -> most iterations, and the share of the cost that an iteration must still gain. The first two only begin."""
 _NO_FLOOR_M = 1e6
+AGREE = 0.05
+"""What somebody's height should be and what it is may differ by this share before it is said."""
 WORST_FIT = 0.06
 """Median pixel error over the height of the person's box, above which no body was found to fit."""
 
@@ -90,16 +93,21 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
     else:
         camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
     for subject in subjects:
-        # With the first feet held, others show that were taken to move, and whether those that must carry do.
-        solve_grounded(model, camera, subject, weights, tick)
-        hold_what_carries(model, camera, subject, weights, tick)
-        solve_grounded(model, camera, subject, weights, tick)
+        solve_on_ground(model, camera, subject, weights, tick)
     camera = camera if keep_world else settle(model, camera, subjects)
-    motions = [_motion(shot, model, camera, body, s) for s in subjects]
+    motions = [motion_of(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
     if not good:
-        raise InputError("No body could be fitted to what was detected; choose a range in which a person is seen whole "
-                         "and sharp.")
+        lens = " or another lens than the one given" if camera.focal_source == "user" else ""
+        raise InputError("No body could be fitted to what was detected; choose a range in which a person is seen whole and "
+                         f"sharp{lens}.")
+    first = subjects[0]
+    if first.stature_m is not None and not first.shape_is_known:
+        reached = model.stature(first.state.shape)
+        if abs(reached / first.stature_m - 1) > AGREE:
+            said = (f"{first.track.id} was said to be {first.stature_m:.2f} m tall, which this body cannot be; it came out "
+                    f"{reached:.2f} m tall, and the scale with it.")
+            camera = replace(camera, notes=[*camera.notes, said])
     left_out = [f"{m.track.id} was left out: no body fits what was detected of it." for m in motions if not _fits(m)]
     tick.finish()
     return replace(camera, notes=camera.notes + left_out), good
@@ -131,12 +139,6 @@ def _planned(n: int) -> int:
     pieces = -(-n // CHUNK)
     begin = ROUNDS["landmarks"][0] + ROUNDS["free"][0]
     return (begin + 2 * ROUNDS["ground"][0]) * pieces + (0 if pieces == 1 else begin) + 1
-
-
-def _view(camera: Camera, frames: np.ndarray) -> fit.View:
-    T_wc = np.asarray(camera.T_wc, dtype=float)[frames]
-    R_cw = np.swapaxes(T_wc[:, :3, :3], 1, 2)
-    return fit.View(np.asarray(camera.K, dtype=float)[frames], R_cw, -(R_cw @ T_wc[:, :3, 3:])[..., 0])
 
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
@@ -180,7 +182,7 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
 
 def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model: Model, shape: np.ndarray,
                 free: fit.Weights, tick: _Ticker, shape_is_known: bool = False) -> Subject:
-    view = _view(camera, frames.index)
+    view = view_of(camera, frames.index)
     distortion = np.asarray(camera.distortion, dtype=float)[frames.index]
     state = first_state(track, frames.index, shot.time_s[frames.index], view, model, shape, distortion)
     distance = (state.root_m[:, None] @ np.swapaxes(view.R_cw, 1, 2))[:, 0, 2] + view.t_cw[:, 2]
@@ -209,7 +211,17 @@ def _standing(model: Model, camera: Camera, s: Subject) -> tuple[np.ndarray, np.
                                       soles_seen(s.track, s.frames.index), said)
 
 
-def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
+def solve_on_ground(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: Callable[[], None]) -> None:
+    """The last fits of one person, in place: planted feet held, soles that must carry, and both once more.
+
+    With the first feet held, others show that were taken to move, and whether those that must carry do.
+    """
+    solve_grounded(model, camera, s, weights, tick)
+    hold_what_carries(model, camera, s, weights, tick)
+    solve_grounded(model, camera, s, weights, tick)
+
+
+def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: Callable[[], None]) -> None:
     """The last fit of one person, planted feet held."""
     chance, higher = _standing(model, camera, s)
     stature = s.stature_m
@@ -245,7 +257,7 @@ def hold_what_carries(model: Model, camera: Camera, s: Subject, weights: fit.Wei
 
 def _hold(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
     """Fit one person to their ground."""
-    view = _view(camera, s.frames.index)
+    view = view_of(camera, s.frames.index)
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, [(weights, ROUNDS["ground"])], s.ground, tick,
                                        not s.shape_is_known, s.lively)
 
@@ -258,7 +270,7 @@ _SEEN_BY = {
 """Keypoints that show a joint (without its side)."""
 
 
-def _joint_keypoints() -> np.ndarray:
+def joint_keypoints() -> np.ndarray:
     """(24, 33): rows sum to 1."""
     out = np.zeros((len(sk.JOINTS), len(KEYPOINT)))
     for j, name in enumerate(sk.JOINT_NAMES):
@@ -277,7 +289,7 @@ MUCH_DOUBTFUL = 0.25
 FEET = [KEYPOINT[f"{name}_{side}"] for name in ("ankle", "heel", "foot_index") for side in "lr"]
 
 
-def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motion:
+def motion_of(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motion:
     """The take's arrays of one person."""
     n, frames = shot.n_frames, s.frames
     i = frames.index
@@ -285,9 +297,7 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motio
     q = s.state.q.copy()
     q[:, :3] = rot.euler_zxy(frame0.T @ s.state.pelvis @ frame0)
     shape = s.state.shape.astype(np.float32)
-    q32 = q.astype(np.float32)
-    low, high = _float32_limits()
-    q32 = np.clip(q32, low, high)
+    q32 = sk.inside_limits(q)
     root32 = s.state.root_m.astype(np.float32)
     rest = np.asarray(body.joints(shape), dtype=float)
     T_wj = laws.forward_kinematics(q32.astype(float), root32.astype(float), rest,
@@ -296,7 +306,7 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motio
     # A keypoint far from where the body can be was not really seen.
     off = np.nan_to_num(s.residual_px / np.where(np.isfinite(s.seen.sigma_px), s.seen.sigma_px, np.inf))
     sure = confidence / (1 + (off / fit.Weights().robust_px) ** 2)
-    joint_sure = np.where(frames.seen[:, None], sure @ _joint_keypoints().T, 0.0)
+    joint_sure = np.where(frames.seen[:, None], sure @ joint_keypoints().T, 0.0)
     chance, _ = _standing(model, camera, s)
 
     def full(value, fill=np.nan, dtype=np.float32):
@@ -311,20 +321,12 @@ def _motion(shot: Shot, model: Model, camera: Camera, body, s: Subject) -> Motio
     arrays = {
         "present": present, "q": full(q32), "root_m": full(root32), "joints_m": full(T_wj[:, :, :3, 3]),
         "T_wj": full(T_wj), "confidence": full(joint_sure),
-        "source": full(_sources(joint_sure, frames, s.seen.time_s), 2, np.uint8), "contact": full(chance),
+        "source": full(_sources(joint_sure, s.seen.time_s), 2, np.uint8), "contact": full(chance),
         "keypoints_px": keypoints}
     return Motion(s.track, arrays, shape, _pixel_error(shot, model, camera, s), _notes(s, chance))
 
 
-def _float32_limits() -> tuple[np.ndarray, np.ndarray]:
-    """Limits as float32, rounded towards the inside."""
-    low, high = sk.LOW.astype(np.float32), sk.HIGH.astype(np.float32)
-    low = np.where(low < sk.LOW, np.nextafter(low, np.float32(np.inf)), low)
-    high = np.where(high > sk.HIGH, np.nextafter(high, np.float32(-np.inf)), high)
-    return low, high
-
-
-def _sources(sure: np.ndarray, frames: Frames, time_s: np.ndarray) -> np.ndarray:
+def _sources(sure: np.ndarray, time_s: np.ndarray) -> np.ndarray:
     """(N, 24): 0 seen; 1 between two times at which the joint was seen, near enough; 2 guessed."""
     out = np.zeros(sure.shape, dtype=np.uint8)
     seen = sure >= SEEN_CONFIDENCE

@@ -239,7 +239,7 @@ def _limbs(landmarks: np.ndarray, pelvis: np.ndarray, rest: np.ndarray, frames: 
         turn, _, _ = rot.align(np.concatenate([source, -source], 1), np.concatenate([target, -target], 1),
                                np.tile(np.r_[weight, weight], (len(upper), 1)))
         dofs = sk.JOINTS[j].dofs
-        q[:, dofs] = _ball_angles(frames[j].T @ turn @ frames[j], sk.JOINTS[j])
+        q[:, dofs] = ball_angles(frames[j].T @ turn @ frames[j], sk.JOINTS[j])
         q[:, bend.index] = angle
     return q
 
@@ -248,7 +248,7 @@ def _unit(v: np.ndarray) -> np.ndarray:
     return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
 
 
-def _ball_angles(R: np.ndarray, joint: sk.Joint) -> np.ndarray:
+def ball_angles(R: np.ndarray, joint: sk.Joint) -> np.ndarray:
     """Angles of a three-axis joint for rotations (T, 3, 3) in its frame: of the two sets, the one nearer its limits."""
     a, b, c = ("XYZ".index(letter) for letter in joint.order)
     # R = R_c R_b R_a; `sign` is +1 where a, b, c follow each other cyclically.

@@ -48,6 +48,13 @@ def soles_seen(track: Track, frames: np.ndarray) -> np.ndarray:
     return out if out.any() else np.ones_like(out)
 
 
+def view_of(camera: Camera, frames: np.ndarray) -> fit.View:
+    """What a camera sees people by in some of its frames (N,)."""
+    T_wc = np.asarray(camera.T_wc, dtype=float)[frames]
+    R_cw = np.swapaxes(T_wc[:, :3, :3], 1, 2)
+    return fit.View(np.asarray(camera.K, dtype=float)[frames], R_cw, -(R_cw @ T_wc[:, :3, 3:])[..., 0])
+
+
 def soles_of(model: Model, state: fit.State) -> np.ndarray:
     """(N, 4, 3) points under heels and toes in the world, m."""
     p = fit.pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)

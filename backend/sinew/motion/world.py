@@ -12,7 +12,7 @@ import numpy as np
 
 from ..flow import Camera
 from ..geometry import floor as floors
-from ..geometry.ground import LOOK_S, PLANTED_SIGMA_M, fit_up, planted_sigma, world_of
+from ..geometry.ground import LOOK_S, PLANTED_SIGMA_M, fit_up, planted_sigma, sides_of, world_of
 from . import balance, contact, fit, glide
 from .model import Model
 from .start import Start
@@ -49,7 +49,7 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         looks = sum(said[i].looks for i in who)
 
         def of(place, weight, owner, sigma_m=PLANTED_SIGMA_M):
-            return fit_up(axes, looks, place, weight, owner, *lines, _sides(sides), floor_c,
+            return fit_up(axes, looks, place, weight, owner, *lines, sides_of(sides), floor_c,
                           0.0 if camera.floor is None else float(camera.floor[4]), heed, sigma_m)
         return of
 
@@ -82,7 +82,7 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         camera = _onto_points(camera, subjects)
     eye = np.asarray(camera.T_wc)[:, :3, 3]
     for s, own in zip(subjects, levels, strict=True):
-        _onto_floor(model, s, eye[s.frames.index], 0.0 if np.isnan(own) else own - floor)
+        onto_floor(model, s, eye[s.frames.index], 0.0 if np.isnan(own) else own - floor)
     return camera
 
 
@@ -229,13 +229,6 @@ def _stand(find, stances: list[contact.Stances], shown_level=lambda up: None) ->
     return up, out
 
 
-def _sides(R: np.ndarray) -> np.ndarray | None:
-    """(S, 3) where the right of the picture points at sampled frames; None for a camera that does not turn."""
-    if np.ptp(R, axis=0).max() < 1e-9:
-        return None
-    return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
-
-
 _LEVELS_APART = 0.1
 """Share of the camera's height by which the points' floor may be off the feet's for both to be the same floor."""
 
@@ -319,7 +312,7 @@ def _grown(camera: Camera, subjects: list[Subject], factor: float) -> Camera:
     return replace(camera, T_wc=moved, points=points, floor=floor, given=given)
 
 
-def _onto_floor(model: Model, s: Subject, eyes: np.ndarray, level: float, own: float = 1.0) -> None:
+def onto_floor(model: Model, s: Subject, eyes: np.ndarray, level: float, own: float = 1.0) -> None:
     """Decide whether somebody stands on the floor; if so, and it takes another size to reach it, begin from that size.
 
     Args:

@@ -24,7 +24,7 @@ MOST_PX = 2560
 GRID_PX = 640
 """Long side of the masks' grid."""
 LEAST_FRAMES, LEAST_S = 8, 0.5
-"""A track must be longer, or half as long as the shot where that is short."""
+"""A track must be as long, or half as long as the shot where that is short."""
 LEAST_SURENESS = 0.35
 """Median confidence of a track's trunk and limbs, as far as they are in the picture."""
 MOST_SPREAD = 0.03
@@ -35,15 +35,14 @@ pictures; 0.01 to 0.02 under strong motion blur; 0.013 and more where the legs a
 LEAST_HEIGHT_PX = 40.0
 
 
-def find_people(shot: Shot, most: int | None = None, report: Report = nothing, device: str = "cpu",
-                landmarks: Path | None = None) -> People:
+def find_people(shot: Shot, most: int | None = None, report: Report = nothing, landmarks: Path | None = None
+                ) -> People:
     """Find and follow everybody in a shot.
 
     Args:
         shot: One continuous piece of a video.
         most: The most people to keep, the largest and longest seen; None keeps all.
         report: Told of every frame looked at; raises `Stopped` when the user has cancelled.
-        device: Not used: the models run on the processor, on as many threads as it has (four at most).
         landmarks: File of the second, stronger landmark model (`strong.choose`), which looks at everybody
             beside mediapipe's own (`looks.kinds`); None leaves all looks to that.
 
@@ -53,7 +52,6 @@ def find_people(shot: Shot, most: int | None = None, report: Report = nothing, d
     Raises:
         SinewError: mediapipe or its models are missing or broken.
     """
-    del device
     size = shot.info.size_px
     scale = max(1.0, max(size) / MOST_PX)
     looked_px = (round(size[0] / scale), round(size[1] / scale))
@@ -77,11 +75,12 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
             grid: tuple[int, int]) -> People:
     """Leave out what is no person or too short, order the rest."""
     kept, notes, brief = [], [], []
+    least_frames = min(LEAST_FRAMES, max(2, shot.n_frames // 2))
     least_s = min(LEAST_S, float(shot.time_s[-1] - shot.time_s[0]) / 2)
     usual_s = float(np.median(np.diff(shot.time_s))) if shot.n_frames > 1 else 0.0
     for person in people:
         first, last = shot.time_s[person.frames[0]], shot.time_s[person.frames[-1]]
-        if len(person.frames) < LEAST_FRAMES or len(person.frames) * usual_s < least_s:
+        if len(person.frames) < least_frames or len(person.frames) * usual_s < least_s:
             brief.append((len(person.frames), first))
             continue
         found = combine(person.sightings, shot.time_s[person.frames], looked_px)
@@ -94,7 +93,7 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
         many = len(brief) > 1
         when = ", ".join(f"at {t:.2f} s" for _, t in brief[:4]) + ", …" * (len(brief) > 4)
         notes.append(f"{len(brief)} glimpse{'s' * many} of at most {max(n for n, _ in brief)} frames ({when}) "
-                     f"{'were' if many else 'was'} left out: shorter than {LEAST_FRAMES} frames or {least_s:.2g} s.")
+                     f"{'were' if many else 'was'} left out: shorter than {least_frames} frames or {least_s:.2g} s.")
     kept.sort(key=lambda k: -k[0])
     if most is not None and len(kept) > most:
         more = len(kept) - most

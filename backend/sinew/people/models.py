@@ -30,7 +30,6 @@ DETECTOR_FILE = "modules/pose_detection/pose_detection.tflite"
 LANDMARKS_FILE = "modules/pose_landmark/pose_landmark_full.tflite"
 DETECTOR_NAME = "mediapipe.tasks.vision.pose_detector.PoseDetectorGraph"
 LANDMARKS_NAME = "mediapipe.tasks.vision.pose_landmarker.SinglePoseLandmarksDetectorGraph"
-N_KEYPOINTS = 33
 
 LEAST_SCORE = 0.4
 """Of a detection. The landmark model has the last word, so this may be generous."""

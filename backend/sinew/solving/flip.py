@@ -11,7 +11,7 @@ from sinew_take import skeleton as sk
 from ..geometry import rotations as rot
 from ..motion import fit
 from ..motion.model import Model
-from ..motion.start import _ball_angles
+from ..motion.start import ball_angles
 from .rebuild import LIMB
 
 _TWIST = 0.05
@@ -69,7 +69,7 @@ def mirrored(model: Model, view: fit.View, state: fit.State, limb: str, rows: np
     # Directions, not points: adding their opposites takes the shift out of the alignment.
     turn, _, _ = rot.align(np.concatenate([source, -source], 1), np.concatenate([target, -target], 1), weight)
     q = state.q.copy()
-    q[np.ix_(rows, sk.JOINTS[j].dofs)] = _ball_angles(frames[j].T @ turn @ frames[j], sk.JOINTS[j])
+    q[np.ix_(rows, sk.JOINTS[j].dofs)] = ball_angles(frames[j].T @ turn @ frames[j], sk.JOINTS[j])
     q[rows, bend.index] = angle
     return replace(state, q=q)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -16,8 +17,10 @@ from .. import avatar, body, video
 from ..flow import Camera, Motion, People, Shot
 from ..motion import solve_motion
 from ..motion.start import Start
+from ..people import compared
 from ..people.edits import Regrouped, regrouped
 from ..people.overlaps import mark_overlaps
+from .notes import after_people
 from .rebuild import camera_of, shot_of
 
 Report = Callable[[int, int], None]
@@ -63,8 +66,18 @@ def regroup(take: Take, edits: list, report: Report) -> tuple[Take, list[str], s
         raise RequestError("No body fits anybody whom the edits leave; take one of them back.")
     meta = copy.deepcopy(take.meta)
     meta["subjects"] = [s.info for s in subjects]
+    names = {s.id: str(s.info.get("name", s.id)) for s in subjects}
+    meta["notes"] = after_people(meta.get("notes", []), {s.id: str(s.info.get("name", s.id)) for s in take.subjects}, names,
+                                 set(solved))
     if isinstance(meta.get("report"), dict):
         meta["report"]["people"] = rows
+        if solved and "hiding" in meta["report"]:
+            meta["report"]["hiding"], said = _hiding(take, people, subjects)
+            old = tuple(f"{name} hides " for name in names.values())
+            meta["notes"] = [note for note in meta["notes"] if not note.startswith(old)]
+            notes += said
+        elif "hiding" in meta["report"]:
+            meta["report"]["hiding"] = [row for row in meta["report"]["hiding"] if {row["front"], row["back"]} <= set(names)]
     return Take(meta, take.shot, subjects, take.points, take.path), notes, set(solved)
 
 
@@ -105,6 +118,17 @@ def _solve(take: Take, people: list[Regrouped], asked: list[Regrouped], report: 
             "detected": track.present}))
         notes += [note.replace(person.id, person.name, 1) for note in motion.notes]
     return out, notes + said
+
+
+def _hiding(take: Take, people: list[Regrouped], subjects: list[Subject]) -> tuple[list[dict], list[str]]:
+    """Who hides whom, as a reconstruction finds it: rows for the report and sentences."""
+    tracks = {p.id: p.track for p in people if p.track is not None}
+    known = [s for s in subjects if s.id in tracks]
+    rows, notes = compared([tracks[s.id] for s in known], take.shot["T_wc"][:, :3, 3].astype(float),
+                           [s.motion["root_m"] for s in known], tuple(take.meta["source"]["size_px"]))
+    rows = [{**row, "front": known[row["front"]].id, "back": known[row["back"]].id} for row in rows]
+    names = {s.id: str(s.info.get("name", s.id)) for s in known}
+    return rows, [re.sub(r"^(\S+) hides (\S+)", lambda m: f"{names[m[1]]} hides {names[m[2]]}", note) for note in notes]
 
 
 def _shape(take: Take, person: Regrouped) -> np.ndarray:

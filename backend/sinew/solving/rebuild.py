@@ -19,6 +19,7 @@ from ..motion.contact import FLOOR_SHARE
 from ..motion.kinematics import Mover, Points, Skeleton
 from ..motion.model import CONTACT_KEYPOINTS, KEYPOINT_SIGMA_M, KEYPOINTS, Model, flesh
 from ..motion.start import observations, with_outline
+from ..motion.subject import view_of
 from ..people.edits import track_of
 from ..people.overlaps import mark_overlaps
 
@@ -85,14 +86,11 @@ class Person:
     on_floor: bool
 
     def row(self, frame: int) -> int:
-        """Row of a frame of the take."""
-        return int(np.searchsorted(self.frames, frame))
-
-
-def view_of(camera: Camera, frames: np.ndarray) -> fit.View:
-    T_wc = camera.T_wc[frames]
-    R_cw = np.swapaxes(T_wc[:, :3, :3], 1, 2)
-    return fit.View(camera.K[frames], R_cw, -(R_cw @ T_wc[:, :3, 3:])[..., 0])
+        """Row of a frame of the take. Raises ValueError where the person is not present: another row would be silent."""
+        row = int(np.searchsorted(self.frames, frame))
+        if row == len(self.frames) or self.frames[row] != frame:
+            raise ValueError(f"{self.subject.id} is not present in frame {frame}")
+        return row
 
 
 _FLOOR_M = 0.1

@@ -22,11 +22,13 @@ from sinew_take.version import VERSION
 from ..geometry import projection
 from ..motion import contact, fit
 from ..motion.frames import LONGEST_GAP_S
+from ..motion.solve import joint_keypoints
 from ..motion.subject import soles_seen
 from ..progress import Progress, StopRequest
 from . import local, people
 from .evidence import Evidence, depths, gather
 from .flip import mirrored
+from .notes import FOLLOWS, after_poses, missed, thrown
 from .rebuild import LIMB_KEYPOINTS, Person, pelvis_angles, person_of, tracks_of
 from .write import write_beside
 
@@ -34,6 +36,8 @@ SHARE = {"motion": 0.8, "write": 0.2}
 STAGES = tuple(SHARE)
 OFF_PIN = 6.0
 """A pin missed by more than so many of its spreads is said."""
+THROWN_M = 0.3
+"""Pins that move the pelvis by more are said: a pin at a wrong place takes the whole person there."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,9 @@ def solve(request: Request, emit: Callable[[events.Event], None], stop: StopRequ
         RequestError, InputError, TakeError, Stopped: One sentence each; nothing stands at `out` then.
     """
     began = time.monotonic()
-    if request.out.exists():
-        raise RequestError(f"{request.out} already exists; choose another --out, takes are never overwritten.")
+    take_format.check_free(request.out)
+    if request.take.resolve() in request.out.resolve().parents:
+        raise RequestError(f"{request.out} lies inside the take, and takes are never changed; choose another --out.")
     take = take_format.read(request.take)
     new = contract.read(request.edits)
     emit(events.Started(VERSION, list(STAGES)))
@@ -113,13 +118,14 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
     if any(map(people_edits.is_people_edit, new)):
         after = people_edits.regroup(take, new)
         take, notes, rebuilt = people.regroup(take, new, report)
-        earlier = people_edits.carried(earlier, people_edits.people_of(source), after)
+        earlier, lost = _carried(earlier, people_edits.people_of(source), after, take)
+        notes += lost
         contract.check(new, take, is_regrouped=True)
-    every = contract.add(earlier, _of_poses(new))
+    every = _of_poses(contract.add(earlier, new))
     # Whoever was solved anew from the detections follows no edit of poses yet.
     fresh = [e for e in every if e not in earlier or e.subject in rebuilt]
     if not fresh and source is take:
-        notes.append("The take already follows these edits; its motion is as it was.")
+        notes.append(FOLLOWS)
     out = Take(copy.deepcopy(take.meta), take.shot, list(take.subjects), take.points, take.path)
     changed = set(rebuilt)
     windows = _plan(take, every, fresh)
@@ -138,7 +144,7 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
         number = [s.id for s in out.subjects].index(person.subject.id)
         motion, said = _motion(person, evidence, state, rows, size_px)
         out.subjects[number] = replace(person.subject, motion=motion)
-        notes += said + failed_flips(person, state, fresh)
+        notes += said + _thrown(person, state, fresh) + failed_flips(person, state, fresh)
         if "corrective_weight" in (person.subject.extra or {}):
             notes.append(f"{person.subject.info.get('name', person.subject.id)}: the body's pose correctives are those of "
                          "before in the frames that were solved again; they need the model files of a reconstruction.")
@@ -152,8 +158,32 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
     if source is not take:
         regrouped = [e for e in new if people_edits.is_people_edit(e)]
         producer["people_edits"] = [*producer.get("people_edits", []), *contract.as_data(regrouped)["edits"]]
-    out.meta["notes"] = list(dict.fromkeys([*out.meta.get("notes", []), *notes]))
+    kept = after_poses(out.meta.get("notes", []), [person for person, _, _ in windows], every, fresh)
+    out.meta["notes"] = list(dict.fromkeys([*kept, *notes]))
     return out, notes, changed
+
+
+def _carried(edits: list, before: list[people_edits.Person], after: list[people_edits.Person], take: Take
+             ) -> tuple[list, list[str]]:
+    """Earlier edits on whoever has their detections now, and a sentence for each that people who stay lose.
+
+    A detection is not enough: a frame too dim to use, filled between two others, is solved no more where a split ends its
+    gap.
+    """
+    present, names = {s.id: s.motion["present"] for s in take.subjects}, {p.id: p.name for p in after}
+    out, notes = [], []
+    for edit in edits:
+        kept = []
+        for moved in people_edits.carried([edit], before, after):
+            frames = np.array(moved.frames)
+            kept += people_edits.on_frames(moved, frames[present[moved.subject][frames]] if moved.subject in present else [])
+        out += kept
+        lost = sorted(set(edit.frames) - {f for e in kept for f in e.frames})
+        if lost and edit.subject in names:
+            where = f"frame {lost[0]}" if len(lost) == 1 else f"frames {lost[0]} to {lost[-1]}"
+            notes.append(f"{names[edit.subject]}: the earlier {edit.kind} in {where} is dropped; nobody is solved any more "
+                         "from what it corrected.")
+    return out, notes
 
 
 def _plan(take: Take, every: list, fresh: list) -> list[tuple[Person, Evidence, list[local.Window]]]:
@@ -183,7 +213,7 @@ def _motion(person: Person, evidence: Evidence, state: fit.State, rows: np.ndarr
     q = state.q[rows].copy()
     # Wrong frames start between their neighbours, so the start says which whole turn continues those.
     q[:, :3] = pelvis_angles(person.model, state.pelvis[rows], evidence.start.q[rows, :3])
-    arrays["q"][at] = inside(q)
+    arrays["q"][at] = skeleton.inside_limits(q)
     arrays["root_m"][at] = state.root_m[rows].astype(np.float32)
     body = person.subject.body
     T_wj = laws.forward_kinematics(arrays["q"][at].astype(float), arrays["root_m"][at].astype(float),
@@ -205,7 +235,7 @@ def _motion(person: Person, evidence: Evidence, state: fit.State, rows: np.ndarr
             arrays["source"][person.frames[t]] = _filled(person, wrong, t)
     notes = []
     x = person.model.keypoints.positions(p, state.shape)
-    seen_by = _joints_of_keypoints()
+    seen_by = joint_keypoints()
     for t, k, place in evidence.pins:
         joints = np.flatnonzero(seen_by[:, k] > 0)
         arrays["confidence"][person.frames[t], joints] = np.maximum(
@@ -214,19 +244,9 @@ def _motion(person: Person, evidence: Evidence, state: fit.State, rows: np.ndarr
         camera = person.view.R_cw[t] @ x[t, k] + person.view.t_cw[t]
         miss = float(np.linalg.norm(projection.project(camera, person.view.K[t]) - place))
         if miss > OFF_PIN * local.PIN_SIGMA * size_px[1]:
-            name = skeleton.MEDIAPIPE_KEYPOINTS[k]
-            notes.append(f"{person.subject.info.get('name', person.subject.id)}: the pinned {name} of frame "
-                         f"{person.frames[t]} is missed by {miss:.0f} px; the limits, the body's lengths or other pins "
-                         "do not let it get there.")
+            notes.append(missed(person.subject.info.get("name", person.subject.id), skeleton.MEDIAPIPE_KEYPOINTS[k],
+                                int(person.frames[t]), miss))
     return arrays, notes
-
-
-def inside(q: np.ndarray) -> np.ndarray:
-    """Coordinates as float32, inside the limits as float32 has them."""
-    low, high = skeleton.LOW.astype(np.float32), skeleton.HIGH.astype(np.float32)
-    low = np.where(low < skeleton.LOW, np.nextafter(low, np.float32(np.inf)), low)
-    high = np.where(high > skeleton.HIGH, np.nextafter(high, np.float32(-np.inf)), high)
-    return np.clip(q.astype(np.float32), low, high)
 
 
 def _filled(person: Person, wrong: np.ndarray, t: int) -> int:
@@ -237,12 +257,6 @@ def _filled(person: Person, wrong: np.ndarray, t: int) -> int:
     if not 0 < k < len(good):
         return 2
     return 1 if person.seen.time_s[good[k]] - person.seen.time_s[good[k - 1]] <= 2 * LONGEST_GAP_S else 2
-
-
-def _joints_of_keypoints() -> np.ndarray:
-    from ..motion.solve import _joint_keypoints
-
-    return _joint_keypoints()
 
 
 TURNED = 0.5
@@ -270,19 +284,41 @@ def failed_flips(person: Person, state: fit.State, fresh: list) -> list[str]:
     return notes
 
 
-def _note_figures(meta: dict, subject: Subject, person: Person, state: fit.State) -> None:
-    """Bring the report's line of one person up to date."""
+def _thrown(person: Person, state: fit.State, fresh: list) -> list[str]:
+    """A sentence for each run of new pins that took the whole person along."""
+    pinned = np.unique([e.frame for e in fresh if isinstance(e, contract.Pin) and e.subject == person.subject.id]).astype(int)
+    if not len(pinned):
+        return []
+    far = np.linalg.norm(state.root_m - person.state.root_m, axis=1)
+    # Pins that bring the body back to what was detected are right to move it.
+    far[_pixel_error(person, state) < 0.5 * _pixel_error(person, person.state)] = 0.0
+    nearest = np.abs(person.frames[:, None] - pinned).argmin(1)
+    moved = np.zeros(len(pinned))
+    np.maximum.at(moved, nearest, far)
+    which = np.flatnonzero(moved > THROWN_M)
+    name = person.subject.info.get("name", person.subject.id)
+    return [thrown(name, int(pinned[run[0]]), int(pinned[run[-1]]), float(moved[run].max()))
+            for run in np.split(which, np.flatnonzero(np.diff(pinned[which]) > 1) + 1) if len(run)]
+
+
+def _pixel_error(person: Person, state: fit.State) -> np.ndarray:
+    """(N,) mean distance of the sure keypoints from where they were detected, px; NaN where there are none."""
     p = fit.pose(person.model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
     x = person.model.keypoints.positions(p, state.shape)
     camera = x @ np.swapaxes(person.view.R_cw, 1, 2) + person.view.t_cw[:, None]
     ahead = camera[..., 2] > 0.05
     camera = np.where(ahead[..., None], camera, [0.0, 0.0, 1.0])
     px = projection.project(camera, person.view.K[:, None], person.distortion[:, None])
-    seen = subject.motion["keypoints_px"][person.frames].astype(float)
+    seen = person.subject.motion["keypoints_px"][person.frames].astype(float)
     used = ahead & (np.nan_to_num(seen[..., 2]) >= 0.5) & person.track.present[person.frames, None]
     error = np.linalg.norm(px - np.nan_to_num(seen[..., :2]), axis=-1)
     count = used.sum(1)
-    per_frame = np.where(count > 0, (error * used).sum(1) / np.maximum(count, 1), np.nan)
+    return np.where(count > 0, (error * used).sum(1) / np.maximum(count, 1), np.nan)
+
+
+def _note_figures(meta: dict, subject: Subject, person: Person, state: fit.State) -> None:
+    """Bring the report's line of one person up to date."""
+    per_frame = _pixel_error(person, state)
     if "pixel_error" in subject.motion:
         kept = subject.motion["pixel_error"]
         moved = np.flatnonzero(~(np.abs(per_frame - kept[person.frames]) < 1e-3))  # others keep their numbers

@@ -30,10 +30,7 @@ def write_beside(take: Take, out: Path, changed: set[str], report: Report) -> Pa
         RequestError: Something stands at `out`, or it cannot be written.
     """
     take_format.validate(take)
-    if out.exists():
-        raise RequestError(f"{out} already exists; choose another --out, takes are never overwritten.")
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    take_format.check_free(out)
     mine = {Path("take.json"): None}
     earlier = {s.id: s for s in take_format.read(take.path).subjects} if changed else {}
     for subject in take.subjects:
@@ -48,7 +45,7 @@ def write_beside(take: Take, out: Path, changed: set[str], report: Report) -> Pa
         return path not in mine and (path.parts[0] != "subjects" or path.parts[1] in here)
 
     files = [f for f in sorted(take.path.rglob("*")) if f.is_file() and is_shared(f.relative_to(take.path))]
-    try:
+    with take_format.making(out) as partial:
         try:
             for done, file in enumerate(files):
                 report(done, len(files))
@@ -62,15 +59,7 @@ def write_beside(take: Take, out: Path, changed: set[str], report: Report) -> Pa
         except OSError as error:
             raise RequestError(f"The take cannot be written to {out} ({error.strerror or error}); choose another --out "
                                "or free some space.") from None
-        take_format.read(partial)
-        try:
-            os.rename(partial, out)
-        except OSError as error:
-            raise RequestError(f"The take cannot be put at {out} ({error.strerror or error}); choose another --out."
-                               ) from None
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        take_format.finish(partial, out)
     report(len(files), len(files))
     return out
 
