@@ -28,6 +28,9 @@ from .preferences import (
 
 RUNNER = "sinew_runner"
 PERIOD_S = 0.2
+_BY_HAND = ("TRANSFORM_OT_", "POSE_OT_", "SCULPT_OT_", "PAINT_OT_", "MESH_OT_", "CURVE_OT_", "GPENCIL_OT_",
+            "GREASE_PENCIL_OT_", "ACTION_OT_", "GRAPH_OT_")
+"""Operators that an import would disturb while they run."""
 DEADLINE_S = 0.02
 """Longest that one tick may keep Blender's main thread busy with events."""
 
@@ -87,13 +90,22 @@ def tick() -> float | None:
             refresh(bpy.context.window_manager)
             _import_results()
         redraw()
-    return None if runner().is_idle else PERIOD_S
+    elif runner().to_import is not None and not state.is_alive:
+        _import_results()  # it had to wait
+    return None if runner().is_idle and runner().to_import is None else PERIOD_S
 
 
 def _import_results() -> None:
-    """Import what was asked for as an import, if its job has just ended well; else the panel's button is there."""
-    done, runner().to_import = runner().to_import, None
+    """Import what was asked for as an import, if its job has ended well; else the panel's button is there.
+
+    It waits while the artist moves something or paints: an import would end that. What runs all the time (an add-on that
+    shows keys) keeps nothing waiting.
+    """
     windows = bpy.context.window_manager.windows
+    at_work = [one.bl_idname for window in windows for one in getattr(window, "modal_operators", ())]
+    if any(name.startswith(_BY_HAND) for name in at_work):
+        return
+    done, runner().to_import = runner().to_import, None
     if done is None or done is not runner().job or done.state.status is not Status.FINISHED or not windows:
         return
     window, is_solve = windows[0], getattr(done, "purpose", "") == "SOLVE"

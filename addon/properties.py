@@ -220,8 +220,10 @@ def measured_frame(root: bpy.types.Object) -> int | None:
 
 
 def shown_takes(scene: bpy.types.Scene) -> set[str]:
-    """Folders of the takes that stand in a scene."""
-    return {str(item.get("sinew_take_folder") or "") for item in scene.objects if item.get("sinew_role") == "root"}
+    """Folders of the takes that stand in a scene. Looked for in the takes' own collections: a list asks once a row."""
+    own = (home for home in scene.collection.children_recursive if home.get("sinew_shot_id"))
+    return {str(item.get("sinew_take_folder") or "") for home in own for item in home.objects
+            if item.get("sinew_role") == "root"}
 
 
 def bones_collection(root: bpy.types.Object) -> bpy.types.Collection | None:
@@ -291,12 +293,18 @@ def said_of(root: bpy.types.Object, state: SINEW_PG_state) -> list[str]:
     return [note.text for note in state.said] if is_there else []
 
 
-def people_edits_of(root: bpy.types.Object) -> list[str]:
-    """The edits of people that wait for a solve, in words."""
+def _listed(root: bpy.types.Object, key: str) -> list[dict]:
+    """The objects of a JSON list on a root; whatever else stands there, as anybody can edit it, is left out."""
     try:
-        edits = json.loads(str(root.get("sinew_people_edits") or "[]"))
+        found = json.loads(str(root.get(key) or "[]"))
     except ValueError:
         return []
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def people_edits_of(root: bpy.types.Object) -> list[str]:
+    """The edits of people that wait for a solve, in words."""
+    edits = _listed(root, "sinew_people_edits")
     names = {row.armature.get("sinew_subject"): row.armature.name for row in people_of(root)}
     first = int(root.get("sinew_first_frame", 1))
 
@@ -310,7 +318,7 @@ def people_edits_of(root: bpy.types.Object) -> list[str]:
            "skip": lambda e: f"Leave out {name(e)}", "merge": lambda e: f"{name(e)} is {name(e, 'into')}",
            "split": lambda e: f"Frame {at(e)}: {name(e)} is somebody else",
            "swap": lambda e: f"Frame {at(e)}: {name(e)} and {name(e, 'other')} swap"}
-    return [say[e["kind"]](e) for e in edits if isinstance(e, dict) and e.get("kind") in say]
+    return [say[e["kind"]](e) for e in edits if e.get("kind") in say]
 
 
 @dataclass(frozen=True)
@@ -331,12 +339,10 @@ def corrections_of(root: bpy.types.Object, subject: str) -> list[CorrectionRow]:
                 and item.get("sinew_subject") == subject and item.users_scene):
             rows.append(CorrectionRow(f"Pin: {item.name}", item.name, -1, int(item.get("sinew_scene_frame", 0))))
     rows.sort(key=lambda row: (row.first, row.label))
-    try:
-        ranges = json.loads(str(root.get("sinew_corrections") or "[]"))
-    except ValueError:
-        ranges = []
+    # Counted as `scene.corrections.ranges_of` does, which a row's number goes to.
+    ranges = [row for row in _listed(root, "sinew_corrections") if isinstance(row.get("edit"), dict)]
     for number, row in enumerate(ranges):
-        edit, first, last = row.get("edit", {}), row.get("first"), row.get("last")
+        edit, first, last = row["edit"], row.get("first"), row.get("last")
         if first is None:
             rows.append(CorrectionRow(str(edit.get("kind", "")).capitalize(), "", number, None))
         elif edit.get("subject") == subject:

@@ -3,6 +3,8 @@
 import bpy
 
 from ..addon.properties import person, take_root
+from ..backend.sinew_take.errors import SinewError
+from .people import is_own
 
 APART_S = 0.25
 """Two frames nearer than this are one weak place."""
@@ -21,13 +23,21 @@ class _OnTake:
         return True
 
 
+class _OnOwnTake(_OnTake):
+    """For operators that change the take, which has to be this file's."""
+
+    @classmethod
+    def poll(cls, context):
+        return super().poll(context) and is_own(cls, person(context.object), take_root(context.object))
+
+
 def _owner(root):
     from ..addon.scene import tags
 
     return tags.Owner(str(root[tags.TAKE]), str(root[tags.SHOT]))
 
 
-class SINEW_OT_check_view(_OnTake, bpy.types.Operator):
+class SINEW_OT_check_view(_OnOwnTake, bpy.types.Operator):
     """Show the keypoints over the picture: green as detected, orange as solved, red what is between"""
 
     bl_idname = "sinew.check_view"
@@ -42,13 +52,18 @@ class SINEW_OT_check_view(_OnTake, bpy.types.Operator):
         if is_on is None:
             self.report({"ERROR"}, "The check view was taken out of the file; import the take again to get it back.")
             return {"CANCELLED"}
-        check.show(owner, not is_on)
         if not is_on:
-            look_through(context, corrections.camera_of(root))
+            try:
+                camera = corrections.camera_of(root)
+            except SinewError as error:
+                self.report({"ERROR"}, str(error))
+                return {"CANCELLED"}
+            look_through(context, camera)
+        check.show(owner, not is_on)
         return {"FINISHED"}
 
 
-class SINEW_OT_remove_check(_OnTake, bpy.types.Operator):
+class SINEW_OT_remove_check(_OnOwnTake, bpy.types.Operator):
     """Take the check view out of the file. The next import of the take makes it again"""
 
     bl_idname = "sinew.remove_check"

@@ -7,6 +7,7 @@ from ..addon.properties import corrected_person, take_root
 from ..backend.sinew_take import skeleton
 from ..backend.sinew_take.errors import RequestError, SinewError
 from .launch import ready_python
+from .people import is_own
 from .solving import SolvesAgain, bring_in_as_a_step, follow_solve, start_solve
 
 LIMBS = [("arm_l", "Left Arm", ""), ("arm_r", "Right Arm", ""), ("leg_l", "Left Leg", ""), ("leg_r", "Right Leg", "")]
@@ -34,11 +35,28 @@ class _OnPerson:
         if corrected_person(context) is None:
             cls.poll_message_set("Select a person that Sinew imported")
             return False
-        return True
+        return is_own(cls, corrected_person(context), take_root(corrected_person(context)))
 
     def fail(self, error: Exception) -> set[str]:
         self.report({"ERROR"}, str(error))
         return {"CANCELLED"}
+
+
+def refuse_left_out(context: bpy.types.Context, root: bpy.types.Object) -> None:
+    """What is put over the picture is linked to the shot's collection, and is to be selected there.
+
+    Raises:
+        RequestError: The view layer leaves the shot's collection out.
+    """
+    from ..addon.scene import corrections
+
+    home, layers = corrections.home_of(root), [context.view_layer.layer_collection]
+    while layers:
+        layer = layers.pop()
+        if layer.collection == home and not layer.exclude:
+            return
+        layers.extend(layer.children)
+    raise RequestError(f"{home.name} is not in this view layer; bring the shot's collection back first.")
 
 
 class SINEW_OT_pin_joint(_OnPerson, bpy.types.Operator):
@@ -66,19 +84,23 @@ class SINEW_OT_pin_joint(_OnPerson, bpy.types.Operator):
         armature = corrected_person(context)
         root = take_root(armature)
         try:
+            camera = corrections.camera_of(root)
+            refuse_left_out(context, root)
             take = corrections.open_take(root)
             pin = corrections.add_pin(root, context.scene, take, armature["sinew_subject"], self.keypoint)
+            context.view_layer.update()
+            if pin not in context.view_layer.objects.values():  # an earlier one that was put elsewhere
+                raise RequestError(f"{pin.name} is not in this view layer; bring its collection back first.")
         except SinewError as error:
             return self.fail(error)
         if context.mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
         for item in context.selected_objects:
             item.select_set(False)
-        context.view_layer.update()
         pin.hide_set(False)
         pin.select_set(True)
         context.view_layer.objects.active = pin
-        look_through(context, corrections.camera_of(root))
+        look_through(context, camera)
         return {"FINISHED"}
 
 

@@ -4,6 +4,8 @@ import bpy
 
 from ..addon.properties import measured_take
 from ..backend.sinew_take.errors import SinewError
+from .corrections import refuse_left_out
+from .people import is_own
 
 
 class _OnTake:
@@ -14,7 +16,7 @@ class _OnTake:
         if measured_take(context) is None:
             cls.poll_message_set("Import a take of the clip first, and select something of it")
             return False
-        return True
+        return is_own(cls, measured_take(context))
 
 
 class SINEW_OT_measure_distance(_OnTake, bpy.types.Operator):
@@ -28,6 +30,8 @@ class SINEW_OT_measure_distance(_OnTake, bpy.types.Operator):
 
         root, scene = measured_take(context), context.scene
         try:
+            camera = corrections.camera_of(root)
+            refuse_left_out(context, root)
             take = corrections.open_take(root)
             points = distance.place(root, scene, take)
             here = distance.solved_m(root, scene, take)
@@ -35,7 +39,7 @@ class SINEW_OT_measure_distance(_OnTake, bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         scene.sinew.use_distance = True
-        _take_up(context, points, corrections.camera_of(root))
+        _take_up(context, points, camera)
         self.report({"INFO"}, f"Move the two points to the floor in the picture; the take has {here:.2f} m between them.")
         return {"FINISHED"}
 
@@ -72,6 +76,7 @@ class SINEW_OT_show_distance(_OnTake, bpy.types.Operator):
             return {"CANCELLED"}
         try:
             camera = corrections.camera_of(root)
+            refuse_left_out(context, root)
         except SinewError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

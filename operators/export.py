@@ -32,6 +32,8 @@ class SINEW_OT_make_export_rig(_OnPeople, bpy.types.Operator):
         except SinewError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        if context.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
         for item in context.selected_objects:
             item.select_set(False)
         for one in made:

@@ -5,6 +5,14 @@ import bpy
 from ..addon.properties import selected_people, take_root
 
 
+def is_own(operator: type, *items: bpy.types.Object | None) -> bool:
+    """For polls: nothing of it is another file's, where no edit would stay; otherwise the operator says so."""
+    if any(item is not None and (item.library is not None or item.override_library is not None) for item in items):
+        operator.poll_message_set("This person is linked from another file; correct it there.")
+        return False
+    return True
+
+
 class _OnPeople:
     """For operators that need a person of Sinew's among the selected objects."""
 
@@ -39,6 +47,10 @@ class SINEW_OT_clamp_keys(_OnPeople, bpy.types.Operator):
 
     bl_idname = "sinew.clamp_keys"
     bl_label = "Clamp Keys to Limits"
+
+    @classmethod
+    def poll(cls, context):
+        return super().poll(context) and is_own(cls, *selected_people(context))
 
     def execute(self, context):
         from ..addon.scene import limits

@@ -63,7 +63,7 @@ def start(context: bpy.types.Context, file: Path) -> Job:
     """Start the backend on the take of the active person.
 
     Raises:
-        SinewError: A second job, no backend, no take, or a file that is there already.
+        SinewError: A second job, no backend, no take or root, or a file that is there already.
     """
     from ..addon.scene import corrections
 
@@ -71,7 +71,10 @@ def start(context: bpy.types.Context, file: Path) -> Job:
     if file.exists():
         raise RequestError(f"{file.name} is there already; choose another name, nothing is overwritten.")
     armature = selected_people(context)[0]
-    take = corrections.open_take(take_root(armature))
+    root = take_root(armature)
+    if root is None:
+        raise RequestError(f"The root of {armature.name}'s take was deleted; import the take again.")
+    take = corrections.open_take(root)
     log = private_place().root / "export.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)

@@ -92,11 +92,12 @@ def _refuse_another_shot(scene: bpy.types.Scene, meta: dict) -> None:
 
 
 def bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: list[str]) -> set[str]:
-    """Import in place, then make active, selected and posed what was; where that went with its person, another of the take.
-    """
+    """Import in place, then make active, selected and of its mode what was; where that went with its person, another of the
+    take."""
     from ..addon import scene
 
-    active, mode = context.view_layer.objects.active, context.mode
+    active = context.view_layer.objects.active
+    mode = "OBJECT" if active is None else active.mode
     root = take_root(active)
     if mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
@@ -113,8 +114,9 @@ def bring_in(operator: bpy.types.Operator, context: bpy.types.Context, folders: 
         if active is not None and active not in context.view_layer.objects.values():
             active, mode = _successor(context, root), "OBJECT"
         context.view_layer.objects.active = active
-        if mode == "POSE" and active is not None and active.type == "ARMATURE":
-            bpy.ops.object.mode_set(mode="POSE")
+        # Its poll refuses what the import has hidden meanwhile.
+        if mode != "OBJECT" and bpy.ops.object.mode_set.poll():
+            bpy.ops.object.mode_set(mode=mode)
     operator.report({"INFO"}, "The scene follows the corrections.")
     return {"FINISHED"}
 

@@ -45,7 +45,11 @@ class SINEW_OT_import_take(bpy.types.Operator):
             return self.execute(context)
         self.question = (f"The video runs at {float(retime.source_rate(meta)):.6g} frames a second",
                          f"and the scene at {float(scene.rate_of(context.scene)):.6g}.")
-        return context.window_manager.invoke_props_dialog(self, width=340, confirm_text="Import")
+        if scene.has_takes(context.scene):
+            # Keys and plates that are there already were fitted to the scene's rate.
+            self.scene_rate = "KEEP"
+            self.question += ("At another rate, takes already there would have to be imported again.",)
+        return context.window_manager.invoke_props_dialog(self, width=400, confirm_text="Import")
 
     def draw(self, context):
         column = self.layout.column(align=True)
@@ -64,9 +68,17 @@ class SINEW_OT_import_take(bpy.types.Operator):
             return {"CANCELLED"}
         for item in context.selected_objects:
             item.select_set(False)
-        for armature in result.armatures:
+        # What lies in a collection that the view layer leaves out cannot be selected.
+        context.view_layer.update()
+        there = context.view_layer.objects.values()
+        armatures = [armature for armature in result.armatures if armature in there]
+        for armature in armatures:
             armature.select_set(True)
-        context.view_layer.objects.active = result.armatures[0] if result.armatures else result.root
+        active = next((item for item in (*armatures, result.root) if item in there), None)
+        if active is None:
+            self.report({"WARNING"}, f"{result.root.name} is not in this view layer; bring its collection back to see it.")
+        else:
+            context.view_layer.objects.active = active
         monitor.note_import(self.directory)
         for note in result.notes:
             self.report({"WARNING"}, note)

@@ -5,8 +5,9 @@ import bpy
 from ..addon.properties import is_solving, people_of, person, take_root
 from ..backend.sinew_take import people_edits
 from ..backend.sinew_take.errors import RequestError, SinewError
-from .check import _OnTake
+from .check import _OnOwnTake
 from .launch import ready_python
+from .people import is_own
 from .solving import SolvesAgain, follow_solve, start_solve
 
 _ITEMS: list[tuple[str, str, str]] = []
@@ -44,7 +45,7 @@ class _OnOne:
         if person(context.object) is None or take_root(context.object) is None:
             cls.poll_message_set("Select a person that Sinew imported")
             return False
-        return True
+        return is_own(cls, person(context.object), take_root(context.object))
 
     def fail(self, error: Exception) -> set[str]:
         self.report({"ERROR"}, str(error))
@@ -218,7 +219,7 @@ class SINEW_OT_select_person(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SINEW_OT_remove_people_edit(_OnTake, bpy.types.Operator):
+class SINEW_OT_remove_people_edit(_OnOwnTake, bpy.types.Operator):
     """Take this back, and what came after it and no longer fits"""
 
     bl_idname = "sinew.remove_people_edit"
@@ -241,7 +242,7 @@ class SINEW_OT_remove_people_edit(_OnTake, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SINEW_OT_solve_people(SolvesAgain, _OnTake, bpy.types.Operator):
+class SINEW_OT_solve_people(SolvesAgain, _OnOwnTake, bpy.types.Operator):
     """Make a new take with these people. Whom no change touches keeps their solve; nothing is detected again"""
 
     bl_idname = "sinew.solve_people"

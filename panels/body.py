@@ -10,6 +10,14 @@ from .text import failure, sentences
 _MEASURES = (("Height", "m"), ("Leg", "m"), ("Arm", "m"), ("Shoulders", "m"), ("Waist", "m"), ("Mass", "kg"))
 
 
+def _measures_of(armature: bpy.types.Object) -> list[float]:
+    """A person's measures; empty where the property was deleted or overwritten, as anybody can do."""
+    try:
+        return [float(value) for value in armature.get("sinew_measures", ())]
+    except (TypeError, ValueError):
+        return []
+
+
 class SINEW_PT_body(_Sidebar, bpy.types.Panel):
     bl_label = "Body"
     bl_parent_id = "SINEW_PT_selected"
@@ -26,9 +34,10 @@ class SINEW_PT_body(_Sidebar, bpy.types.Panel):
             sentences(layout, context, problem, "INFO")
         if body_problem(armature):
             return
-        box = layout.box()
-        grid = box.grid_flow(row_major=True, columns=2, align=True)
-        for (title, unit), value in zip(_MEASURES, armature["sinew_measures"]):
+        measures = _measures_of(armature)
+        if measures:
+            grid = layout.box().grid_flow(row_major=True, columns=2, align=True)
+        for (title, unit), value in zip(_MEASURES, measures):
             grid.label(text=f"{title} {value:.2f} m" if unit == "m" else f"{title} {value:.0f} kg")
         row = layout.row(align=True)
         row.operator("sinew.set_measures", text="Set Measures…", icon="DRIVER_DISTANCE")

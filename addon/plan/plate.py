@@ -9,7 +9,7 @@ import numpy as np
 
 from ...backend.sinew_take.take import PLATE_PATTERN, Take
 from .camera import picture_size
-from .retime import Timing
+from .retime import Timing, nearest
 
 UNDISTORTED_PATTERN = "plate_undistorted/{:06d}.jpg"
 
@@ -56,12 +56,7 @@ def nearest_pictures(frames: np.ndarray, first: int, last: int) -> np.ndarray:
     Returns:
         (last - first + 1,) int32; of two equally near ones the earlier.
     """
-    wanted = np.arange(first, last + 1, dtype=float)
-    after = np.clip(np.searchsorted(frames, wanted), 0, len(frames) - 1)
-    before = np.maximum(after - 1, 0)
-    # A thousandth of a frame of tolerance, so that rounding in the file's times does not decide.
-    is_later_nearer = np.abs(frames[after] - wanted) < np.abs(frames[before] - wanted) - 1e-3
-    return np.where(is_later_nearer, after, before).astype(np.int32)
+    return nearest(frames, np.arange(first, last + 1, dtype=float))
 
 
 def undistorted_of(take: Take) -> dict | None:

@@ -16,6 +16,8 @@ import numpy as np
 SNAP_FRAMES = 0.02
 """Containers that store milliseconds miss the true time by up to 0.5 ms: 0.015 of a frame at 30 per second."""
 
+_TIE = 1e-3
+"""Of a frame, by which the later of two pictures must be nearer: rounding in the file's times does not decide."""
 _SINGLE = 1.2e-7
 """Relative spacing of single-precision numbers."""
 _SAME_RATE = 1e-5
@@ -71,9 +73,27 @@ class Timing:
         return int(np.ceil(bare[0] - 1e-6)), max(int(np.floor(bare[-1] + 1e-6)), int(np.ceil(bare[0] - 1e-6)))
 
     def take_index(self, scene_frame: float) -> int:
-        """The take frame that is on screen at a scene frame: the latest one shown by then, the nearest outside."""
-        index = int(np.searchsorted(self.frames - self.offset_frames, scene_frame + SNAP_FRAMES, side="right")) - 1
-        return min(max(index, 0), len(self.frames) - 1)
+        """The take frame whose picture is on screen at a scene frame."""
+        return int(nearest(self.frames - self.offset_frames, np.array([float(scene_frame)]))[0])
+
+    def first_shown(self, index: int, later: float = 0.0) -> int:
+        """The first scene frame at which a take frame, or a later one, is on screen: the inverse of `take_index`.
+
+        Args:
+            index: Of the take; beyond its ends the nearest.
+            later: Scene frames by which the plate is shifted.
+        """
+        bare = self.frames - self.offset_frames + later
+        index = min(max(index, 0), len(bare) - 1)
+        return int(np.ceil(bare[0] - 1e-6) if index == 0 else np.floor((bare[index] + bare[index - 1] + _TIE) / 2) + 1)
+
+
+def nearest(frames: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(S,) int32, the one of the frames (T,), increasing, that is nearest to each wanted one (S,); of two the earlier."""
+    after = np.clip(np.searchsorted(frames, wanted), 0, len(frames) - 1)
+    before = np.maximum(after - 1, 0)
+    is_later_nearer = np.abs(frames[after] - wanted) < np.abs(frames[before] - wanted) - _TIE
+    return np.where(is_later_nearer, after, before).astype(np.int32)
 
 
 def time_frames(time_s: np.ndarray, rate: Fraction, source: Fraction, first: int = 1, offset_frames: float = 0.0

@@ -45,10 +45,10 @@ class BuildOptions:
             scene's first.
         offset_frames: Shift of the people against the plate, scene frames.
         set_scene_rate: Give the scene the clip's exact rate. Without it the motion is retimed onto the scene's.
-        set_frame_range: Let the scene's frame range cover the take.
+        set_frame_range: Let the scene's frame range be the take's; where takes are there already, let it cover this one too.
         is_resampled: Keys on whole scene frames instead of at the true times between them.
         with_splats: Import the Gaussians.
-        set_picture_size: Let renders have the picture's size, on the shot's first import.
+        set_picture_size: Let renders have the picture's size, on the first import into a scene without takes.
         plate_folder: Where a plate conformed to the scene's rate is written; None: in the take's folder.
     """
 
@@ -102,6 +102,34 @@ def rate_of(scene: bpy.types.Scene) -> Fraction:
     return retime.scene_rate(scene.render.fps, scene.render.fps_base)
 
 
+_FACTORY = ((1920, 1080, 100, 1.0), (1, 250))
+"""Picture and frames of a scene that nobody has set up."""
+
+
+def has_takes(scene: bpy.types.Scene) -> bool:
+    """True where a take is in the scene, be it linked: its plate, keys and pins follow from the scene's settings."""
+    return any(item.get(tags.ROLE) in ("root", "armature") for item in scene.objects)
+
+
+def _picture_and_frames(scene: bpy.types.Scene) -> tuple[tuple, tuple]:
+    render = scene.render
+    aspect = render.pixel_aspect_x / render.pixel_aspect_y
+    return ((render.resolution_x, render.resolution_y, render.resolution_percentage, round(aspect, 4)),
+            (scene.frame_start, scene.frame_end))
+
+
+def _note_replaced(before: tuple[tuple, tuple], after: tuple[tuple, tuple]) -> list[str]:
+    """A sentence where somebody had set up picture or frames, and the take's have taken their place."""
+    is_lost = [old not in (new, plain) for old, new, plain in zip(before, after, _FACTORY, strict=True)]
+    (width, height, percent, aspect), (first, last) = before
+    picture = f"{width}x{height}" + ("" if percent == 100 else f" at {percent} %") + (
+        "" if aspect == 1 else f" with pixels {aspect:g} times as wide as high")
+    had = [text for text, lost in zip((picture, f"frames {first} to {last}"), is_lost, strict=True) if lost]
+    got = [text for text, lost in zip(("picture size", "frames"), is_lost, strict=True) if lost]
+    return [f"The scene had {' and '.join(had)}; it has the take's {' and '.join(got)} now, undo brings yours back."
+            ] if had else []
+
+
 def asks_for_rate(scene: bpy.types.Scene, meta: dict) -> bool:
     """True where the scene's rate is not the clip's and the user is to be asked. `meta` is `take.json`."""
     return retime.differs(retime.source_rate(meta), rate_of(scene))
@@ -148,6 +176,7 @@ def _earlier_first(owner: tags.Owner, otherwise: int) -> int:
 def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, options: BuildOptions, is_new: bool
            ) -> BuildResult:
     scene = context.scene
+    is_first, before = is_new and not has_takes(scene), _picture_and_frames(scene)
     collections = ensure_collections(scene, owner, plan.name)
     root = ensure_root(scene, owner, plan.name, collections[TAKE_COLLECTION])
     ensure_linked(root, collections[TAKE_COLLECTION])
@@ -161,10 +190,10 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
         _build_subject(context, subject, own, collections[RIGS_COLLECTION], root, shape_objects, result)
         if subject.surface is not None:
             bones = ensure_bones_collection(collections[TAKE_COLLECTION], owner, plan.name)
-            _build_surface(subject, own, result.armatures[-1], bones)
+            _build_surface(subject, own, result.armatures[-1], bones, result.notes)
     shot = build_shot(plan.take, plan.timing, owner, scene, root, collections[SHOT_COLLECTION], plan.name,
                       is_resampled=options.is_resampled, is_first=is_new,
-                      set_picture_size=options.set_picture_size and is_new, beside=options.plate_folder)
+                      set_picture_size=options.set_picture_size and is_first, beside=options.plate_folder)
     result.camera, result.floor = shot.camera, shot.floor
     result.points = build_points(plan.take.points, owner, root, collections[SHOT_COLLECTION], f"{plan.name} points")
     for block in (shot.camera, shot.floor, result.points):
@@ -177,10 +206,12 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
         check.key_error(armature, one, tags.Owner(owner.take_id, owner.shot_id, one.id))
     if options.set_frame_range:
         first, last = plan.timing.range
-        if is_new:
+        if is_first:
             scene.frame_start, scene.frame_end = first, last
         else:
             scene.frame_start, scene.frame_end = min(scene.frame_start, first), max(scene.frame_end, last)
+    if is_first:
+        result.notes.extend(_note_replaced(before, _picture_and_frames(scene)))
     result.notes.extend(people.follow_edits(root, scene, plan.take))
     corrections.note_take(root, scene, plan.take)
     distance.note_take(root, scene, plan.take)
@@ -193,7 +224,7 @@ def _build(context: bpy.types.Context, plan: ScenePlan, owner: tags.Owner, optio
 def _build_subject(context: bpy.types.Context, plan: SubjectPlan, owner: tags.Owner, collection: bpy.types.Collection,
                    root: bpy.types.Object, shape_objects: dict, result: BuildResult) -> None:
     armature, _ = build_armature(context, plan.rig, owner, plan.name, collection, root, shape_objects)
-    body = build_body(plan.body, owner, armature, collection, f"{plan.name} body")
+    body = build_body(plan.body, owner, armature, collection, f"{plan.name} body", notes=result.notes)
     avatar = None
     if plan.splats is not None:
         avatar = build_avatar(plan.splats, owner, armature, collection, f"{plan.name} splats")
@@ -213,9 +244,9 @@ def _build_subject(context: bpy.types.Context, plan: SubjectPlan, owner: tags.Ow
     result.avatars.append(avatar)
 
 
-def _build_surface(plan: SubjectPlan, owner: tags.Owner, armature: bpy.types.Object, collection: bpy.types.Collection
-                   ) -> None:
-    surface = build_body(plan.surface, owner, armature, collection, f"{plan.name} bones", SURFACE_ROLE)
+def _build_surface(plan: SubjectPlan, owner: tags.Owner, armature: bpy.types.Object, collection: bpy.types.Collection,
+                   notes: list[str]) -> None:
+    surface = build_body(plan.surface, owner, armature, collection, f"{plan.name} bones", SURFACE_ROLE, notes)
     (drive_visibility if plan.is_sometimes_absent else show_always)(armature, surface)
     ensure_linked(surface, collection)
 

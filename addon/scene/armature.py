@@ -17,6 +17,8 @@ from .modes import edit_mode
 ROLE = "armature"
 JOINT = "sinew_joint"
 DOFS = "sinew_dofs"
+BONE = "sinew_bone"
+"""On a bone: the name that it was made under."""
 _SAME_REST = 2e-6
 _COLLECTIONS = {"Joints": True, "Fingers and Face": True, "Deform": False, "Helpers": False}
 _KIND_COLLECTION = {"root": "Joints", "joint": "Joints", "deform": "Deform", "origin": "Helpers", "slide": "Helpers",
@@ -58,13 +60,17 @@ def build_armature(context: bpy.types.Context, plan: RigPlan, owner: tags.Owner,
         armature.property_overridable_library_set(f'["{LIMITS_PROPERTY}"]', True)
     for block in (armature, armature.data):
         tags.mark(block, ROLE, owner)
+    if not is_new:
+        _name_back(armature, plan)
     added = _edit_bones(context, armature, plan)
+    for bone in plan.bones:
+        armature.data.bones[bone.name][BONE] = bone.name
     _collect(armature, plan, added)
     for bone in plan.bones:
         if bone.name in added:
             _pose_bone(armature, bone, shape_objects)
     _drive_slides(armature, plan)
-    limits.ensure_limits(armature, plan.constrained, plan.guarded)
+    limits.ensure_limits(armature, plan.constrained, plan.guarded, added)
     return armature, is_new
 
 
@@ -93,6 +99,23 @@ def move_bones(context: bpy.types.Context, armature: bpy.types.Object, plan: Rig
 def rest_matrices(armature: bpy.types.Object, names: list[str]) -> np.ndarray:
     """Rest matrices of bones in armature space, (N, 4, 4)."""
     return np.array([armature.data.bones[name].matrix_local for name in names])
+
+
+def _name_back(armature: bpy.types.Object, plan: RigPlan) -> None:
+    """Give bones that the artist renamed their names again, by which curves, drivers and constraints know them."""
+    planned = {bone.name for bone in plan.bones}
+    joints = {pose.name: bones.bone_name(pose[JOINT]) for pose in armature.pose.bones if JOINT in pose}
+    made_as = {bone.name: bone.get(BONE) or joints.get(bone.name) for bone in armature.data.bones}
+    renamed: dict[str, bpy.types.Bone] = {}
+    for bone in armature.data.bones:
+        wanted = made_as[bone.name]
+        # A duplicate carries the mark too; the one that has the name is the original.
+        if wanted in planned and made_as.get(wanted) != wanted and (wanted not in made_as or made_as[wanted]):
+            renamed.setdefault(wanted, bone)
+    for wanted, bone in renamed.items():  # first out of the way: two may have swapped names
+        bone.name = f"{wanted} renamed"
+    for wanted, bone in renamed.items():
+        bone.name = wanted
 
 
 def _is_as_planned(armature: bpy.types.Object, plan: RigPlan) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+
 import bmesh
 import bpy
 import numpy as np
 
+from ...backend.sinew_take import free_body
+from ..plan import shape
 from ..plan.body import NEUTRAL_COLOR, PLAIN_COLORS, BodyPlan
 from ..plan.extra import CORRECTIVES_PROPERTY, ShapePlan
 from . import tags
@@ -16,6 +20,11 @@ ROLE = "body"
 SURFACE_ROLE = "bone_surface"
 MATERIAL_ROLE = "body_material"
 REGION = "sinew_region"
+REST = "sinew_rest"
+"""On a mesh's points: where the take had them, so that what was sculpted since is known."""
+FACES = "sinew_faces"
+"""On a mesh: a checksum of the faces that the take gave it."""
+_SCULPTED_M = 1e-6
 SHAPES = "sinew_shapes"
 """On the armature: names of the shape keys that a take made, one a line."""
 _FURTHEST = 10.0
@@ -23,7 +32,7 @@ _FURTHEST = 10.0
 
 
 def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, collection: bpy.types.Collection,
-               name: str, role: str = ROLE) -> bpy.types.Object:
+               name: str, role: str = ROLE, notes: list[str] | None = None) -> bpy.types.Object:
     """Make a subject's mesh (its skin, or the surface of its bones), or bring the shot's existing one up to date.
 
     Args:
@@ -33,10 +42,12 @@ def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, co
         collection: For a new object.
         name: For a new object; never used to find it.
         role: `ROLE` or `SURFACE_ROLE`.
+        notes: Sentences for the user are added here.
 
     Returns:
         The object. An existing one keeps materials, modifiers, constraints, other vertex groups and, where the
-        new body has the same faces, UVs, attributes and shape keys too.
+        new body has the same faces, UVs, attributes, shape keys and what was sculpted too. A mesh to whose vertices or
+        faces an artist added, or took some away, is left as it is.
     """
     body = tags.find(bpy.data.objects, role, owner)
     is_new = body is None
@@ -52,12 +63,19 @@ def build_body(plan: BodyPlan, owner: tags.Owner, armature: bpy.types.Object, co
     mesh = body.data
     for region in plan.region_names[len(mesh.materials):]:
         mesh.materials.append(_material(region, owner))
-    if not is_new and _has_faces(mesh, plan.faces):
-        move_vertices(mesh, plan.vertices_m)
+    if not is_new and len(mesh.vertices) == len(plan.vertices_m) and _has_faces(mesh, plan.faces):
+        _follow(mesh, plan.vertices_m, armature)
+    elif not is_new and not _is_untouched(mesh):
+        if notes is not None:
+            notes.append(f"{body.name} has other vertices than the take's and was left as it was; delete it to get the "
+                         "take's.")
+        bending(body, armature)
+        return body
     else:
         if mesh.shape_keys is not None:
             body.shape_key_clear()
         _write_mesh(mesh, plan)
+    _remember(mesh, plan.vertices_m)
     if role == ROLE:
         _ensure_shapes(body, armature, plan.shapes)
     set_weights(body, plan.skin_index, plan.skin_weight, plan.group_names)
@@ -111,6 +129,60 @@ def _has_faces(mesh: bpy.types.Mesh, faces: np.ndarray) -> bool:
     own = np.empty(faces.size, np.int32)
     mesh.loops.foreach_get("vertex_index", own)
     return bool((own == faces.ravel()).all())
+
+
+def _checksum(mesh: bpy.types.Mesh) -> str:
+    own = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", own)
+    return f"{len(mesh.vertices)} {len(mesh.polygons)} {zlib.crc32(own.tobytes())}"
+
+
+def _is_untouched(mesh: bpy.types.Mesh) -> bool:
+    """True for a mesh with the faces that a take gave it, even if another body's; one without any faces holds nothing."""
+    return mesh.get(FACES) == _checksum(mesh) or not len(mesh.polygons)
+
+
+def _remember(mesh: bpy.types.Mesh, vertices_m: np.ndarray) -> None:
+    mesh[FACES] = _checksum(mesh)
+    write_rest(mesh, vertices_m)
+
+
+def write_rest(mesh: bpy.types.Mesh, vertices_m: np.ndarray) -> None:
+    """Note where vertices are without what was sculpted, (V, 3), m."""
+    own = mesh.attributes.get(REST) or mesh.attributes.new(REST, "FLOAT_VECTOR", "POINT")
+    own.data.foreach_set("vector", np.ascontiguousarray(vertices_m, np.float32).ravel())
+
+
+def read_rest(mesh: bpy.types.Mesh) -> np.ndarray | None:
+    """Where vertices are without what was sculpted, (V, 3), m; None where an earlier version made the mesh."""
+    own = mesh.attributes.get(REST)
+    if own is None or own.domain != "POINT" or own.data_type != "FLOAT_VECTOR":
+        return None
+    flat = np.empty(3 * len(mesh.vertices), np.float32)
+    own.data.foreach_get("vector", flat)
+    return flat.reshape(-1, 3)
+
+
+def places(mesh: bpy.types.Mesh) -> np.ndarray:
+    """Rest places of a mesh's vertices, (V, 3), m: of its first shape key where it has some."""
+    flat = np.empty(3 * len(mesh.vertices), np.float32)
+    source = mesh.vertices if mesh.shape_keys is None else mesh.shape_keys.reference_key.data
+    source.foreach_get("co", flat)
+    return flat.reshape(-1, 3)
+
+
+def _follow(mesh: bpy.types.Mesh, vertices_m: np.ndarray, armature: bpy.types.Object) -> None:
+    """Bring vertices to another take's places, with what was sculpted on top."""
+    before, own = read_rest(mesh), places(mesh)
+    if before is None and shape.SHAPE in armature:
+        free = free_body.load()
+        if len(own) == len(free.template_m):
+            before = free.vertices(np.array(armature[shape.SHAPE], float))
+    if before is not None:
+        sculpted = own - before
+        is_sculpted = np.abs(sculpted).max(axis=1, keepdims=True) > _SCULPTED_M
+        vertices_m = np.where(is_sculpted, vertices_m + sculpted, vertices_m)
+    move_vertices(mesh, vertices_m)
 
 
 def move_vertices(mesh: bpy.types.Mesh, vertices_m: np.ndarray) -> None:

@@ -24,7 +24,7 @@ def build_camera(plan: CameraPlan, owner: tags.Owner, root: bpy.types.Object, co
     Args:
         plan: Of the take.
         owner: Take and shot.
-        root: The take's root; becomes the camera's parent.
+        root: The take's root; becomes the parent of a camera that has none, as a new one or one whose root was deleted.
         collection: For a new object.
         name: For a new object; never used to find it.
 
@@ -40,7 +40,8 @@ def build_camera(plan: CameraPlan, owner: tags.Owner, root: bpy.types.Object, co
         tags.adopt(camera, ("pin", "distance"), owner)
     for block in (camera, camera.data):
         tags.mark(block, ROLE, owner)
-    camera.parent = root
+    if camera.parent is None:
+        camera.parent = root
     camera.rotation_mode = "XYZ"
     camera.location, camera.rotation_euler = plan.location_m, plan.rotation_rad
     data = camera.data

@@ -37,6 +37,8 @@ FOLDER = "sinew_take_folder"
 BASE = "sinew_base_folder"
 """On the root: folder of the take in the scene, and of the one without corrections that it comes from."""
 FIRST_FRAME = "sinew_first_frame"
+RATE = "sinew_scene_rate"
+"""On the root: frame rate and its base of the scene at the last import."""
 NEAR_FRAMES = 1
 """A pin is shown so many frames before and after its own."""
 _SIZE = 0.012
@@ -49,21 +51,39 @@ def open_take(root: bpy.types.Object) -> takes.Take:
     Raises:
         SinewError: Its folder is not there any more, or is no take.
     """
+    return takes.read(take_folder(root))
+
+
+def take_folder(root: bpy.types.Object) -> Path:
+    """Folder of the take that stands in the scene; where it was moved together with the file, the one that its plate names.
+
+    Raises:
+        RequestError: It is not there any more.
+    """
     folder = bpy.path.abspath(str(root.get(FOLDER) or ""))
-    if not folder or not Path(folder).is_dir():
-        raise RequestError(f"The folder of the take is not there any more ({folder or 'unknown'}); import the take "
-                           "again.")
-    return takes.read(folder)
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    camera = tags.find(bpy.data.objects, "camera", owner_of(root))
+    for background in () if camera is None else camera.data.background_images:
+        if background.image is None:
+            continue
+        for parent in Path(bpy.path.abspath(background.image.filepath)).parents[:3]:
+            try:
+                if takes.read_meta(parent)["id"] == root.get(tags.TAKE):
+                    return parent
+            except SinewError:
+                continue
+    raise RequestError(f"The folder of the take is not there any more ({folder or 'unknown'}); import the take again.")
 
 
 def base_folder(root: bpy.types.Object) -> Path:
     """Folder to solve from: of the take without corrections where it is known and there, else of the one in the scene.
     """
-    for name in (BASE, FOLDER):
-        folder = bpy.path.abspath(str(root.get(name) or ""))
-        if folder and (Path(folder) / "take.json").is_file():
-            return Path(folder)
-    raise RequestError("The folder of the take is not there any more; import the take again.")
+    folder = bpy.path.abspath(str(root.get(BASE) or ""))
+    if folder and (Path(folder) / "take.json").is_file():
+        return Path(folder)
+    here = take_folder(root)
+    return Path(_origin(here, takes.read_meta(here)) or here)
 
 
 def base_for(root: bpy.types.Object, wanted: list) -> Path:
@@ -101,8 +121,9 @@ def is_base(folder: Path) -> bool:
 
 
 def timing_of(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) -> retime.Timing:
-    """Where the take's frames fall in the scene."""
-    rate = retime.scene_rate(scene.render.fps, scene.render.fps_base)
+    """Where the take's frames fall in the scene: at the rate that it had when the take was imported, as keys and plate do."""
+    kept = root.get(RATE)
+    rate = retime.scene_rate(*(scene.render.fps, scene.render.fps_base) if kept is None else (int(kept[0]), float(kept[1])))
     return retime.time_frames(take.shot["time_s"], rate, retime.source_rate(take.meta),
                               int(root.get(FIRST_FRAME, scene.frame_start)))
 
@@ -128,8 +149,7 @@ def picture_here(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Tak
 
 def first_shown(root: bpy.types.Object, timing: retime.Timing, index: int) -> int:
     """The first scene frame that has a take frame's picture on screen: the inverse of `picture_index`."""
-    at = timing.frames[min(max(index, 0), len(timing.frames) - 1)] + float(root.get(OFFSET, 0))
-    return int(np.ceil(at - retime.SNAP_FRAMES))
+    return timing.first_shown(index, float(root.get(OFFSET, 0)))
 
 
 def names_of(root: bpy.types.Object) -> dict[str, str]:
@@ -420,10 +440,11 @@ def note_take(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take) 
     found = _edits_of(take.meta)
     folder = str(Path(take.path).absolute())
     root[FOLDER] = folder
+    root[RATE] = [float(scene.render.fps), float(scene.render.fps_base)]
     if not found:
         root[BASE] = folder
     elif BASE not in root or not _same_people(str(root[BASE]), take.meta):
-        root[BASE] = _origin(take) or folder
+        root[BASE] = _origin(Path(folder), take.meta) or folder
     has_any = bool(pins_of(root) or ranges_of(root))
     timing = timing_of(root, scene, take)
     if has_any:
@@ -446,9 +467,9 @@ def _same_people(folder: str, meta: dict) -> bool:
         return True  # it is not there any more, which is said where it is needed
 
 
-def _origin(take: takes.Take) -> str | None:
-    """Folder of the take without corrections that one comes from, where it still stands."""
-    folder, meta = Path(take.path).absolute(), take.meta
+def _origin(folder: Path, own: dict) -> str | None:
+    """Folder of the take without corrections that one (its folder and `take.json`) comes from, where it still stands."""
+    meta = own
     for _ in range(100):
         producer = meta.get("producer") or {}
         if not (producer.get("edits") or {}).get("edits"):
@@ -461,7 +482,7 @@ def _origin(take: takes.Take) -> str | None:
             meta = takes.read_meta(folder)
         except SinewError:
             return None
-        if meta["id"] != producer.get("solved_from") or _people(meta) != _people(take.meta):
+        if meta["id"] != producer.get("solved_from") or _people(meta) != _people(own):
             return None
     return None
 

@@ -59,10 +59,20 @@ def _write_keys(curve: bpy.types.FCurve, plan: CurvePlan) -> None:
 
 
 def _slot(action: bpy.types.Action, armature: bpy.types.Object, ensure: bool) -> bpy.types.ActionSlot | None:
-    slot = next((s for s in action.slots if s.target_id_type in (armature.id_type, "UNSPECIFIED")), None)
+    slot = _played_slot(action, armature) or next(
+        (s for s in action.slots if s.target_id_type in (armature.id_type, "UNSPECIFIED")), None)
     if slot is None and ensure:
         slot = action.slots.new(armature.id_type, armature.name)
     return slot
+
+
+def _played_slot(action: bpy.types.Action, block: bpy.types.ID) -> bpy.types.ActionSlot | None:
+    """The slot that a datablock plays of an action, which may hold several people."""
+    data = block.animation_data
+    if data is None:
+        return None
+    players = ([data] if data.action == action else []) + _strips(data, action)
+    return next((player.action_slot for player in players if player.action_slot is not None), None)
 
 
 def _holder(action: bpy.types.Action, armature: bpy.types.Object, ensure: bool):
@@ -125,15 +135,18 @@ def layer_action(armature: bpy.types.Object) -> bpy.types.Action | None:
     """The action being edited above the take's, if there is one."""
     data = armature.animation_data
     action = None if data is None else data.action
-    return None if action is None or action.get(tags.ROLE) == ACTION_ROLE else action
+    return None if action is None or action == base_action(armature) else action
 
 
 def find_action(block: bpy.types.ID, role: str) -> bpy.types.Action | None:
-    """The action with a role among those that a datablock plays, on whichever track; None where it plays none."""
+    """The action with a role among those that a datablock plays, on whichever track; None where it plays none.
+
+    Tracks come first: an action above them may be the artist's copy, which has the role too.
+    """
     data = block.animation_data
     if data is None:
         return None
-    own = [data.action] + [strip.action for track in data.nla_tracks for strip in track.strips]
+    own = [strip.action for track in data.nla_tracks for strip in track.strips] + [data.action]
     return next((a for a in own if a is not None and a.get(tags.ROLE) == role), None)
 
 

@@ -62,7 +62,8 @@ def make_rig(context: bpy.types.Context, armature: bpy.types.Object, preset: str
     title = next(name for key, name, _ in export.PRESETS if key == preset)
     data = bpy.data.armatures.new(f"{armature.name} {title}")
     rig = bpy.data.objects.new(data.name, data)
-    collection = armature.users_collection[0] if armature.users_collection else context.scene.collection
+    # Nothing can be put into a collection that is linked from another file.
+    collection = next((c for c in armature.users_collection if tags.is_own(c)), context.scene.collection)
     collection.objects.link(rig)
     context.view_layer.update()
     rig.matrix_world = armature.matrix_world
@@ -85,7 +86,7 @@ def make_rig(context: bpy.types.Context, armature: bpy.types.Object, preset: str
         if bone.source is not None:
             copy = pose.constraints.new("COPY_TRANSFORMS")
             copy.name, copy.target, copy.subtarget = FOLLOW, armature, bone.source
-    body = tags.find(bpy.data.objects, BODY_ROLE, owner) if with_skin else None
+    body = _body_of(armature, owner) if with_skin else None
     skin = None if body is None else _copy_skin(body, armature, rig, plan, owner, collection)
     return Exported(rig, skin)
 
@@ -100,10 +101,20 @@ def _deforming(armature: bpy.types.Object) -> list[tuple[str, str | None]]:
     return out
 
 
+def _body_of(armature: bpy.types.Object, owner: tags.Owner) -> bpy.types.Object | None:
+    if tags.is_own(armature):
+        return tags.find(bpy.data.objects, BODY_ROLE, owner)
+    # What is linked from another file is no datablock of this one's.
+    return next((child for child in armature.children if child.get(tags.ROLE) == BODY_ROLE), None)
+
+
 def _copy_skin(body: bpy.types.Object, armature: bpy.types.Object, rig: bpy.types.Object, plan: export.ExportPlan,
                owner: tags.Owner, collection: bpy.types.Collection) -> bpy.types.Object:
     skin = body.copy()
     skin.data = body.data.copy()
+    for block in (skin, skin.data):
+        if block.override_library is not None:
+            block.make_local(clear_liboverride=True)  # the copy of an override is one too
     skin.name = f"{rig.name} skin"
     collection.objects.link(skin)
     for block in (skin, skin.data):
@@ -209,7 +220,7 @@ def bake(context: bpy.types.Context, armature: bpy.types.Object, made: Exported,
 
 def _source_body(armature: bpy.types.Object) -> bpy.types.Object | None:
     owner = tags.Owner(armature[tags.TAKE], armature[tags.SHOT], armature.get(tags.SUBJECT, ""))
-    body = tags.find(bpy.data.objects, BODY_ROLE, owner)
+    body = _body_of(armature, owner)
     return body if body is not None and body.data.shape_keys is not None else None
 
 

@@ -25,12 +25,17 @@ def sample(scene: bpy.types.Scene, camera: bpy.types.Object | None, first: int, 
         is_metric: The scene's units are real ones.
 
     Raises:
-        RequestError: No camera, not a perspective one, or one that cannot be told in numbers.
+        RequestError: No camera, not a perspective one, one that the view layer leaves out, or one that cannot be told in
+            numbers.
     """
     if camera is None or camera.type != "CAMERA":
         raise RequestError("No camera of your own is chosen; choose one in the options or let Sinew solve it.")
     if camera.data.type != "PERSP":
         raise RequestError(f"{camera.name} is no perspective camera; choose one that is.")
+    # Blender evaluates nothing of what is left out: the camera would stand still.
+    bpy.context.view_layer.update()
+    if camera not in bpy.context.view_layer.objects.values():
+        raise RequestError(f"{camera.name} is not in this scene's view layer; bring it in or switch to its scene.")
     rate = retime.scene_rate(scene.render.fps, scene.render.fps_base)
     frames = camera_file.scene_frames(first, n, starts_at, rate, source)
     now, part = scene.frame_current, scene.frame_subframe

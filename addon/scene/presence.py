@@ -12,13 +12,16 @@ from .drivers import drive
 
 
 def drive_visibility(armature: bpy.types.Object, shown: bpy.types.Object) -> None:
-    """Let an object be seen only while its person is present."""
+    """Let an object be seen only while its person is present; one that the artist has hidden stays hidden."""
     if ABSENT_PROPERTY not in armature:
         armature[ABSENT_PROPERTY] = 0
         armature.id_properties_ui(ABSENT_PROPERTY).update(
             min=0, max=1, default=0, description="1 while the person is not in the shot")
         armature.property_overridable_library_set(f'["{ABSENT_PROPERTY}"]', True)
+    data = shown.animation_data
     for path in ("hide_viewport", "hide_render"):
+        if getattr(shown, path) and (data is None or data.drivers.find(path) is None):
+            continue
         drive(shown, path, -1, {"absent": (armature, f'["{ABSENT_PROPERTY}"]')})
 
 

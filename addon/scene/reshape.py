@@ -6,6 +6,8 @@ the legs, so that at every key the lowest point of the soles is as high as it wa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import bpy
 import numpy as np
 from mathutils.bvhtree import BVHTree
@@ -19,7 +21,7 @@ from ..plan.rig import plan_rig
 from . import armature as rigs
 from . import curves, tags
 from .body import ROLE as BODY_ROLE
-from .body import move_vertices
+from .body import move_vertices, places, read_rest, write_rest
 from .modes import at_rest
 from .splats import ROLE as AVATAR_ROLE
 
@@ -50,6 +52,9 @@ def remember(armature: bpy.types.Object, taken: np.ndarray | None) -> np.ndarray
     if not len(before) == len(was_taken) == len(taken):
         return None
     change = before - was_taken
+    body = tags.find(bpy.data.objects, BODY_ROLE, owner_of(armature))
+    if body is not None and len(body.data.vertices) != len(free_body.load().template_m):
+        return None  # with vertices of the artist's it was left alone, and could not follow
     return change if np.abs(change).max() > 1e-4 else None
 
 
@@ -62,7 +67,7 @@ def give_shape(context: bpy.types.Context, armature: bpy.types.Object, wanted: n
         wanted: Coefficients (B,).
 
     Raises:
-        RequestError: The person has another body, or the mesh no longer has the body's vertices.
+        RequestError: The person has another body, a bone is missing, or the mesh no longer has the body's vertices.
     """
     free = free_body.load()
     if shape.SHAPE not in armature:
@@ -74,23 +79,26 @@ def give_shape(context: bpy.types.Context, armature: bpy.types.Object, wanted: n
     body = tags.find(bpy.data.objects, BODY_ROLE, owner)
     if body is not None and len(body.data.vertices) != len(moved_m):
         raise RequestError(f"The mesh of {body.name} no longer has the body's {len(moved_m)} vertices; import the take "
-                           "again, or undo what added or removed some.")
+                           "again after deleting it, or undo what added or removed some.")
+    _require_bones(armature, bones.BONE_NAMES)
     rest = rigs.rest_matrices(armature, list(bones.BONE_NAMES)).astype(float)
     frames = rest[:, :3, :3]
     old_m = rest[:, :3, 3]
     new_m = old_m + free.joints(new) - free.joints(old)
+    before = None if body is None else places(body.data)
+    vertices_m = free.vertices(new) if before is None else before + moved_m
+    plan = plan_rig({"rest_joints_m": new_m, "joint_frames": frames, "rest_vertices_m": vertices_m,
+                     "skin_index": free.skin_index, "skin_weight": free.skin_weight})
+    _require_bones(armature, [bone.name for bone in plan.bones])
     if body is not None:
-        before = _places(body.data)
-        vertices_m = before + moved_m
         avatar = tags.find(bpy.data.objects, AVATAR_ROLE, owner)
         if avatar is not None:
             _move_splats(avatar.data, free.faces, before, vertices_m)
             avatar.data.update()
         move_vertices(body.data, vertices_m)
-    else:
-        vertices_m = free.vertices(new)
-    plan = plan_rig({"rest_joints_m": new_m, "joint_frames": frames, "rest_vertices_m": vertices_m,
-                     "skin_index": free.skin_index, "skin_weight": free.skin_weight})
+        was = read_rest(body.data)
+        if was is not None:
+            write_rest(body.data, was + moved_m)
     with at_rest(armature):
         rigs.move_bones(context, armature, plan)
     _replant(armature, frames, (old_m, free.vertices(old)), (new_m, free.vertices(new)))
@@ -99,12 +107,11 @@ def give_shape(context: bpy.types.Context, armature: bpy.types.Object, wanted: n
     armature.update_tag()
 
 
-def _places(mesh: bpy.types.Mesh) -> np.ndarray:
-    """Rest places of a mesh's vertices, (V, 3), m: of its first shape key where it has some."""
-    flat = np.empty(3 * len(mesh.vertices), np.float32)
-    source = mesh.vertices if mesh.shape_keys is None else mesh.shape_keys.reference_key.data
-    source.foreach_get("co", flat)
-    return flat.reshape(-1, 3)
+def _require_bones(armature: bpy.types.Object, names: Iterable[str]) -> None:
+    missing = next((name for name in names if name not in armature.data.bones), None)
+    if missing is not None:
+        raise RequestError(f"{armature.name} has no bone {missing}, it was renamed or deleted; import the take again to "
+                           "get it back.")
 
 
 def _replant(armature: bpy.types.Object, frames: np.ndarray, old: tuple[np.ndarray, np.ndarray],
@@ -150,15 +157,17 @@ def _move_splats(mesh: bpy.types.Mesh, faces: np.ndarray, before: np.ndarray, af
     center = mesh.attributes["splat_center"].data
     flat = np.empty(3 * n, np.float32)
     center.foreach_get("vector", flat)
-    places = flat.reshape(n, 3) + moved
-    center.foreach_set("vector", np.ascontiguousarray(places, np.float32).ravel())
+    moved_to = flat.reshape(n, 3) + moved
+    center.foreach_set("vector", np.ascontiguousarray(moved_to, np.float32).ravel())
     for k in range(3):
         axis = mesh.attributes[f"splat_axis{k}"].data
         axis.foreach_get("vector", flat)
         axis.foreach_set("vector", np.ascontiguousarray(flat.reshape(n, 3) * grown, np.float32).ravel())
     flat = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.attributes["position"].data.foreach_get("vector", flat)
-    flat.reshape(-1, 3)[len(mesh.vertices) - 3 * n:] = np.repeat(places, 3, axis=0)
+    corners = np.empty(3 * n, np.int32)  # loose vertices of deleted splats may lie between
+    mesh.attributes[".corner_vert"].data.foreach_get("value", corners)
+    flat.reshape(-1, 3)[corners] = np.repeat(moved_to, 3, axis=0)
     mesh.attributes["position"].data.foreach_set("vector", flat)
 
 

@@ -28,7 +28,7 @@ from .nodes import Writer
 ROLE = "avatar"
 MATERIAL_ROLE = "avatar_material"
 NODES_ROLE = "avatar_nodes"
-NODES_VERSION = 1
+NODES_VERSION = 2
 REACH = 3.0
 """Radius of the drawn part of a Gaussian, standard deviations; opacity has fallen to 1.1 % there."""
 
@@ -125,7 +125,6 @@ def cloud_mesh(plan: SplatPlan, name: str) -> bpy.types.Mesh:
         store(f"splat_weight{m}", "FLOAT", "FACE", "value", plan.skin_weight[:, m].astype(np.float32))
     store("splat_opacity", "FLOAT", "FACE", "value", plan.opacity)
     store("splat_seen", "BOOLEAN", "FACE", "value", plan.seen)
-    store("splat_index", "INT", "POINT", "value", per_vertex(np.repeat(np.arange(n, dtype=np.int32), 3)))
     store("splat_corner", "FLOAT_VECTOR", "POINT", "vector", per_vertex(np.tile(_CORNERS, (n, 1))))
     # Bytes hold what eight-bit footage holds; on points, so that the solid viewport's "Attribute" colour shows it too.
     store("splat_color", "BYTE_COLOR", "POINT", "color_srgb", per_vertex(np.repeat(opaque, 3, axis=0)))
@@ -225,18 +224,16 @@ def _write_nodes(w: Writer, n_influences: int) -> None:
         w.out("GeometryNodeSwitch", {"Switch": faces_camera, "False": turned(axes[k]), "True": facing[k]},
               input_type="VECTOR") for k in (0, 1))
 
-    # All three per splat, once; then each corner fetches its splat's.
+    # All three per splat, once. Each corner then has its splat's, as a point takes the mean of its faces and lies on one
+    # only; by number, the splats behind a deleted one would take their neighbours'.
     capture = w.node("GeometryNodeCaptureAttribute", domain="FACE")
     for name, value in (("Center", center), ("First", first), ("Second", second)):
         capture.capture_items.new("VECTOR", name)
         w.tree.links.new(value, capture.inputs[name])
     w.tree.links.new(given.outputs["Geometry"], capture.inputs["Geometry"])
-    splat = _named(w, "splat_index", "INT")
     x, y, _ = w.split(_named(w, "splat_corner", "FLOAT_VECTOR"))
-    center_here, first_here, second_here = (
-        w.out("GeometryNodeFieldAtIndex", {"Index": splat, "Value": capture.outputs[name]},
-              domain="FACE", data_type="FLOAT_VECTOR") for name in ("Center", "First", "Second"))
-    place = _sum(w, [center_here, w.scale(first_here, x), w.scale(second_here, y)])
+    place = _sum(w, [capture.outputs["Center"], w.scale(capture.outputs["First"], x),
+                     w.scale(capture.outputs["Second"], y)])
     w.node("NodeGroupOutput", {"Geometry": w.out("GeometryNodeSetPosition", {
         "Geometry": capture.outputs["Geometry"], "Position": place})})
     w.arrange()

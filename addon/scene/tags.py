@@ -15,6 +15,8 @@ TAKE = "sinew_take_id"
 SHOT = "sinew_shot_id"
 ROLE = "sinew_role"
 SUBJECT = "sinew_subject"
+NAME = "sinew_name"
+"""The name at the last import: a copy that the artist makes has the marks too, and another name."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Owner:
 def mark(block: bpy.types.ID, role: str, owner: Owner) -> None:
     """Write the marks on a datablock; an earlier take's id is replaced by this one's."""
     block[TAKE], block[SHOT], block[ROLE], block[SUBJECT] = owner.take_id, owner.shot_id, role, owner.subject
+    block[NAME] = block.name
 
 
 def is_own(block: bpy.types.ID) -> bool:
@@ -74,11 +77,22 @@ def adopt(parent: bpy.types.Object, roles: tuple[str, ...], owner: Owner) -> Non
 
 
 def armatures_of(root: bpy.types.Object) -> list[bpy.types.Object]:
-    """Everybody of the shot that a root belongs to, as far as they stand in a scene."""
-    return [item for item in bpy.data.objects if item.get(ROLE) == "armature" and item.get(SHOT) == root.get(SHOT)
-            and item.users_scene and item.library is None]
+    """Everybody of the shot that a root belongs to, as far as they stand in a scene; the artist's copies are nobody."""
+    found: dict[str, list[bpy.types.Object]] = {}
+    here = set(root.users_scene)
+    for item in bpy.data.objects:
+        if (item.get(ROLE) == "armature" and item.get(SHOT) == root.get(SHOT) and item.users_scene
+                and item.library is None):
+            found.setdefault(str(item.get(SUBJECT)), []).append(item)
+    return [_original([i for i in items if here & set(i.users_scene)] or items) for items in found.values()]
+
+
+def _original(blocks: list[bpy.types.ID]) -> bpy.types.ID:
+    """Of several with the same marks the one that the last import named."""
+    return next((block for block in blocks if block.get(NAME) == block.name), blocks[0])
 
 
 def find(blocks: Iterable[bpy.types.ID], role: str, owner: Owner) -> bpy.types.ID | None:
-    """The file's own datablock with that role, or None."""
-    return next((b for b in blocks if is_own(b) and is_marked(b, role, owner)), None)
+    """The file's own datablock with that role, or None; not a copy of it that the artist has made."""
+    found = [block for block in blocks if is_own(block) and is_marked(block, role, owner)]
+    return _original(found) if found else None

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-import zipfile
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -22,12 +22,14 @@ import numpy as np
 import sinew_take
 
 _META = "__meta__"
+_ABANDONED_S = 24 * 3600
+"""A file that was being written so long ago is of a run that was killed."""
 
 
 def default_folder() -> Path:
     """Where entries go unless --cache or SINEW_CACHE says otherwise."""
-    if "SINEW_CACHE" in os.environ:
-        return Path(os.environ["SINEW_CACHE"])
+    if own := os.environ.get("SINEW_CACHE"):
+        return Path(own)
     base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
     return Path(base or Path.home() / ".cache") / "sinew"
 
@@ -38,8 +40,9 @@ def code_hash() -> str:
     digest = hashlib.sha256()
     for package in (Path(__file__).parent, Path(sinew_take.__file__).parent):
         for path in sorted(package.rglob("*")):
-            if path.suffix in (".py", ".npz") and not {"bench", "preview", "export"} & set(path.parts):
-                digest.update(path.relative_to(package).as_posix().encode())
+            inside = path.relative_to(package)  # folders above may be called anything
+            if path.suffix in (".py", ".npz") and not {"bench", "preview", "export"} & set(inside.parts):
+                digest.update(inside.as_posix().encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -111,7 +114,7 @@ class Cache:
             with np.load(self._path(stage, entry), allow_pickle=False) as data:
                 arrays = {k: data[k] for k in data.files}
             return unpack(json.loads(str(arrays.pop(_META))), arrays, self.types)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except Exception:  # a flipped bit may raise nearly anything, and the entry can always be made again
             return None
 
     def put(self, stage: str, entry: str, value: Any) -> None:
@@ -122,6 +125,7 @@ class Cache:
         temporary = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _clear(path.parent)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
                 temporary = file.name
                 np.savez_compressed(file, **{_META: np.array(meta)}, **arrays)
@@ -143,12 +147,22 @@ class Cache:
         return self.folder / stage / f"{entry[:40]}.npz"
 
 
+def _clear(folder: Path) -> None:
+    """Remove what runs that were killed while they wrote have left in a folder."""
+    for left in folder.glob("*.tmp"):
+        try:
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                left.unlink()
+        except OSError:
+            pass  # another run has removed it, or it is not ours
+
+
 def files_sha256(files: list[Path], report: Callable[[], None] = lambda: None) -> str:
     """SHA-256 of a file, or of several files' names and contents."""
     digest = hashlib.sha256()
     for file in files:
         if len(files) > 1:
-            digest.update(file.name.encode())
+            digest.update(os.fsencode(file.name))  # which need not be text
         with open(file, "rb") as stream:
             while block := stream.read(1 << 22):
                 digest.update(block)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from sinew_take import distance, events
-from sinew_take.errors import EXIT_DONE, EXIT_FAILED, RequestError, SinewError
+from sinew_take.errors import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, RequestError, SinewError
 from sinew_take.version import VERSION
 
 from . import streams
@@ -58,6 +58,8 @@ def _run(words: argparse.Namespace, out, told: bool, chatter: BinaryIO | None) -
         message, code = str(error), error.exit_code
     except BrokenPipeError:
         return EXIT_FAILED
+    except KeyboardInterrupt:  # in a verb that does not listen for it
+        message, code = "Stopped.", EXIT_STOPPED
     except MemoryError:
         message, code = "The memory ran out; close other programs, or use a shorter range or fewer people.", EXIT_FAILED
     except OSError as error:
@@ -83,7 +85,7 @@ def _log(words: argparse.Namespace, chatter: BinaryIO | None) -> Path | str:
     path = words.log if getattr(words, "log", None) else default_folder() / "log.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a", encoding="utf-8") as file:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"sinew {VERSION}: {sys.argv}\n{streams.text_of(chatter)}{traceback.format_exc()}\n")
         return path
     except OSError:
@@ -345,13 +347,14 @@ def _probe(words: argparse.Namespace, out) -> None:
 def _export(words: argparse.Namespace, out) -> None:
     from sinew.progress import StopRequest
 
+    stop = StopRequest()
     if words.parent_pid is not None:
-        StopRequest().watch(words.parent_pid)
+        stop.watch(words.parent_pid)
     from sinew.export import export
     from sinew_take import take as take_format
 
     take = take_format.read(words.take)
-    written = export(take, words.to, words.subject)
+    written = export(take, words.to, words.subject, stop.check)
     if words.events:
         print(events.encode(events.Finished([], {"file": str(written)})), file=out, flush=True)
         return

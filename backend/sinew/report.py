@@ -24,18 +24,22 @@ def as_text(takes: list[Path], report: dict[str, Any]) -> str:
 
 
 def shot_lines(shot: dict[str, Any]) -> list[str]:
-    """One line per person of one shot's report."""
-    found, frames = len(shot["people"]), shot["frames"]
-    by = f" by {shot['detector']}" if shot.get("detector") else ""  # takes of earlier versions do not say
-    lines = [f"{found} {'person' if found == 1 else 'people'} found in {frames} "
-             f"{'frame' if frames == 1 else 'frames'}{by}"]
-    for person in shot["people"]:
-        error = "pixel error unknown"
-        if person["pixel_error_px"] is not None:
-            error = (f"pixel error {person['pixel_error_px']:.1f} px "
-                     f"({person['pixel_error_of_height']:.2%} of the person's height)")
-        lines.append(f"  {person['id']}: {person['frames']} frames solved, {error}, "
-                     f"limit violations {person['limit_violations']}, height {person['height_m']:.2f} m")
+    """One line per person of one shot's report. Whatever a take of another version or program does not say is left out."""
+    people = shot.get("people") or []
+    found, frames = len(people), shot.get("frames")
+    by = f" by {shot['detector']}" if shot.get("detector") else ""
+    where = "" if frames is None else f" in {frames} {'frame' if frames == 1 else 'frames'}"
+    lines = [f"{found} {'person' if found == 1 else 'people'} found{where}{by}"]
+    for person in people:
+        said = [] if person.get("frames") is None else [f"{person['frames']} frames solved"]
+        error, share = person.get("pixel_error_px"), person.get("pixel_error_of_height")
+        said.append("pixel error unknown" if error is None else f"pixel error {error:.1f} px" + (
+            "" if share is None else f" ({share:.2%} of the person's height)"))
+        if person.get("limit_violations") is not None:
+            said.append(f"limit violations {person['limit_violations']}")
+        if person.get("height_m") is not None:
+            said.append(f"height {person['height_m']:.2f} m")
+        lines.append(f"  {person.get('id', 'somebody')}: {', '.join(said)}")
     return lines
 
 
@@ -62,7 +66,8 @@ def describe(take: Take, as_text: bool = False) -> Any:
              f"{facts['bytes'] / 1e6:.1f} MB"]
     if facts["report"]:
         lines += shot_lines(facts["report"])
-        lines.append("  Time: " + ", ".join(f"{k} {v:.1f} s" for k, v in facts["report"]["seconds"].items()))
+        if facts["report"].get("seconds"):
+            lines.append("  Time: " + ", ".join(f"{k} {v:.1f} s" for k, v in facts["report"]["seconds"].items()))
     camera = facts["camera"] or {}
     if camera.get("kind"):
         lines.append("  Camera: " + ". ".join(camera[key] for key in ("kind", "reason") if camera.get(key)))

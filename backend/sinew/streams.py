@@ -14,7 +14,8 @@ from typing import BinaryIO, TextIO
 @contextmanager
 def own_stdout() -> Iterator[TextIO]:
     """The true stdout; while open, whatever else is printed there goes to stderr: events must be alone."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    # Names of files need not be text.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
     sys.stdout.flush()
     os.dup2(2, 1)
     try:

@@ -7,6 +7,7 @@ it is needed. Only MediaPipe's heavy model is fetched by the project itself (`si
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,9 +178,17 @@ def _collect(folder: Path, deepest: int, names: dict[str, Path]) -> None:
     except OSError:
         return
     for entry in entries:
-        if entry.is_file():
+        if _is(entry.is_file):
             names.setdefault(entry.name.lower(), entry)
     if deepest > 0:
         for entry in entries:
-            if entry.is_dir() and not entry.is_symlink():
+            if _is(entry.is_dir) and not _is(entry.is_symlink):
                 _collect(entry, deepest - 1, names)
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """An answer about an entry; no where its folder may be listed but not entered."""
+    try:
+        return asked()
+    except OSError:
+        return False

@@ -5,17 +5,26 @@ Nothing in a take is ever executed: arrays are read with `allow_pickle=False`.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from . import arrays as spec
 from . import skeleton
@@ -83,7 +92,8 @@ def _load(folder: Path, name: str) -> dict[str, np.ndarray]:
             raise TakeError(f"{name} in {folder} holds pickled objects, which Sinew never loads; "
                             "get the take from a source you trust.") from None
         raise TakeError(f"The take is damaged: {name} in {folder} cannot be read; reconstruct the clip again.") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError):
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, LookupError, NotImplementedError, RuntimeError, TypeError,
+            SyntaxError, MemoryError, struct.error, tokenize.TokenError):
         raise TakeError(f"The take is damaged: {name} in {folder} cannot be read; reconstruct the clip again.") from None
 
 
@@ -98,7 +108,7 @@ def read_meta(folder: str | os.PathLike) -> dict:
         meta = json.loads((folder / "take.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise TakeError(f"{folder} is not a take: it has no take.json; choose a folder that Sinew wrote.") from None
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         raise TakeError(f"The take is damaged: take.json in {folder} cannot be read; "
                         "reconstruct the clip again.") from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
@@ -113,6 +123,11 @@ def read_meta(folder: str | os.PathLike) -> dict:
     for key, kind in (("id", str), ("shot_id", str), ("subjects", list), ("source", dict)):
         if not isinstance(meta.get(key), kind):
             raise TakeError(f"The take is damaged: take.json in {folder} lacks \"{key}\"; reconstruct the clip again.")
+    rate = meta["source"].get("rate")
+    if not (isinstance(rate, list) and len(rate) == 2 and all(type(part) is int and part > 0 for part in rate)
+            and isinstance(meta["source"].get("name"), str)):
+        raise TakeError(f"The take is damaged: take.json in {folder} does not say the name and the rate of its source; "
+                        "reconstruct the clip again.")
     if meta.get("laws") != LAWS:
         raise TakeError(f"{folder} was solved with the joint laws {meta.get('laws')!r} and this Sinew knows {LAWS!r}; "
                         "use the matching Sinew or reconstruct the clip again.")
@@ -222,13 +237,30 @@ def check_free(folder: str | os.PathLike) -> None:
     partial = _partial(folder)
     if partial.exists() and not (partial / _UNFINISHED).is_file():
         raise RequestError(f"{partial} is in the way, where the take would be made; move it or choose another --out.")
+    if partial.exists():
+        with open(partial / _UNFINISHED, "ab") as marker:
+            if not _lock(marker):
+                raise RequestError(f"Another run is writing {partial}; wait for it or choose another --out.")
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock a file until it is closed or this process ends; False where another run holds it. On Windows nobody is kept out: a
+    folder with an open file could not be renamed there."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)  # some network drives have no locks
+    return True
 
 
 @contextmanager
 def making(folder: str | os.PathLike) -> Iterator[Path]:
     """An empty `<folder>.partial` to make a take in, which `write` or whoever asked renames; it goes if anything fails.
 
-    What a run that was killed has left there goes, and nothing else: a file in it says that it is one of ours.
+    What a run that was killed has left there goes, and nothing else: a file in it says that it is one of ours, and is locked
+    while its run lives.
 
     Raises:
         RequestError: Something stands in its place or the take's, or it cannot be made.
@@ -236,17 +268,22 @@ def making(folder: str | os.PathLike) -> Iterator[Path]:
     check_free(folder)
     partial = _partial(folder)
     shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with ExitStack() as open_files:
         try:
-            partial.mkdir(parents=True)
-            (partial / _UNFINISHED).touch()
-        except OSError as error:
-            raise RequestError(f"The take cannot be written to {folder} ({error.strerror or error}); choose another --out "
-                               "or free some space.") from None
-        yield partial
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+            try:
+                partial.mkdir(parents=True)
+                marker = open(partial / _UNFINISHED, "wb")  # noqa: SIM115 - closed with the stack
+                if fcntl is None:
+                    marker.close()
+                else:
+                    _lock(open_files.enter_context(marker))
+            except OSError as error:
+                raise RequestError(f"The take cannot be written to {folder} ({error.strerror or error}); choose another "
+                                   "--out or free some space.") from None
+            yield partial
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
 
 def finish(partial: Path, folder: Path) -> None:
@@ -302,7 +339,8 @@ def _write(take: Take, folder: Path, work: Path) -> Path:
             (work / "scene").mkdir(exist_ok=True)
             np.savez_compressed(work / "scene" / "points.npz", **take.points)
         text = json.dumps(take.meta, indent=1, ensure_ascii=False, allow_nan=False)
-        (work / "take.json").write_text(text + "\n", encoding="utf-8")
+        # Names of files need not be text: what of them is none becomes question marks.
+        (work / "take.json").write_text(text + "\n", encoding="utf-8", errors="replace")
     except OSError as error:
         raise RequestError(f"The take cannot be written to {folder} ({error.strerror or error}); "
                            "choose another --out or free some space.") from None

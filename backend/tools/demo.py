@@ -22,7 +22,7 @@ TOOLS = ROOT / "backend" / "tools"
 def free_stem(video: Path) -> str:
     """The clip's name, with a number where something of that name is already in out/."""
     number, stem = 1, video.stem
-    while any(OUT.glob(f"{stem}")) or any(OUT.glob(f"{stem}.*")):
+    while any(there.name == stem or there.name.startswith((f"{stem}.", f"{stem}-preview.")) for there in OUT.glob("*")):
         number += 1
         stem = f"{video.stem}-run{number}"
     return stem

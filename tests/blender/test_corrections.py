@@ -195,7 +195,9 @@ def test_what_does_not_fit_is_one_sentence(extension, folder):
     bpy.data.objects.remove(pin)
     corrections.remove_range(root, 0)
     assert corrections.collect(root, scene, take) == []
-    root[corrections.FOLDER] = "/nowhere/take"
+    root[corrections.FOLDER] = root[corrections.BASE] = "/nowhere/take"
+    assert corrections.open_take(root).path == take.path == corrections.base_folder(root), "found beside its plate"
+    result.camera.data.background_images.clear()
     with pytest.raises(Exception, match="folder of the take is not there any more .*import the take again"):
         corrections.open_take(root)
 

@@ -120,7 +120,7 @@ def test_frames_and_names_are_the_scenes(extension, world):
     bpy.context.scene.collection.objects.link(bpy.data.objects.new("Person 2", None))
     result, _ = world(three(absent=(5, 10)))
     scene, root = bpy.context.scene, result.root
-    scene.render.fps *= 2
+    root["sinew_scene_rate"] = [2.0 * scene.render.fps, scene.render.fps_base]
     root["sinew_plate_offset"] = 3
     choose(result, 1)
     scene.frame_set(17)

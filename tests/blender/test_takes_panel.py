@@ -109,3 +109,14 @@ def test_a_new_name_can_be_typed_at_once(extension):
     dialog = SimpleNamespace(layout=SimpleNamespace(row=lambda: row))
     extension("operators.who").SINEW_OT_rename_person.draw(dialog, None)
     assert active == [("name", True)]
+
+
+def test_the_take_that_stands_in_the_scene_is_said(extension, golden):
+    panel, scene = extension("panels.takes").SINEW_PT_takes, extension("addon.scene")
+    folder = golden(n_frames=6)
+    row = bpy.context.window_manager.sinew.takes.add()
+    extension("addon.monitor").mirror_take(row, extension("addon.jobs.takes").describe(folder))
+    bpy.context.window_manager.sinew.take_index = len(bpy.context.window_manager.sinew.takes) - 1
+    assert "In this scene" not in drawn(panel)
+    scene.build_take(bpy.context, folder, scene.BuildOptions(set_scene_rate=True))
+    assert "In this scene" in drawn(panel)

@@ -47,9 +47,13 @@ def test_what_stands_where_a_take_is_made_stays_unless_a_killed_run_left_it(fold
         (partial / "shot.npz").touch()
         raise KeyboardInterrupt
     assert not partial.exists()
-    # Nothing runs after a kill: its folder is still there, and the next run takes its place.
-    run = take_format.making(tmp_path / "other")
-    (run.__enter__() / "plate").mkdir()
+    with take_format.making(tmp_path / "other") as partial:
+        (partial / "plate").mkdir()
+        if take_format.fcntl is not None:
+            with pytest.raises(RequestError, match="Another run is writing .*other.partial; wait for it or choose another"):
+                take_format.write(take, tmp_path / "other")
+        assert (partial / "plate").is_dir()
+    # Nothing runs after a kill: the folder is still there, and the next run takes its place.
     again = take_format.write(take, tmp_path / "other")
     assert {f.name for f in again.iterdir()} == {f.name for f in mine.iterdir()} and not partial.exists()
 
@@ -72,6 +76,16 @@ def _meta(folder, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def _npy(path):
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def _header(path, text):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("time_s.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(24))
+
+
 def test_newer_minor_is_read_and_its_news_ignored(folder):
     _meta(folder, version=[1, 99], news={"x": 1})
     with np.load(folder / "shot.npz") as data:
@@ -90,6 +104,14 @@ def test_newer_minor_is_read_and_its_news_ignored(folder):
     (lambda f: _meta(f, laws="skel-9"), "joint laws 'skel-9' and this Sinew knows 'skel-1'"),
     (lambda f: _meta(f, subjects=[{"id": "../x"}]), "names a subject wrongly"),
     (lambda f: _meta(f, subjects=None), 'lacks "subjects"'),
+    (lambda f: _meta(f, source={"rate": [30, 1]}), "does not say the name and the rate of its source; reconstruct"),
+    (lambda f: _meta(f, source={"name": "a.mp4", "rate": [30, 0]}), "does not say the name and the rate of its source"),
+    (lambda f: _meta(f, source={"name": "a.mp4", "rate": "30"}), "does not say the name and the rate of its source"),
+    (lambda f: (f / "take.json").write_text("[" * 200_000), "take.json in .* cannot be read; reconstruct"),
+    (lambda f: _npy(f / "shot.npz"), "shot.npz in .* cannot be read"),
+    (lambda f: _header(f / "shot.npz", b"'''abc"), "shot.npz in .* cannot be read"),
+    (lambda f: _header(f / "shot.npz", b"{'descr': '<f8', 'fortran_order': False, 'shape': ((((("),
+     "shot.npz in .* cannot be read"),
     (lambda f: (f / "shot.npz").unlink(), "shot.npz is missing"),
     (lambda f: (f / "subjects/s1/motion.npz").unlink(), "motion.npz is missing"),
     (lambda f: (f / "shot.npz").write_bytes(b"PK\x03\x04 cut"), "shot.npz in .* cannot be read"),
@@ -146,3 +168,10 @@ def test_unwritable_place_is_said(folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RequestError, match="cannot be written to .*; choose another --out or free some space"):
         take_format.write(take_format.read(folder), tmp_path / "file" / "take")
+
+
+def test_a_name_that_is_no_text_is_written_as_far_as_it_is(folder):
+    take = take_format.read(folder)
+    take.meta["source"]["name"] = "se\udcffq ü"
+    again = take_format.read(take_format.write(take, folder.with_name("copy")))
+    assert again.meta["source"]["name"] == "se?q ü"

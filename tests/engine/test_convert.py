@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import foreign
@@ -12,6 +14,7 @@ import smpl_models
 
 from sinew import convert
 from sinew.convert import files, gvhmr, keypoints, phalp, points, prompthmr, sam3dbody, tram, wham
+from sinew.flow import CameraOptions, Shot, VideoInfo
 from sinew.geometry import rotations as rot
 from sinew.motion.model import DEPTH_BIAS_M
 from sinew.progress import StopRequest
@@ -328,10 +331,72 @@ def _tram(d, **changes):
     return d / "t"
 
 
-def _prompt(d, **changes):
+def _prompt(d, lens=None, **changes):
     person = {"frames": np.arange(4), "smplx_world": {"pose": np.zeros((4, 165)), "shape": np.zeros((4, 10)),
                                                       "trans": np.zeros((4, 3))}} | changes
-    return _pkl(d / "r.pkl", {"camera": {}, "camera_world": {}, "people": {"1": person}})
+    camera = {} if lens is None else {"Rwc": np.tile(np.eye(3), (4, 1, 1)), "Twc": np.zeros((4, 3)), "img_focal": lens[0],
+                                      "img_center": np.array(lens[1])}
+    return _pkl(d / "r.pkl", {"camera": {}, "camera_world": camera, "people": {"1": person}})
+
+
+def _raw(path, header, data=bytes(24)):
+    """An .npy of that header; an .npz of one such array."""
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+    if path.suffix == ".npy":
+        return _bytes(path, content)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("poses.npy", content)
+    return path
+
+
+def _locked(d):
+    """An archive that says of itself that its members are encrypted."""
+    content = bytearray(_amass(d).read_bytes())
+    at = content.find(b"PK\x01\x02")
+    while at >= 0:
+        content[at + 8] |= 1
+        at = content.find(b"PK\x01\x02", at + 4)
+    return _bytes(d / "a.npz", bytes(content))
+
+
+def _flipped(d):
+    path = d / "a.npz"
+    np.savez_compressed(path, poses=np.zeros((12, 156)), trans=np.zeros((12, 3)))
+    content = bytearray(path.read_bytes())
+    at = content.find(b"poses.npy") + 60
+    content[at:at + 10] = bytes(b ^ 0x5A for b in content[at:at + 10])
+    return _bytes(path, bytes(content))
+
+
+def _npy_as(path):
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))
+    return path
+
+
+def _shared(d, depth=40):
+    part = [0.0]
+    for _ in range(depth - 5):
+        part = [part, part]
+    return _pkl(d / "a.pkl", {"poses": part, "trans": 1})
+
+
+def _torch(d, make):
+    import torch
+
+    torch.save({"poses": make(torch), "trans": torch.zeros(3, 3)}, d / "a.pt")
+    return d / "a.pt"
+
+
+def _lens(d, focal=1000.0, centre=(960.0, 540.0)):
+    K = np.array([[focal, 0, centre[0]], [0, abs(focal), centre[1]], [0, 0, 1]])
+    part = {"body_pose": np.zeros((5, 63)), "global_orient": np.zeros((5, 3)), "transl": np.zeros((5, 3)),
+            "betas": np.zeros((5, 10))}
+    return _pkl(d / "g.pkl", {"smpl_params_global": part, "smpl_params_incam": part, "K_fullimg": np.tile(K, (5, 1, 1))})
+
+
+def _sam(d, content):
+    return _pkl(d / "s.pkl", content)
 
 
 def _long(d):
@@ -354,6 +419,27 @@ BAD = {
                  "a.json is no JSON file, or is damaged; write the result again."),
     "JSON without end": (lambda d: _json(d / "a.json", "[" * 100000), {}, InputError,
                          "a.json is no JSON file, or is damaged; write the result again."),
+    "an npy of another name": (lambda d: _npy_as(d / "a.npz"), {}, InputError,
+                               "a.npz is no .npz archive, or is damaged; write the result again."),
+    "an npz of another name": (lambda d: _amass(d).rename(d / "a.npy"), {}, InputError,
+                               "a.npy is an .npz archive; give it under that ending."),
+    "a locked archive": (_locked, {}, InputError, "a.npz is no .npz archive, or is damaged; write the result again."),
+    "flipped bits": (_flipped, {}, InputError, "a.npz is no .npz archive, or is damaged; write the result again."),
+    "a header without end": (lambda d: _raw(d / "a.npy", b"'''abc"), {}, InputError,
+                             "a.npy is no .npy file, or is damaged; write the result again."),
+    "a header of brackets": (lambda d: _raw(d / "a.npz", b"{'descr': '<f8', 'shape': (((((("), {}, InputError,
+                             "a.npz is no .npz archive, or is damaged; write the result again."),
+    "a header of everything": (
+        lambda d: _raw(d / "a.npy", b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d,)}" % 10**15), {}, InputError,
+        "a.npy does not fit into memory; convert a shorter range."),
+    "one part shared everywhere": (_shared, {}, InputError,
+                                   "a.pkl has more than 50000000 parts, which no result has; write it again as arrays."),
+    "a torch file cut short": (lambda d: _bytes(d / "a.pt", b"\x80\x02J\x01"), {}, InputError,
+                               "a.pt is no PyTorch file, or is damaged; write the result again."),
+    "a sparse tensor": (lambda d: _torch(d, lambda torch: torch.eye(3).to_sparse()), {}, InputError,
+                        "a.pt holds a tensor that is no plain table of numbers; save it as a plain tensor."),
+    "a conjugated tensor": (lambda d: _torch(d, lambda torch: torch.zeros(3, dtype=torch.complex64).conj()), {}, InputError,
+                            "a.pt holds a tensor that is no plain table of numbers; save it as a plain tensor."),
     "a pickle cut short": (lambda d: _bytes(d / "a.pkl", pickle.dumps({1: "two"})[:-3]), {}, InputError,
                            "a.pkl is cut short; copy or download it again."),
     "an empty folder": (lambda d: (d / "e").mkdir() or d / "e", {}, InputError,
@@ -380,6 +466,47 @@ BAD = {
                                   "30000/1001."),
     "a size of nonsense": (lambda d: _amass(d), {"size": "big"}, RequestError,
                            "--size big is no picture's size; write it as 1920x1080."),
+    "a size in raised digits": (lambda d: _amass(d), {"size": "²x1080"}, RequestError,
+                                "--size ²x1080 is no picture's size; write it as 1920x1080."),
+    "a size of many digits": (lambda d: _amass(d), {"size": "9" * 5000 + "x9"}, RequestError,
+                              f"--size {'9' * 40}… is no picture's size; write it as 1920x1080."),
+    "a lens of no width": (lambda d: _amass(d), {"camera": CameraOptions(fov_deg=0.0)}, RequestError,
+                           "--fov-deg 0 is not a horizontal field of view; give degrees between 1 and 170."),
+    "a lens of no length": (lambda d: _amass(d), {"camera": CameraOptions(focal_mm=-5.0)}, RequestError,
+                            "--focal-mm -5 is not a lens's 35 mm equivalent; give millimetres between 4 and 2000."),
+    "a height of nothing": (lambda d: _amass(d), {"camera": CameraOptions(height_m=float("nan"))}, RequestError,
+                            "--height-m nan is not a person's height; give metres between 0.4 and 2.6."),
+    "GVHMR behind its lens": (lambda d: _lens(d, -1000.0), {}, InputError,
+                              "g.pkl, K_fullimg, has a focal length of -1000 pixels, which no lens has; write the result "
+                              "again."),
+    "GVHMR without a picture": (lambda d: _lens(d, centre=(0.0, 0.0)), {"size": "1920x1080"}, InputError,
+                                "g.pkl, K_fullimg, is about a picture of 0 x 0 pixels, which no camera makes; write the "
+                                "result again."),
+    "GVHMR of a picture without end": (lambda d: _lens(d, centre=(1e30, 540.0)), {}, InputError,
+                                       "g.pkl, K_fullimg, is about a picture of 2e+30 x 1080 pixels, which no camera makes; "
+                                       "write the result again."),
+    "PromptHMR without a lens": (lambda d: _prompt(d, lens=(0.0, (960.0, 540.0))), {"rate": "30"}, InputError,
+                                 "r.pkl, camera, has a focal length of 0 pixels, which no lens has; write the result again."),
+    "4D-Humans without a picture": (lambda d: _phalp(d, size=[[0, 0]]), {"rate": "30"}, InputError,
+                                    "p.pkl is about a picture of 0 x 0 pixels, which no camera makes; write the result "
+                                    "again."),
+    "SAM 3D Body behind its lens": (
+        lambda d: _sam(d, [[SAM | {"focal_length": -1.0}]] * 2), {"rate": "30", "size": "64x64"}, InputError,
+        "s.pkl, frame 0, has a focal length of -1 pixels, which no lens has; write the result again."),
+    "SAM 3D Body with one number twice": (
+        lambda d: _sam(d, {"a_1": [SAM], "b_1": [SAM | {"pred_cam_t": np.ones(3)}], "c_2": [SAM]}),
+        {"rate": "30", "size": "64x64"}, InputError,
+        "s.pkl holds nobody who is seen with enough keypoints in two frames; convert a result in which a person is seen "
+        "whole."),
+    "SAM 3D Body of three lengths": (
+        lambda d: _sam(d, {"pred_keypoints_2d": np.zeros((5, 70, 2)), "pred_keypoints_3d": np.zeros((5, 70, 3)),
+                           "pred_cam_t": np.zeros((3, 3))}), {"rate": "30", "size": "64x64"}, InputError,
+        "s.pkl looks like a result of SAM 3D Body, but something in it is of another kind than the known layout has; write "
+        "the result again with the system's own demo."),
+    "SAM 3D Body with rows of its own": (
+        lambda d: _sam(d, SAM | {"pred_keypoints_2d": [[1, 2], [3]]}), {"rate": "30"}, InputError,
+        "s.pkl looks like a result of SAM 3D Body, but something in it is of another kind than the known layout has; write "
+        "the result again with the system's own demo."),
     "nobody wished": (lambda d: _amass(d), {"most_people": 0}, RequestError, "--people 0 keeps nobody; give 1 or more."),
     "no folder of models": (lambda d: _amass(d), {"models": Path("nowhere")}, RequestError,
                             "There is no folder of model files at nowhere; choose the folder that holds them, or leave it "
@@ -571,3 +698,32 @@ def test_the_readers_name_their_sources():
 def test_rotations_survive_their_checks():
     R = rot.exp(np.random.default_rng(0).normal(size=(4, 24, 3)))
     assert np.allclose(convert.tram.checked_rotations(R, "x"), R)
+
+
+def test_a_systems_own_rate_counts_from_the_clips_first_picture(tmp_path, monkeypatch):
+    """Four pictures of another shot, left out, before those of a clip of 25 a second; GVHMR counts 30 a second."""
+    frame = np.arange(4, 64)
+    info = VideoInfo(tmp_path / "c.mp4", (640, 360), (640, 360), Fraction(25), 64, 2.56, 0, Fraction(1), False, None)
+    info.path.write_bytes(b"a clip")
+    scan = type("Scan", (), {"shots": [Shot(info, frame.astype(np.int32), frame / 25)]})
+    monkeypatch.setattr(convert.run.video, "probe", lambda *given: info)
+    monkeypatch.setattr(convert.run.video, "find_shots", lambda *given, **more: scan)
+    request = convert.Request(tmp_path / "r.pt", tmp_path / "take", video=info.path)
+    shot, counted, _ = convert.run._filmed(request, None, 0, 75, 30.0, lambda done, total: None)
+    np.testing.assert_array_equal(counted, np.round(shot.time_s * 30))
+    assert counted[0] == 5 and shot.frame[0] == 4
+
+
+def test_keypoints_on_one_line_have_no_height_to_measure_by(tmp_path):
+    row = [[100.0 + 30 * k, 300.0, 0.9] for k in range(17)]
+    path = _json(tmp_path / "flat.json", [{"image_id": f, "category_id": 1, "score": 1.0, "keypoints": np.ravel(
+        np.add(row, [f, 0, 0])).tolist()} for f in range(6)])
+    take, _ = run(path, tmp_path / "take", rate="30", size="1920x1080")
+    assert [one["pixel_error_of_height"] for one in take.meta["report"]["people"]] == [None]
+
+
+def test_shared_parts_stay_shared():
+    array = np.zeros(3)
+    part = {"a": [array]}
+    turned = files.plain([part, part, (1, part)], "a.pkl")
+    assert turned[0] is turned[1] is turned[2][1] and turned[0]["a"][0] is array

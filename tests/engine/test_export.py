@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import takes
 
+from sinew import cli
 from sinew.body.smpl_joints import I as SMPL
 from sinew.body.smplx_motion import generic_rest, smpl_forward
-from sinew.export import export, plan, plot
+from sinew.export import EXTENSIONS, export, plan, plot
+from sinew.export.even import even
 from sinew_take import skeleton as sk
-from sinew_take.errors import RequestError
+from sinew_take.errors import RequestError, Stopped
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +241,82 @@ def test_what_cannot_be_written_is_one_sentence(take, tmp_path, name, subject, s
     assert [p.name for p in tmp_path.iterdir()] == ["there.mot"] and (tmp_path / "there.mot").read_text() == "mine"
 
 
-@pytest.mark.parametrize("kind", [".bvh", ".npz"])
+@pytest.mark.parametrize("kind", EXTENSIONS)
 def test_a_person_in_no_frame_is_said(tmp_path, kind):
     take = takes.make_take(6, absent=(0, 6))
     with pytest.raises(RequestError, match="s1 is in no frame of the take; choose another person"):
         export(take, tmp_path / f"a{kind}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_times_at_another_rate_than_the_clips_are_resampled():
+    take = takes.make_take(90, motion="walk")
+    time_s = take.shot["time_s"]
+    take.shot["time_s"] = time_s * 1.03  # each step within a tenth, all of them 2.7 frames
+    rows = even(take, take.subjects[0])
+    assert rows.is_resampled and len(rows.time_s) == 92
+    np.testing.assert_allclose(np.diff(rows.time_s), 1001 / 30000, atol=1e-9)
+    take.shot["time_s"] = np.round(time_s, 3)  # as Matroska has them
+    assert not even(take, take.subjects[0]).is_resampled
+
+
+@pytest.mark.parametrize(("info", "gender"), [
+    ({"body": "smplx", "model": {"gender": "female"}}, "female"), ({"body": "smplx"}, "neutral"),
+    ({"body": "smplx", "model": {"gender": "neutral"}}, "neutral"),
+    ({"body": "skel", "model": {"gender": "male"}}, "neutral")])
+def test_npz_names_the_gender_of_the_persons_own_model(tmp_path, info, gender):
+    take = takes.make_take(6)
+    take.subjects[0].info.update(info)
+    with np.load(export(take, tmp_path / "a.npz"), allow_pickle=False) as data:
+        assert str(data["gender"]) == gender
+
+
+def test_names_are_drawn_as_they_are(take, tmp_path):
+    one = takes.make_take(6)
+    one.meta["source"]["name"] = "a$\\frac$b_$5_and_$6.mp4"
+    one.subjects[0].info["name"] = "_$\\frac$"
+    assert export(one, tmp_path / "a.pdf").stat().st_size and export(one, tmp_path / "a.svg").stat().st_size
+    above, heights = plan.page(one, one.subjects).axes
+    assert [t.get_text().strip() for t in above.get_legend().get_texts()] == ["camera", "_$\\frac$"]
+    assert "_$\\frac$: pelvis" in [t.get_text().strip() for t in heights.get_legend().get_texts()]
+
+
+def test_a_source_named_over_several_lines_stays_on_one(tmp_path):
+    take = takes.make_take(6)
+    take.meta["source"]["name"] = "a\nb\tc.mp4"
+    lines = export(take, tmp_path / "a.trc").read_text().split("\n")
+    assert lines[0] == "PathFileType\t4\t(X/Y/Z)\ta b c.mp4" and lines[1].startswith("DataRate")
+    assert export(take, tmp_path / "a.mot").read_text().startswith("a b c.mp4 ")
+
+
+def test_a_name_as_long_as_names_can_be(take, tmp_path):
+    name = "n" * 251 + ".csv"
+    assert export(take, tmp_path / name).name == name
+    with pytest.raises(RequestError, match="cannot be written .*choose another place"):
+        export(take, tmp_path / f"n{name}")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("kind", "looks"), [(".csv", 1), (".pdf", 3)])
+def test_an_export_that_is_stopped_leaves_nothing(take, tmp_path, kind, looks):
+    asked = []
+
+    def check():
+        asked.append([p.name for p in tmp_path.iterdir()])
+        if len(asked) == looks:
+            raise Stopped("Stopped.")
+
+    with pytest.raises(Stopped):
+        export(take, tmp_path / f"a{kind}", check=check)
+    assert len(asked) == looks and len(asked[-1]) == 1, "it was being written"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_asks_whether_to_stop(tmp_path, monkeypatch, capfd):
+    def asked(self):
+        raise Stopped("Stopped.")
+
+    monkeypatch.setattr("sinew.progress.StopRequest.check", asked)
+    folder = takes.write_take(tmp_path / "take")
+    assert cli.main(["export", str(folder), "--to", str(tmp_path / "a.csv")]) == 4
+    assert capfd.readouterr().err == "sinew: Stopped.\n" and [p.name for p in tmp_path.iterdir()] == ["take"]

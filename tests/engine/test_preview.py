@@ -11,7 +11,7 @@ import takes
 from sinew.preview import compose
 from sinew.preview.compose import beside, contact_sheet, over
 from sinew_take import take as take_format
-from sinew_take.errors import InputError
+from sinew_take.errors import InputError, RequestError
 
 SIZE = (64, 36)
 
@@ -98,3 +98,23 @@ def test_sheet_holds_every_strip_once(n):
     assert sheet.shape[1] <= 400
     assert {40 + 20 * i for i in range(n)} <= set(np.unique(sheet))
     assert beside(strips[:1]).shape == (30, 160, 3)
+
+
+@pytest.mark.parametrize("end", [".png", ".mp4"])
+def test_what_stands_at_the_output_stays(take_folder, frames, tmp_path, end):
+    mine = tmp_path / f"clip{end}"
+    mine.write_text("my only picture")
+    with pytest.raises(RequestError, match=rf"clip{end} already exists; choose another --out\.$"):
+        compose(take_folder, frames, tmp_path / "clip")
+    assert mine.read_text() == "my only picture" and list(tmp_path.glob("clip*")) == [mine]
+
+
+def test_no_half_sheet_is_left_where_the_disk_is_full(take_folder, frames, tmp_path, monkeypatch):
+    def full(self, data):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(RequestError, match="No space left on device"):
+        compose(take_folder, frames, tmp_path / "clip")
+    assert [p.name for p in tmp_path.glob("clip*")] == ["clip.mp4"]

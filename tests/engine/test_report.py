@@ -39,3 +39,11 @@ def test_notes_name_people_and_leave_file_names_alone():
     assert pipeline._named(notes, motions) == [
         "Person 1 hides Track 10 in 3 frames.", "my_person_12.mov has no lens.", "a-person_2.mp4 and person_2.mp4 end.",
         "Seen beside Person 1."]
+
+
+def test_what_another_program_left_out_is_left_out(tmp_path):
+    take = take_format.read(takes.write_take(tmp_path / "take"))
+    take.meta["report"] = {"people": [{}, {"id": "s2", "frames": 3, "pixel_error_px": 2.0, "pixel_error_of_height": None}]}
+    lines = describe(take, as_text=True).splitlines()
+    assert "2 people found" in lines and "  s2: 3 frames solved, pixel error 2.0 px" in lines
+    assert "  somebody: pixel error unknown" in lines and not any("Time" in line for line in lines)

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from sinew import cli
+
 CODE = """
 import os, sys
 from sinew import streams
@@ -56,3 +58,18 @@ def test_the_log_of_an_unforeseen_error_holds_what_libraries_printed(tmp_path):
     assert "last words" not in done.stderr and "details are in" in done.stderr
     log = (tmp_path / "log.txt").read_text()
     assert "the library's last words" in log and "nobody foresaw this" in log
+
+
+def test_a_key_stops_verbs_that_listen_to_nothing(monkeypatch, capfd):
+    def stopped(words, out):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_info", stopped)
+    assert cli.main(["info", "somewhere"]) == 4
+    assert capfd.readouterr().err == "sinew: Stopped.\n"
+
+
+def test_a_name_that_is_no_text_is_printed_all_the_same(monkeypatch, capfd):
+    monkeypatch.setattr(cli, "_info", lambda words, out: print("se\udcffq ü", file=out))
+    assert cli.main(["info", "somewhere"]) == 0
+    assert capfd.readouterr().out == "se\\udcffq ü\n"

@@ -34,17 +34,17 @@ def take_of(system: str, shot: flow.Shot, camera: flow.Camera, built: list[Built
                 "dof_names": list(skeleton.DOF_NAMES), "keypoint_names": list(skeleton.MEDIAPIPE_KEYPOINTS),
                 "height_m": round(float(np.ptp(own.body["rest_vertices_m"][:, 2])), 3), **own.info}
         present = own.motion["present"]
-        arrays, masks, track, error = dict(own.motion), None, None, None
+        arrays, masks, track, error, share = dict(own.motion), None, None, None, None
         if motions is not None:
             m = motions[i]
             arrays["pixel_error"] = m.pixel_error.astype(np.float32)
             masks, track = m.track.masks, _detections(m.track)
             error = float(np.nanmean(m.pixel_error)) if np.isfinite(m.pixel_error).any() else None
+            share = _of_height(error, m.track.box_px)
         subjects.append(take_format.Subject(info, arrays, own.body, None, masks, track, own.extra))
-        heights = None if motions is None else np.nanmedian(motions[i].track.box_px[:, 3] - motions[i].track.box_px[:, 1])
         rows.append({"id": info["id"], "frames": int(present.sum()),
                      "pixel_error_px": None if error is None else round(error, 2),
-                     "pixel_error_of_height": None if error is None else round(error / float(heights), 4),
+                     "pixel_error_of_height": share,
                      "limit_violations": int((~skeleton.within_limits(own.motion["q"][present])).sum()),
                      "height_m": info["height_m"]})
     rate = shot.info.rate
@@ -67,6 +67,13 @@ def take_of(system: str, shot: flow.Shot, camera: flow.Camera, built: list[Built
               "T_wc": camera.T_wc.astype(np.float32), "K": camera.K.astype(np.float32),
               "distortion": camera.distortion.astype(np.float32)}
     return take_format.Take(meta, arrays, subjects)
+
+
+def _of_height(error_px: float | None, box_px: np.ndarray) -> float | None:
+    """An error as a share of the height of a person's boxes; None where keypoints on one line make boxes of no height."""
+    heights = box_px[:, 3] - box_px[:, 1]
+    height = float(np.median(heights[np.isfinite(heights)])) if np.isfinite(heights).any() else 0.0
+    return round(error_px / height, 4) if error_px is not None and height > 0 else None
 
 
 def _detections(track: flow.Track) -> dict[str, np.ndarray]:

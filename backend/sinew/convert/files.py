@@ -6,9 +6,12 @@ import io
 import json
 import pickle
 import re
+import struct
 import tempfile
+import tokenize
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,11 @@ from . import keypoints, tram
 from .result import MOST_FRAMES
 
 LARGEST_JSON = 2 << 30
+MOST_PARTS = 50_000_000
+"""Values in lists and dictionaries, each counted as often as it is reached: a tiny file may share one in many places."""
+_DAMAGE = (OSError, ValueError, TypeError, EOFError, LookupError, AttributeError, ArithmeticError, AssertionError,
+           RuntimeError, SyntaxError, struct.error, tokenize.TokenError, zlib.error, zipfile.BadZipFile)
+"""What NumPy and PyTorch raise for bytes that are not what they should be."""
 _NUMBERED = re.compile(r"(\d+)(?:_keypoints)?\.json$", re.IGNORECASE)
 
 
@@ -96,7 +104,7 @@ def _npz(path: Path) -> dict:
                         out[key] = _object_array(member.read(), f"{path.name} ({key})")
     except InputError:
         raise
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile):
+    except _DAMAGE:
         raise InputError(f"{path.name} is no .npz archive, or is damaged; write the result again.") from None
     except MemoryError:
         raise InputError(f"{path.name} does not fit into memory; convert a shorter range.") from None
@@ -109,13 +117,16 @@ def _npy(path: Path):
     except OSError as error:
         raise InputError(f"{path.name} cannot be read ({error.strerror}); check the path and its permissions.") from None
     try:
-        return np.load(io.BytesIO(data), allow_pickle=False)
-    except ValueError as error:
-        if "pickle" in str(error).lower():
+        value = np.load(io.BytesIO(data), allow_pickle=False)
+    except _DAMAGE as error:
+        if isinstance(error, ValueError) and "pickle" in str(error).lower():
             return _object_array(data, path.name)
         raise InputError(f"{path.name} is no .npy file, or is damaged; write the result again.") from None
-    except (EOFError, OSError):
-        raise InputError(f"{path.name} is no .npy file, or is damaged; write the result again.") from None
+    except MemoryError:
+        raise InputError(f"{path.name} does not fit into memory; convert a shorter range.") from None
+    if not isinstance(value, np.ndarray):
+        raise InputError(f"{path.name} is an .npz archive; give it under that ending.")
+    return value
 
 
 def _object_array(data: bytes, name: str):
@@ -125,7 +136,7 @@ def _object_array(data: bytes, name: str):
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         read_header(stream)
-    except (ValueError, EOFError, OSError):
+    except _DAMAGE:
         raise InputError(f"{name} is no .npy file, or is damaged; write the result again.") from None
     with tempfile.TemporaryDirectory() as folder:
         rest = Path(folder) / re.sub(r"[^\w.() -]", "_", name)
@@ -149,35 +160,54 @@ def _torch(path: Path):
             raise InputError(f"{path.name} holds more than tensors, and nothing of it was run; save its content as plain "
                              "tensors.") from None
         return plain(read_pickle(path), path.name)
-    except (RuntimeError, ValueError, EOFError, KeyError, TypeError, AttributeError, IndexError, OSError,
-            AssertionError, UnicodeDecodeError, OverflowError, zipfile.BadZipFile):
+    except _DAMAGE:
         raise InputError(f"{path.name} is no PyTorch file, or is damaged; write the result again.") from None
+    except MemoryError:
+        raise InputError(f"{path.name} does not fit into memory; convert a shorter range.") from None
     return plain(value, path.name)
 
 
-def plain(value, name: str, depth: int = 0):
+def plain(value, name: str):
     """Tensors as arrays, all the way down; inert things that are no tensors are refused at the top and kept below.
 
     Raises:
         InputError: The file is something else than data.
     """
+    out = _plain(value, name, 0, {})[0]
+    if isinstance(out, Inert):
+        raise InputError(f"{name} names {out.kind()} instead of holding a result, and nothing of it was run; get it from its "
+                         "authors.")
+    return out
+
+
+def _plain(value, name: str, depth: int, done: dict) -> tuple[object, int]:
+    """A plain value and how many parts it has. `done`: containers already turned, by identity, and the originals, which
+    must live as long as their identities are asked for."""
     if depth > 40:
         raise InputError(f"{name} is nested deeper than any result; write it again.")
-    if isinstance(value, dict):
-        return {k: plain(v, name, depth + 1) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v, name, depth + 1) for v in value]
     if isinstance(value, Inert):
         tensor = _pickled_tensor(value)
-        if tensor is not None:
-            return tensor
-        if depth == 0:
-            raise InputError(f"{name} names {value.kind()} instead of holding a result, and nothing of it was run; get it "
-                             "from its authors.")
-        return value
+        return (value if tensor is None else tensor), 1
     if hasattr(value, "detach") and hasattr(value, "numpy"):
-        return value.detach().cpu().float().numpy() if value.is_floating_point() else value.detach().cpu().numpy()
-    return value
+        return _tensor(value, name), 1
+    if not isinstance(value, (dict, list, tuple)):
+        return value, 1
+    if id(value) not in done:
+        turned = [_plain(v, name, depth + 1, done) for v in (value.values() if isinstance(value, dict) else value)]
+        parts = 1 + sum(n for _, n in turned)
+        if parts > MOST_PARTS:
+            raise InputError(f"{name} has more than {MOST_PARTS} parts, which no result has; write it again as arrays.")
+        out = [v for v, _ in turned]
+        done[id(value)] = (dict(zip(value, out, strict=True)) if isinstance(value, dict) else out), parts, value
+    return done[id(value)][:2]
+
+
+def _tensor(value, name: str) -> np.ndarray:
+    try:
+        value = value.detach().cpu()
+        return value.float().numpy() if value.is_floating_point() else value.numpy()
+    except (TypeError, RuntimeError):  # sparse, quantised, conjugated and the like
+        raise InputError(f"{name} holds a tensor that is no plain table of numbers; save it as a plain tensor.") from None
 
 
 def _pickled_tensor(value: Inert) -> np.ndarray | None:

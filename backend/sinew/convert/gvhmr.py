@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .result import Body, Result, array, check_length, from_axis_angle
+from .result import Body, Result, array, check_length, check_lens, from_axis_angle
 
 RATE = 30.0
 
@@ -41,4 +41,5 @@ def read(content: dict, name: str) -> Result:
     if K is not None:
         result.focal_px, result.centre_px = float(K[0, 0]), (float(K[0, 2]), float(K[1, 2]))
         result.size_px = (round(2 * K[0, 2]), round(2 * K[1, 2]))
+        check_lens(result.focal_px, result.size_px, f"{name}, K_fullimg,")
     return result

@@ -13,7 +13,7 @@ import numpy as np
 
 from sinew_take.errors import InputError
 
-from .result import MOST_FRAMES, MOST_PEOPLE, Body, Result, array, checked_rotations, frames_of
+from .result import MOST_FRAMES, MOST_PEOPLE, Body, Result, array, check_lens, checked_rotations, frames_of
 
 FOCAL_OF_256 = 5000.0
 _NEEDED = {"tid", "smpl", "camera", "time"}
@@ -51,12 +51,14 @@ def read(content: dict, name: str, focal_of: Callable[[tuple[int, int]], float] 
         raise InputError(f"{name} has {len(rows)} people, more than one take can hold; convert fewer.")
     if size is None or len(size) != 2:
         raise InputError(f"{name} does not say the size of its pictures; write the result again with 4D-Humans' demo.")
+    size_px = (int(size[1]), int(size[0]))
+    check_lens(None, size_px, name)
     own_focal = FOCAL_OF_256 * max(size) / 256
     people = []
     for ident, row in sorted(rows.items(), key=lambda item: -len(item[1])):
         row.sort(key=lambda r: r[0])
         people.append(_person(ident, row, f"{name}, person {ident},"))
-    result = Result("4D-Humans", "smpl", people, "camera", size_px=(int(size[1]), int(size[0])))
+    result = Result("4D-Humans", "smpl", people, "camera", size_px=size_px)
     result.focal_px = own_focal if focal_of is None else focal_of(result.size_px)
     result.centre_px = (size[1] / 2, size[0] / 2)
     for person in people:

@@ -10,7 +10,17 @@ import numpy as np
 
 from sinew_take.errors import InputError
 
-from .result import MOST_PEOPLE, Body, Result, array, check_length, checked_rotations, frames_of, from_axis_angle
+from .result import (
+    MOST_PEOPLE,
+    Body,
+    Result,
+    array,
+    check_length,
+    check_lens,
+    checked_rotations,
+    frames_of,
+    from_axis_angle,
+)
 
 
 def recognises(content) -> bool:
@@ -55,3 +65,4 @@ def _lens(result: Result, camera: dict, name: str) -> None:
         if len(centre) == 2:
             result.centre_px = (float(centre[0]), float(centre[1]))
             result.size_px = (round(2 * centre[0]), round(2 * centre[1]))
+        check_lens(result.focal_px, result.size_px, where)

@@ -15,6 +15,10 @@ MOST_FRAMES = 100_000
 MOST_PEOPLE = 100
 LARGEST_M = 1e4
 """No body stands farther than this from a result's origin."""
+SMALLEST_PX, LARGEST_PX = 16, 20_000
+"""Sides of pictures."""
+LARGEST_FOCAL_PX = 2e6
+"""A degree across the largest picture."""
 
 
 @dataclass
@@ -128,6 +132,15 @@ def frames_of(value, n: int, where: str) -> np.ndarray:
         raise InputError(f"{where} names the frame {int(frames.max())}, beyond the {MOST_FRAMES} that one take can hold; "
                          "convert a shorter range.")
     return frames.astype(int)
+
+
+def check_lens(focal_px: float | None, size_px: tuple[int, int] | None, where: str) -> None:
+    """Refuse a focal length or a picture's size that no camera has. Raises InputError."""
+    if focal_px is not None and not 0 < focal_px <= LARGEST_FOCAL_PX:
+        raise InputError(f"{where} has a focal length of {focal_px:g} pixels, which no lens has; write the result again.")
+    if size_px is not None and not SMALLEST_PX <= min(size_px) <= max(size_px) <= LARGEST_PX:
+        raise InputError(f"{where} is about a picture of {size_px[0]:.6g} x {size_px[1]:.6g} pixels, which no camera makes; "
+                         "write the result again.")
 
 
 def from_axis_angle(pose: np.ndarray) -> np.ndarray:

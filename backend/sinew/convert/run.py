@@ -13,6 +13,7 @@ import numpy as np
 
 from sinew import flow, video
 from sinew.cache import files_sha256
+from sinew.camera.solve import check_options
 from sinew.progress import Progress, StopRequest
 from sinew.video.series import find_series
 from sinew.video.times import parse_rate
@@ -23,8 +24,8 @@ from sinew_take.version import VERSION
 
 from . import amass, bodies, files, fitted, gvhmr, keypoints, phalp, prompthmr, sam3dbody, tram, wham
 from .points import Detections
+from .result import LARGEST_PX, SMALLEST_PX, check_body, check_length, keys_of
 from .result import Result as Foreign
-from .result import check_body, check_length, keys_of
 
 SHARE = {"video": 0.1, "camera": 0.2, "motion": 0.5, "body": 0.1, "write": 0.1}
 READERS = {"amass": amass, "wham": wham, "4dhumans": phalp, "gvhmr": gvhmr, "prompthmr": prompthmr, "tram": tram,
@@ -107,6 +108,7 @@ def _check(request: Request) -> None:
         parse_rate(request.rate)
     if request.size is not None:
         _size(request.size)
+    check_options(request.camera)
     try:
         request.out.absolute().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,10 +117,12 @@ def _check(request: Request) -> None:
 
 
 def _size(text: str) -> tuple[int, int]:
-    parts = text.lower().replace("×", "x").split("x")
-    if len(parts) == 2 and all(p.strip().isdigit() for p in parts) and all(16 <= int(p) <= 20000 for p in parts):
-        return int(parts[0]), int(parts[1])
-    raise RequestError(f"--size {text} is no picture's size; write it as 1920x1080.")
+    parts = [part.strip() for part in text.lower().replace("×", "x").split("x")]
+    if len(parts) == 2 and all(p.isascii() and p.isdecimal() and len(p) < 9 for p in parts):
+        width, height = map(int, parts)
+        if SMALLEST_PX <= min(width, height) and max(width, height) <= LARGEST_PX:
+            return width, height
+    raise RequestError(f"--size {text if len(text) < 40 else text[:40] + '…'} is no picture's size; write it as 1920x1080.")
 
 
 def _read(request: Request) -> Foreign | Detections:
@@ -190,9 +194,9 @@ def _filmed(request: Request, foreign, first: int, last: int, own_rate: float | 
     scan = video.find_shots(request.video, rate=request.rate, report=report)
     frame = np.concatenate([s.frame for s in scan.shots])
     times = np.concatenate([s.time_s for s in scan.shots])
-    # A system that works on a copy at its own rate counts in that rate.
+    # A system that works on a copy at its own rate counts in that rate, from the file's first picture as times do.
     ratio = 1.0 if own_rate is None else own_rate / float(info.rate)
-    counted = frame if abs(ratio - 1) < 0.01 else np.round((times - times[0]) * own_rate).astype(int)
+    counted = frame if abs(ratio - 1) < 0.01 else np.round(times * own_rate).astype(int)
     inside = (counted >= first) & (counted <= last)
     if inside.sum() < 2:
         raise InputError(f"{request.result.name} is about frames {first} to {last}, but {request.video.name} has only "

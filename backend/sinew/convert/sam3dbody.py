@@ -16,7 +16,7 @@ from sinew.motion.model import DEPTH_BIAS_M
 from sinew_take.errors import InputError
 
 from .points import KEYPOINTS, ORDERS, Detections, K, Seen, lift, ours
-from .result import MOST_FRAMES, array
+from .result import MOST_FRAMES, array, check_lens
 
 _NEEDED = {"pred_keypoints_2d", "pred_keypoints_3d", "pred_cam_t"}
 
@@ -50,12 +50,15 @@ def _frames(content) -> list[tuple[int, list]] | None:
             if not number or not isinstance(people, list) or not all(_is_person(p) for p in people):
                 return None
             rows.append((int(number[-1]), people))
-        return sorted(rows) if any(people for _, people in rows) else None
+        return sorted(rows, key=lambda row: row[0]) if any(people for _, people in rows) else None
     return None
 
 
 def recognises(content) -> bool:
-    return _frames(content) is not None
+    try:
+        return _frames(content) is not None
+    except (IndexError, TypeError, ValueError):
+        return True  # its people, in arrays that disagree: `read` fails there again, where that is said
 
 
 def read(content, name: str) -> Detections:
@@ -76,6 +79,7 @@ def _person(frame: int, person: dict, where: str) -> Seen:
     place = array(person, "pred_cam_t", where, (3,))
     px = ours(np.concatenate([flat, np.ones((70, 1))], 1))
     focal = float(array(person, "focal_length", where).ravel()[0]) if "focal_length" in person else None
+    check_lens(focal, None, where)
     landmarks = lift(px[None], np.ones(1, bool))[0]
     if not np.isfinite(landmarks).all():  # every keypoint on one spot is no person
         return Seen(frame, np.zeros_like(px))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sinew_take.errors import RequestError
 from sinew_take.take import Subject, Take
 
 from ..body.smplx_motion import q_to_smplx
@@ -20,14 +19,9 @@ def amass(take: Take, subject: Subject, file: Path) -> None:
 
     Only frames in which the person is there, from the first to the last; a frame missing between them holds the pose
     before it (AMASS has no gaps). Betas are the person's own where the take's body is SMPL-X, else zero: the motion is then
-    for SMPL-X's mean body, and its size is in `height_m`.
-
-    Raises:
-        RequestError: The person is in no frame.
+    for SMPL-X's mean body, and its size is in `height_m`. The gender is that of the person's SMPL-X model, else neutral.
     """
     rows = even(take, subject)
-    if not rows.present.any():
-        raise RequestError(f"{subject.id} is in no frame of the take; choose another person.")
     body = subject.body
     found = q_to_smplx(rows.q, rows.root_m, body["rest_joints_m"].astype(float), body["joint_frames"].astype(float))
     known = np.flatnonzero(rows.present)
@@ -35,13 +29,15 @@ def amass(take: Take, subject: Subject, file: Path) -> None:
     pick = known[np.searchsorted(known, span, side="right") - 1]
     poses = found["poses"][pick].reshape(len(pick), -1).astype(np.float32)
     is_smplx = subject.info.get("body") == "smplx"
-    betas = np.zeros(N_BETAS, np.float32)
+    betas, gender = np.zeros(N_BETAS, np.float32), "neutral"
     if is_smplx:
+        said = (subject.info.get("model") or {}).get("gender")
+        gender = said if said in ("male", "female") else gender
         own = np.asarray(body["shape"], np.float32)[:N_BETAS]
         betas[:len(own)] = own
     with open(file, "wb") as out:  # numpy would add an extension of its own
         np.savez_compressed(
-            out, surface_model_type=np.array("smplx"), gender=np.array("neutral"), betas=betas,
+            out, surface_model_type=np.array("smplx"), gender=np.array(gender), betas=betas,
             num_betas=np.array(N_BETAS), mocap_frame_rate=np.array(rows.rate_hz), mocap_time_length=np.array(
                 len(pick) / rows.rate_hz), trans=found["trans"][pick].astype(np.float32), poses=poses,
             root_orient=poses[:, :3], pose_body=poses[:, 3:66], pose_jaw=poses[:, 66:69], pose_eye=poses[:, 69:75],

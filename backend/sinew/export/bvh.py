@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from sinew_take import laws, skeleton
-from sinew_take.errors import RequestError
 from sinew_take.take import Subject, Take
 
 from .even import even
@@ -24,14 +23,8 @@ _TIPS = {"head": (0.0, 0.0, 1.0), "toes": (0.0, -1.0, 0.0), "hand": (1.0, 0.0, 0
 
 
 def bvh(take: Take, subject: Subject) -> str:
-    """One person as BVH. Frames in which the person is not there hold the pose next to them: BVH has no gaps.
-
-    Raises:
-        RequestError: The person is in no frame.
-    """
+    """One person as BVH. Frames in which the person is not there hold the pose next to them: BVH has no gaps."""
     rows = even(take, subject)
-    if not rows.present.any():
-        raise RequestError(f"{subject.id} is in no frame of the take; choose another person.")
     known = np.flatnonzero(rows.present)
     nearest = known[np.clip(np.searchsorted(known, np.arange(len(rows.present)), side="right") - 1, 0, None)]
     q, root = rows.q[nearest], rows.root_m[nearest]

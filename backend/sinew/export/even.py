@@ -10,6 +10,8 @@ from sinew_take.take import Subject, Take
 
 _EVEN = 0.1
 """Steps that differ from the mean by less than this share are even: containers round times to milliseconds."""
+_ASTRAY = 0.25
+"""No frame may lie farther than this share of a step from where counting steps puts it: small differences add up."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ def even(take: Take, subject: Subject) -> Even:
     motion = subject.motion
     q, root, present = motion["q"].astype(float), motion["root_m"].astype(float), motion["present"]
     step = np.diff(time_s)
-    if len(step) == 0 or np.abs(step * hz - 1).max() < _EVEN:
+    off = (time_s - time_s[0]) * hz - np.arange(len(time_s))
+    if len(step) == 0 or (np.abs(step * hz - 1).max() < _EVEN and np.abs(off).max() < _ASTRAY):
         return Even(time_s, hz, q, root, present.copy(), False)
     new = np.arange(time_s[0], time_s[-1] + 1e-6, 1 / hz)
     after = np.clip(np.searchsorted(time_s, new - 1e-6), 1, len(time_s) - 1)

@@ -32,6 +32,7 @@ def page(take: Take, subjects: list[Subject]):
     _looks(above, take.shot, np.linalg.norm(high - low))
     for number, (subject, way) in enumerate(zip(subjects, ways, strict=True)):
         name, colour = subject.info.get("name", subject.id), COLOURS[number % len(COLOURS)]
+        name = f" {name}" if name.startswith("_") else name  # labels that begin so are left out
         above.plot(way[:, 0], way[:, 1], color=colour, lw=1.4, label=name)
         _seconds(above, way, time_s, colour)
         feet = subject.motion["joints_m"][:, sk.CONTACT_JOINTS].astype(float)
@@ -51,8 +52,9 @@ def page(take: Take, subjects: list[Subject]):
     for axis in (above, heights):
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.25, lw=0.5)
-        axis.legend(fontsize=7, loc="upper right")
-    figure.suptitle(f"{take.meta['source']['name']}: the world", fontsize=12)
+        for label in axis.legend(fontsize=7, loc="upper right").get_texts():
+            label.set_parse_math(False)  # names hold dollar signs
+    figure.suptitle(f"{take.meta['source']['name']}: the world", fontsize=12, parse_math=False)
     return figure
 
 

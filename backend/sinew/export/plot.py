@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +32,18 @@ def panels() -> list[tuple[str, int | None, int | None]]:
     return out
 
 
-def plot(take: Take, subjects: list[Subject], file: Path) -> None:
-    """Draw a page per person and one of the world into a `.pdf`, or the page of one person into a `.png` or `.svg`."""
+def plot(take: Take, subjects: list[Subject], file: Path, check: Callable[[], None] = lambda: None) -> None:
+    """Draw a page per person and one of the world into a `.pdf`, or the page of one person into a `.png` or `.svg`.
+    `check` is called between steps and may raise."""
     from matplotlib.backends.backend_pdf import PdfPages
 
     if file.suffix.lower() == ".pdf":
         with PdfPages(file) as pages:
             for subject in subjects:
-                pages.savefig(page(take, subject))
+                figure = page(take, subject)
+                check()
+                pages.savefig(figure)
+                check()
             pages.savefig(plan.page(take, subjects))
     else:
         page(take, subjects[0]).savefig(file, dpi=110)
@@ -66,7 +71,8 @@ def page(take: Take, subject: Subject):
         axis.set_xlabel("s", fontsize=7)
     _legend(figure)
     source = take.meta["source"]["name"]
-    figure.suptitle(f"{subject.info.get('name', subject.id)}, {source}: joint angles in degrees", fontsize=12)
+    figure.suptitle(f"{subject.info.get('name', subject.id)}, {source}: joint angles in degrees", fontsize=12,
+                    parse_math=False)  # names hold dollar signs
     return figure
 
 

@@ -28,6 +28,11 @@ def csv(take: Take, subject: Subject) -> str:
     return ",".join(names) + "\n" + _rows(_angles(take, subject), ",") + "\n"
 
 
+def _line(text: str) -> str:
+    """A name for OpenSim's lists, on the first line: a line break or tab there would end the header or a field early."""
+    return " ".join(text.split())
+
+
 def mot(take: Take, subject: Subject) -> str:
     """OpenSim motion: degrees; the pelvis' place in metres in OpenSim's axes (X forward, Y up, Z right), in which our
     world's -Y is forward. Columns in the order of OpenSim's full-body models: the pelvis' turns, its place, the rest by
@@ -41,8 +46,7 @@ def mot(take: Take, subject: Subject) -> str:
     root = rows.root_m @ skeleton.BODY  # rows times columns: components along OpenSim's axes
     names = ["time", *skeleton.DOF_NAMES[:3], "pelvis_tx", "pelvis_ty", "pelvis_tz", *skeleton.DOF_NAMES[3:]]
     table = np.column_stack([rows.time_s, degrees[:, :3], root, degrees[:, 3:]])[rows.present]
-    # The first line names the motion in OpenSim's lists; a line break there would end the header early.
-    title = " ".join(f"{take.meta['source']['name']} {subject.info.get('name', subject.id)}".split())
+    title = _line(f"{take.meta['source']['name']} {subject.info.get('name', subject.id)}")
     head = f"{title}\nversion=1\nnRows={len(table)}\nnColumns={len(names)}\ninDegrees=yes\nendheader\n"
     return head + "\t".join(names) + "\n" + _rows(table, "\t") + "\n"
 
@@ -56,7 +60,7 @@ def trc(take: Take, subject: Subject) -> str:
     joints = T_wj[:, :, :3, 3] @ skeleton.BODY * 1000
     time_s, hz = rows.time_s[rows.present], rows.rate_hz
     n, names = len(time_s), skeleton.JOINT_NAMES
-    head = (f"PathFileType\t4\t(X/Y/Z)\t{take.meta['source']['name']}\n"
+    head = (f"PathFileType\t4\t(X/Y/Z)\t{_line(take.meta['source']['name'])}\n"
             "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n"
             f"{hz:.6f}\t{hz:.6f}\t{n}\t{len(names)}\tmm\t{hz:.6f}\t1\t{n}\n"
             "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t\n"

@@ -29,7 +29,7 @@ def compose(take_folder: str | os.PathLike, frames_folder: str | os.PathLike, ou
     Args:
         take_folder: Of the take; its plate is the source. Without a plate the source is grey.
         frames_folder: What `render_preview.py` wrote: `frames.json` and pictures with alpha.
-        out: Prefix; `<out>.png` and `<out>.mp4` are written, replacing older ones.
+        out: Prefix; `<out>.png` and `<out>.mp4` are written; neither may exist.
 
     Returns:
         The two files.
@@ -37,14 +37,17 @@ def compose(take_folder: str | os.PathLike, frames_folder: str | os.PathLike, ou
     Raises:
         TakeError: The take cannot be read.
         InputError: The frames folder is not what it should be.
-        RequestError: The output cannot be written.
+        RequestError: One of the two is there already, or the output cannot be written.
     """
+    base = Path(out)
+    sheet, film = (base.with_name(base.name + end) for end in (".png", ".mp4"))
+    for file in (sheet, film):
+        if os.path.lexists(file):
+            raise RequestError(f"{file} already exists; choose another --out.")
     take = take_format.read(take_folder)
     frames = Path(frames_folder)
     times, rate, size = _read_index(frames)
     shown_at = times["body"] if "body" in times else times["splats"]
-    base = Path(out)
-    sheet, film = (base.with_name(base.name + end) for end in (".png", ".mp4"))
 
     def picture(name: str, time_s: float) -> np.ndarray | None:
         """The pass's picture nearest in time, RGBA."""
@@ -159,7 +162,12 @@ def _moments(times: Sequence[float]) -> list[float]:
 
 
 def _write_png(path: Path, rgb: np.ndarray) -> None:
-    path.write_bytes(cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes())
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_film(path: Path, times: Sequence[float], panels: Callable[[float], np.ndarray], rate: float) -> None:

@@ -16,6 +16,8 @@ STANDARD_RATES = tuple(
                  "120000/1001", "120", "240000/1001", "240", "15", "12", "12.5", "10", "8", "5")
 )
 LEAST_RATE, MOST_RATE = Fraction(1, 10), Fraction(2000)
+_LONGEST = 40
+"""Characters of a rate that a person gives."""
 ON_GRID = 0.25
 """A frame is on a rate's grid when it is within this fraction of a frame period of it."""
 
@@ -26,8 +28,13 @@ def parse_rate(rate: Fraction | float | str) -> Fraction:
     Raises:
         RequestError: Not a rate.
     """
-    wrong = RequestError(f"The rate {rate!r} is not a number of frames a second; "
+    text = rate if isinstance(rate, str) else ""
+    shown = f"{text[:_LONGEST]}…" if len(text) > _LONGEST else rate
+    wrong = RequestError(f"The rate {shown!r} is not a number of frames a second; "
                          "give one such as 25, 29.97 or 30000/1001.")
+    # Fraction writes an exponent's zeros out, however many.
+    if len(text) > _LONGEST or len(text.lower().partition("e")[2]) > 3:
+        raise wrong
     try:
         value = Fraction(rate) if isinstance(rate, (str, Fraction)) else Fraction(rate).limit_denominator(100000)
     except (ValueError, OverflowError, ZeroDivisionError, TypeError):
