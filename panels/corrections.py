@@ -4,7 +4,7 @@ import bpy
 
 from ..addon.properties import corrected_person, corrections_of, is_about, is_solving, take_root
 from .backend import _Sidebar
-from .text import failure, progress, sentences
+from .text import progress, sentences, trouble
 
 
 class SINEW_PT_corrections(_Sidebar, bpy.types.Panel):
@@ -72,14 +72,8 @@ def draw_solving(layout: bpy.types.UILayout, state, root: bpy.types.Object) -> b
 
 def draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context, state, root: bpy.types.Object) -> None:
     """How the last solve of the root's take failed, or that it was stopped."""
-    if not is_about(root, state):
-        return
-    if state.status == "FAILED":
-        failure(layout, context, state)
-    elif state.status == "CANCELLED":
-        row = layout.row()
-        sentences(row, context, "Stopped; nothing was changed.", "PAUSE", 110)
-        row.operator("sinew.dismiss", text="", icon="X", emboss=False)
+    if is_about(root, state):
+        trouble(layout, context, state, "Stopped; nothing was changed.")
 
 
 CLASSES = (SINEW_PT_corrections,)

@@ -4,7 +4,7 @@ import bpy
 
 from ..addon.properties import measured_frame, measured_take
 from .backend import _Sidebar
-from .text import failure, progress, sentences
+from .text import progress, sentences, trouble
 
 
 class SINEW_PT_reconstruct(_Sidebar, bpy.types.Panel):
@@ -33,13 +33,8 @@ class SINEW_PT_reconstruct(_Sidebar, bpy.types.Panel):
         row.operator("sinew.reconstruct", icon="ARMATURE_DATA")
         if not is_run:
             return
-        if state.status == "FAILED":
-            failure(layout, context, state)
-        elif state.status == "CANCELLED":
-            row = layout.row()
-            sentences(row, context, "Stopped. Reconstruct goes on from the finished stages.", "PAUSE", 110)
-            row.operator("sinew.dismiss", text="", icon="X", emboss=False)
-        elif state.status == "FINISHED":
+        trouble(layout, context, state, "Stopped. Reconstruct goes on from the finished stages.")
+        if state.status == "FINISHED":
             _results(layout, context, state)
             if len(state.imported) >= len(state.results):
                 return  # its notes stand with the take, in the list of takes

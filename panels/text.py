@@ -43,3 +43,13 @@ def failure(layout: bpy.types.UILayout, context: bpy.types.Context, state) -> No
     row = box.row(align=True)
     row.operator("sinew.reveal", text="Open Log", icon="TEXT").path = state.log
     row.operator("sinew.dismiss", text="", icon="X")
+
+
+def trouble(layout: bpy.types.UILayout, context: bpy.types.Context, state, stopped: str) -> None:
+    """How the last job failed, or that it was stopped, in the words of `stopped`; nothing else."""
+    if state.status == "FAILED":
+        failure(layout, context, state)
+    elif state.status == "CANCELLED":
+        row = layout.row()
+        sentences(row, context, stopped, "PAUSE", 110)
+        row.operator("sinew.dismiss", text="", icon="X", emboss=False)
