@@ -159,10 +159,12 @@ def refresh(wm: bpy.types.WindowManager) -> None:
     folder = takes_folder()
     state.takes_folder = str(folder)
     rows = takes.list_takes(folder)
+    chosen = state.takes[state.take_index].folder if 0 <= state.take_index < len(state.takes) else ""
     state.takes.clear()
     for row in rows:
         mirror_take(state.takes.add(), row)
-    state.take_index = min(state.take_index, max(len(rows) - 1, 0))
+    # The same take as before, wherever it stands now: its button removes it from the disk.
+    state.take_index = next((k for k, row in enumerate(rows) if str(row.folder) == chosen), 0)
     _mirror_models(state, python)
     mirror(wm)
 

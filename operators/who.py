@@ -114,7 +114,7 @@ class _NotesTwo(_Notes):
 
 
 class SINEW_OT_rename_person(_OnOne, bpy.types.Operator):
-    """Give the person another name, in the scene now and in the take with the next solve"""
+    """Give the person another name, in the scene now and in the take with Solve Again under People"""
 
     bl_idname = "sinew.rename_person"
     bl_label = "Rename Person"
@@ -151,7 +151,7 @@ class SINEW_OT_rename_person(_OnOne, bpy.types.Operator):
 
 
 class SINEW_OT_skip_person(_Notes, bpy.types.Operator):
-    """Leave the person out of the take with the next solve"""
+    """Leave the person out of the take with Solve Again under People"""
 
     bl_idname = "sinew.skip_person"
     bl_label = "Leave Out"

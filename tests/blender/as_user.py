@@ -7,6 +7,7 @@ A session can import bpy only once, and its user folder is fixed by then: hence 
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -123,6 +124,12 @@ def take_list(folder: str, blend: str) -> dict:
     except RuntimeError as error:
         out["base"] = str(error)
     bpy.data.objects.remove(root)
+    # The selection is a take and no place in the list: a newer one comes in above it.
+    state.take_index = [row.folder for row in state.takes].index(take)
+    os.utime(shutil.copytree(take, Path(folder) / "0009" / "take") / "take.json")
+    monitor.refresh(bpy.context.window_manager)
+    out["chosen"] = state.takes[state.take_index].folder == take and state.takes[0].run == "0009"
+    shutil.rmtree(Path(folder) / "0009")
     out["removed"] = sorted(bpy.ops.sinew.remove_take(directory=take))
     out["gone"] = not Path(take).exists()
     out["left"] = [row.run for row in state.takes]

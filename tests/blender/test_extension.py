@@ -116,6 +116,7 @@ def test_takes_are_listed_and_removed(user, golden, tmp_path):
     assert sorted(found["listed"]) == [["0001", 2, False], ["0002", 2, False], ["0003", 0, True]]
     assert "still shows media of the take (Plate)" in found["refusal"] and found["still there"]
     assert "This file's corrections start from that take; keep it, or import another take of the shot first." in found["base"]
+    assert found["chosen"]
     assert found["removed"] == ["FINISHED"] and found["gone"] and len(found["left"]) == 2
 
 
