@@ -174,9 +174,8 @@ def mirror_take(item, row: takes.TakeRow) -> None:
     item.name, item.folder, item.run, item.people = row.name, str(row.folder), row.run, row.people
     item.date = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.modified))
     item.size, item.error, item.origin = words.size(row.size), row.error, row.origin
-    said = takes.read_said(row.folder)
-    item.length, item.camera = said.length, words.in_panel(said.camera)
-    _fill(item.notes, [words.in_panel(note) for note in said.notes])
+    item.length, item.camera = row.said.length, words.in_panel(row.said.camera)
+    _fill(item.notes, [words.in_panel(note) for note in row.said.notes])
 
 
 def _mirror_models(state, python: Path | None) -> None:

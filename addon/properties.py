@@ -3,11 +3,11 @@
 The window manager's properties are a picture of the runner's state: never saved, drawn as they are.
 """
 
-import json
 from dataclasses import dataclass
 
 import bpy
 
+from ..backend.sinew_take.edits import frames_text
 from . import monitor
 from .jobs.install import BackendStatus
 from .jobs.state import Status
@@ -244,8 +244,8 @@ def corrected_person(context: bpy.types.Context) -> bpy.types.Object | None:
     item = context.object
     found = person(item)
     if item is not None and item.get("sinew_role") == "pin":
-        found = next((other for other in bpy.data.objects if other.get("sinew_role") == "armature" and other.users_scene
-                      and all(other.get(key) == item.get(key) for key in ("sinew_shot_id", "sinew_subject"))), None)
+        found = next((other for other in tags.armatures_of(item) if other.get("sinew_subject") == item.get("sinew_subject")),
+                     None)
     return found if take_root(found) is not None else None
 
 
@@ -293,18 +293,9 @@ def said_of(root: bpy.types.Object, state: SINEW_PG_state) -> list[str]:
     return [note.text for note in state.said] if is_there else []
 
 
-def _listed(root: bpy.types.Object, key: str) -> list[dict]:
-    """The objects of a JSON list on a root; whatever else stands there, as anybody can edit it, is left out."""
-    try:
-        found = json.loads(str(root.get(key) or "[]"))
-    except ValueError:
-        return []
-    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-
-
 def people_edits_of(root: bpy.types.Object) -> list[str]:
     """The edits of people that wait for a solve, in words."""
-    edits = _listed(root, "sinew_people_edits")
+    edits = tags.listed(root, "sinew_people_edits")
     names = {row.armature.get("sinew_subject"): row.armature.name for row in people_of(root)}
     first = int(root.get("sinew_first_frame", 1))
 
@@ -340,14 +331,14 @@ def corrections_of(root: bpy.types.Object, subject: str) -> list[CorrectionRow]:
             rows.append(CorrectionRow(f"Pin: {item.name}", item.name, -1, int(item.get("sinew_scene_frame", 0))))
     rows.sort(key=lambda row: (row.first, row.label))
     # Counted as `scene.corrections.ranges_of` does, which a row's number goes to.
-    ranges = [row for row in _listed(root, "sinew_corrections") if isinstance(row.get("edit"), dict)]
+    ranges = [row for row in tags.listed(root, "sinew_corrections") if isinstance(row.get("edit"), dict)]
     for number, row in enumerate(ranges):
         edit, first, last = row["edit"], row.get("first"), row.get("last")
         if first is None:
             rows.append(CorrectionRow(str(edit.get("kind", "")).capitalize(), "", number, None))
         elif edit.get("subject") == subject:
             what = {"flip": f"Flip: {LIMBS.get(edit.get('limb'), '')}", "wrong": "Wrong"}.get(edit.get("kind"), "")
-            frames = f"frame {first}" if first == last else f"frames {first} to {last}"
+            frames = frames_text(first, last)
             rows.append(CorrectionRow(f"{what}, {frames}", "", number, int(first)))
     return rows
 

@@ -3,11 +3,12 @@
 import bpy
 
 from ..addon.properties import selected_people, take_root
+from ..addon.scene import tags
 
 
 def is_own(operator: type, *items: bpy.types.Object | None) -> bool:
     """For polls: nothing of it is another file's, where no edit would stay; otherwise the operator says so."""
-    if any(item is not None and (item.library is not None or item.override_library is not None) for item in items):
+    if not all(item is None or tags.is_own(item) for item in items):
         operator.poll_message_set("This person is linked from another file; correct it there.")
         return False
     return True

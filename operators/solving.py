@@ -86,8 +86,7 @@ def _refuse_another_shot(scene: bpy.types.Scene, meta: dict) -> None:
     """An update brings nobody new: another file may be open than the one that asked. Raises RequestError."""
     from ..addon.scene import tags
 
-    found = (str(item.get(tags.SHOT, "")) for item in scene.objects if tags.is_own(item))
-    if not any(one == meta["shot_id"] or one.startswith(f"{meta['shot_id']}#") for one in found):
+    if not tags.ids_in(scene, meta["shot_id"]):
         raise RequestError("That take is of another shot than this scene's; import it from the list of takes.")
 
 

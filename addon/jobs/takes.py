@@ -10,12 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import numpy as np
 
 from ...backend.sinew_take import take as take_format
 from ...backend.sinew_take.errors import RequestError, TakeError
@@ -127,6 +123,18 @@ class Solve:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a take says of itself."""
+
+    length: str = ""
+    """How many frames and which ones of the clip; empty where unknown."""
+    camera: str = ""
+    """Its kind and why it was taken for that, in the command line's words; empty where unknown."""
+    notes: tuple[str, ...] = ()
+    """What was doubtful, in the command line's words."""
+
+
+@dataclass(frozen=True)
 class TakeRow:
     """One take of the list."""
 
@@ -143,18 +151,7 @@ class TakeRow:
     """Why it cannot be imported, or empty."""
     origin: str = ""
     """Run of the take that it was solved again from, or empty."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a take says of itself beyond its row of the list."""
-
-    length: str = ""
-    """How many frames and which ones of the clip; empty where unknown."""
-    camera: str = ""
-    """Its kind and why it was taken for that, in the command line's words; empty where unknown."""
-    notes: tuple[str, ...] = ()
-    """What was doubtful, in the command line's words."""
+    said: Said = Said()
 
 
 def new_run(root: Path) -> Path:
@@ -206,12 +203,13 @@ def list_takes(root: Path) -> list[TakeRow]:
 
 def describe(folder: Path) -> TakeRow:
     """What the list shows of one take. Never raises: what is wrong stands in the row."""
-    error, name, people, origin = "", "", 0, ""
+    error, name, people, origin, said = "", "", 0, "", Said()
     try:
         meta = take_format.read_meta(folder)
         name, people = str(meta["source"].get("name") or ""), len(meta["subjects"])
         way = (meta.get("producer") or {}).get("solved_from_folder")
         origin = Path(os.path.normpath(folder / way)).parent.name if isinstance(way, str) else ""
+        said = _said(folder, meta)
     except TakeError as problem:
         error = str(problem)
     try:
@@ -221,15 +219,10 @@ def describe(folder: Path) -> TakeRow:
         modified, size = 0.0, 0
     suffix = folder.name.removeprefix(TAKE + "-")
     number = f", shot {suffix}" if suffix.isdecimal() else ""
-    return TakeRow(folder, (name or folder.name) + number, folder.parent.name, modified, size, people, error, origin)
+    return TakeRow(folder, (name or folder.name) + number, folder.parent.name, modified, size, people, error, origin, said)
 
 
-def read_said(folder: Path) -> Said:
-    """What a take says of itself. Never raises: what cannot be read is left out."""
-    try:
-        meta = take_format.read_meta(folder)
-    except TakeError:
-        return Said()
+def _said(folder: Path, meta: dict) -> Said:
     camera, notes = _part(meta, "camera"), meta.get("notes")
     kind, reason = (camera[key] if isinstance(camera.get(key), str) else "" for key in ("kind", "reason"))
     # The reason of a user's own camera says already that it is one.
@@ -240,10 +233,9 @@ def read_said(folder: Path) -> Said:
 
 def _length(folder: Path, meta: dict) -> str:
     try:
-        with np.load(folder / "shot.npz", allow_pickle=False) as shot:
-            frame = shot["frame"]
+        frame = take_format.read_arrays(folder, "shot.npz", ["frame"])["frame"]
         n, which = len(frame), f" ({int(frame[0])} to {int(frame[-1])})"
-    except (OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error):
+    except (TakeError, IndexError, TypeError, ValueError):  # not read, or not frames
         n, which = _part(meta, "report").get("frames"), ""
     return f"{n} frame{'' if n == 1 else 's'}{which}" if isinstance(n, int) else ""
 

@@ -15,11 +15,6 @@ _IN_PANEL = {"or skip the person": "or leave the person out under People"}
 """What the command line asks for, and how that is done in the panels."""
 
 
-def frames(first: int, last: int) -> str:
-    """A range of frames, both ends included: "frame 5", "frames 5 to 9"."""
-    return f"frame {first}" if first == last else f"frames {first} to {last}"
-
-
 def in_scene(sentence: str, names: Mapping[str, str], frame: Callable[[int], int]) -> str:
     """A sentence on an edit as the panels say it: without the edit's number, which they do not show.
 

@@ -230,7 +230,7 @@ def add_pin(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, su
             return old
     for row, edit in zip(ranges_of(root), _stored(root), strict=True):
         if isinstance(edit, contract.Wrong) and edit.subject == subject and index in edit.frames:
-            shown = sentences.frames(row["first"], row["last"]).capitalize()
+            shown = contract.frames_text(row["first"], row["last"]).capitalize()
             raise RequestError(f"{shown} of {_name(root, subject)} {'is' if row['first'] == row['last'] else 'are'} marked "
                                "wrong; take that back or pin another frame.")
     return _make_pin(root, scene, take, subject, keypoint, index, place)
@@ -301,11 +301,7 @@ def pixel_of(pin: bpy.types.Object, root: bpy.types.Object, scene: bpy.types.Sce
 
 def ranges_of(root: bpy.types.Object) -> list[dict]:
     """Flips and wrong frames as they stand on the root."""
-    try:
-        found = json.loads(str(root.get(RANGES) or "[]"))
-    except ValueError:
-        return []
-    return [row for row in found if isinstance(row, dict) and isinstance(row.get("edit"), dict)]
+    return [row for row in tags.listed(root, RANGES) if isinstance(row.get("edit"), dict)]
 
 
 def _set_ranges(root: bpy.types.Object, rows: list[dict]) -> None:
@@ -343,7 +339,7 @@ def add_range(root: bpy.types.Object, scene: bpy.types.Scene, take: takes.Take, 
     if low <= first and last <= high:
         return ""
     ends = f"ends at {high}" if low <= first else f"begins at {low}" if last <= high else f"covers {low} to {high}"
-    shown = sentences.frames(row["first"], row["last"])
+    shown = contract.frames_text(row["first"], row["last"])
     return f"The take {ends}; {shown} {'is' if row['first'] == row['last'] else 'are'} marked."
 
 
@@ -363,7 +359,7 @@ def _refuse_wrong(root: bpy.types.Object, timing: retime.Timing, take: takes.Tak
     change = np.diff(np.r_[False, present, False].astype(int))
     for start, end in zip(np.flatnonzero(change == 1), np.flatnonzero(change == -1), strict=True):
         if not left[start:end].any():
-            shown = sentences.frames(*(round(float(timing.frames[i])) for i in (start, end - 1)))
+            shown = contract.frames_text(*(round(float(timing.frames[i])) for i in (start, end - 1)))
             raise RequestError(f"{shown.capitalize()} of {name} would all be wrong, which leaves nothing to fill them from; "
                                "leave some of them, or leave the person out under People.")
 

@@ -6,6 +6,7 @@ Custom properties, so that they stay in a .blend where the extension is not inst
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -54,15 +55,15 @@ def owner_in(scene: bpy.types.Scene, take_id: str, shot_id: str) -> Owner:
     Each scene has a shot's things for itself, as motion fits one frame rate and corrections one timeline. What stands in
     no scene belongs to the first that asks.
     """
-    here = _ids_in(scene, shot_id)
+    here = ids_in(scene, shot_id)
     if here:
         return Owner(take_id, min(here))
-    taken = set().union(*(_ids_in(other, shot_id) for other in bpy.data.scenes))
+    taken = set().union(*(ids_in(other, shot_id) for other in bpy.data.scenes))
     ids = itertools.chain([shot_id], (f"{shot_id}#{number}" for number in itertools.count(2)))
     return Owner(take_id, next(one for one in ids if one not in taken))
 
 
-def _ids_in(scene: bpy.types.Scene, shot_id: str) -> set[str]:
+def ids_in(scene: bpy.types.Scene, shot_id: str) -> set[str]:
     """Under which ids a scene has a shot."""
     marked = {str(block.get(SHOT, "")) for block in (*scene.objects, *scene.collection.children_recursive) if is_own(block)}
     return {one for one in marked if one == shot_id or one.startswith(f"{shot_id}#")}
@@ -76,8 +77,18 @@ def adopt(parent: bpy.types.Object, roles: tuple[str, ...], owner: Owner) -> Non
             item.parent = parent
 
 
+def listed(block: bpy.types.ID, key: str) -> list[dict]:
+    """The objects of a JSON list that stands on a datablock; what else somebody may have written there is left out."""
+    try:
+        found = json.loads(str(block.get(key) or "[]"))
+    except ValueError:
+        return []
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
 def armatures_of(root: bpy.types.Object) -> list[bpy.types.Object]:
-    """Everybody of the shot that a root belongs to, as far as they stand in a scene; the artist's copies are nobody."""
+    """Everybody of the shot that a root, or another object, belongs to, as far as they stand in a scene; the artist's copies
+    are nobody."""
     found: dict[str, list[bpy.types.Object]] = {}
     here = set(root.users_scene)
     for item in bpy.data.objects:

@@ -17,6 +17,7 @@ from sinew import avatar, body, camera, flow, motion, people, prior, video
 from sinew.cache import Cache, files_sha256, key
 from sinew.motion.start import Start
 from sinew.progress import Progress, StopRequest
+from sinew.report import person_row
 from sinew.video.series import find_series
 from sinew_take import distance as distances
 from sinew_take import events, free_body, measures, model_files, skeleton
@@ -357,19 +358,9 @@ def _named(notes: list[str], motions: list[flow.Motion]) -> list[str]:
 
 
 def _report(shot: flow.Shot, motions: list[flow.Motion], subjects: list[take_format.Subject], progress: Progress) -> dict:
-    people_rows = []
-    for m, subject in zip(motions, subjects, strict=True):
-        present = m.arrays["present"]
-        heights = m.track.box_px[present, 3] - m.track.box_px[present, 1]
-        error = float(np.nanmean(m.pixel_error)) if np.isfinite(m.pixel_error).any() else None
-        people_rows.append({
-            "id": subject.id, "frames": int(present.sum()),
-            "pixel_error_px": None if error is None else round(error, 2),
-            # Filled frames have no box of their own.
-            "pixel_error_of_height": None if error is None else round(error / float(np.nanmedian(heights)), 4),
-            "limit_violations": int((~skeleton.within_limits(m.arrays["q"][present])).sum()),
-            "height_m": subject.info["height_m"]})
-    return {"people": people_rows, "frames": shot.n_frames,
+    rows = [person_row(subject.id, m.arrays, m.pixel_error, m.track.box_px[m.arrays["present"]], subject.info["height_m"])
+            for m, subject in zip(motions, subjects, strict=True)]
+    return {"people": rows, "frames": shot.n_frames,
             "seconds": {k: round(v, 2) for k, v in progress.seconds.items()}}
 
 

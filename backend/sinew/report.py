@@ -11,6 +11,38 @@ from sinew_take import skeleton
 from sinew_take.take import Take, folder_size
 
 
+def person_row(ident: str, motion: dict[str, np.ndarray], pixel_error: np.ndarray, box_px: np.ndarray, height_m: float
+               ) -> dict[str, Any]:
+    """A person's line in a take's report.
+
+    Args:
+        ident: The subject's id.
+        motion: The take's arrays of the person.
+        pixel_error: (T,) px, NaN where unknown.
+        box_px: (N, 4) boxes of the frames that count, NaN where nobody was detected: filled frames have none of their own.
+        height_m: Of the body.
+    """
+    present = motion["present"]
+    return {"id": ident, "frames": int(present.sum()), **person_errors(pixel_error, box_px),
+            "limit_violations": limit_violations(motion), "height_m": height_m}
+
+
+def person_errors(pixel_error: np.ndarray, box_px: np.ndarray) -> dict[str, float | None]:
+    """Mean pixel error and its share of the height of a person's boxes, as `person_row` has them; None where unknown, as is
+    the share where keypoints on one line make boxes of no height."""
+    if not np.isfinite(pixel_error).any():
+        return {"pixel_error_px": None, "pixel_error_of_height": None}
+    error, heights = float(np.nanmean(pixel_error)), box_px[:, 3] - box_px[:, 1]
+    heights = heights[np.isfinite(heights)]
+    height = float(np.median(heights)) if len(heights) else 0.0
+    return {"pixel_error_px": round(error, 2), "pixel_error_of_height": round(error / height, 4) if height > 0 else None}
+
+
+def limit_violations(motion: dict[str, np.ndarray]) -> int:
+    """Frames in which a person breaks a joint's limit."""
+    return int((~skeleton.within_limits(motion["q"][motion["present"]])).sum())
+
+
 def as_text(takes: list[Path], report: dict[str, Any]) -> str:
     """The report of a run, a few lines."""
     lines = []

@@ -120,12 +120,14 @@ def _within(frames: range, take: Take) -> None:
     if len(frames) == 0:
         raise Bad(f"the range from {frames.start} up to {frames.stop} holds no frame; give an end after the start")
     if frames.start < 0 or frames.stop > take.n_frames:
-        raise Bad(f"{_shown(frames)} {'is' if len(frames) == 1 else 'are'} not in the take, whose frames are 0 to "
+        shown = frames_text(frames[0], frames[-1])
+        raise Bad(f"{shown} {'is' if len(frames) == 1 else 'are'} not in the take, whose frames are 0 to "
                   f"{take.n_frames - 1}")
 
 
-def _shown(frames: range) -> str:
-    return f"frame {frames.start}" if len(frames) == 1 else f"frames {frames.start} to {frames.stop - 1}"
+def frames_text(first: int, last: int) -> str:
+    """A range of frames, both ends included: "frame 5", "frames 5 to 9"."""
+    return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 
 def _there(person: Subject, frames: range) -> None:
@@ -288,8 +290,9 @@ def add(earlier: list, new: list) -> list:
     for number, edit in enumerate(new, 1):
         for before in kept:
             if isinstance(edit, Flip) and isinstance(before, Flip) and _flip_both(before, edit):
+                shown = frames_text(before.start, before.end - 1)
                 raise _sentence(number, edit, Bad(
-                    f"{edit.limb} of {edit.subject} is flipped in the take already, in {_shown(before.frames)}; two flips "
+                    f"{edit.limb} of {edit.subject} is flipped in the take already, in {shown}; two flips "
                     "undo each other, so flip other frames or solve again from the take before that flip"))
     # Who is who is told in steps: a second swap at the same frame takes the first one back.
     return kept + [e for i, e in enumerate(new) if is_people_edit(e) or e not in new[:i]]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
+import zipfile
+import zlib
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_REQUEST = 2
 EXIT_INPUT = 3
 EXIT_STOPPED = 4
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, LookupError, AttributeError, ArithmeticError, AssertionError,
+              RuntimeError, SyntaxError, struct.error, tokenize.TokenError, zlib.error, zipfile.BadZipFile)
+"""What NumPy and PyTorch raise for bytes that are not what they should be."""
 
 
 class SinewError(Exception):

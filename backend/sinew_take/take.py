@@ -9,11 +9,7 @@ import errno
 import json
 import os
 import shutil
-import struct
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +24,7 @@ except ImportError:  # Windows
 
 from . import arrays as spec
 from . import skeleton
-from .errors import RequestError, TakeError
+from .errors import UNREADABLE, RequestError, TakeError
 from .version import LAWS, TAKE_VERSION
 
 FORMAT = "sinew-take"
@@ -80,11 +76,16 @@ class Take:
         return len(self.shot["time_s"])
 
 
-def _load(folder: Path, name: str) -> dict[str, np.ndarray]:
+def read_arrays(folder: Path, name: str, wanted: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """Arrays of one file of a take, all of them or those wanted; not held against the format.
+
+    Raises:
+        TakeError: The file or an array is missing, damaged, or holds pickled objects.
+    """
     path = folder / name
     try:
         with np.load(path, allow_pickle=False) as data:
-            return {key: data[key] for key in data.files}
+            return {key: data[key] for key in (data.files if wanted is None else wanted)}
     except FileNotFoundError:
         raise TakeError(f"The take is damaged: {name} is missing in {folder}; reconstruct the clip again.") from None
     except ValueError as error:
@@ -92,8 +93,7 @@ def _load(folder: Path, name: str) -> dict[str, np.ndarray]:
             raise TakeError(f"{name} in {folder} holds pickled objects, which Sinew never loads; "
                             "get the take from a source you trust.") from None
         raise TakeError(f"The take is damaged: {name} in {folder} cannot be read; reconstruct the clip again.") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, LookupError, NotImplementedError, RuntimeError, TypeError,
-            SyntaxError, MemoryError, struct.error, tokenize.TokenError):
+    except (*UNREADABLE, MemoryError):
         raise TakeError(f"The take is damaged: {name} in {folder} cannot be read; reconstruct the clip again.") from None
 
 
@@ -142,7 +142,7 @@ def read(folder: str | os.PathLike) -> Take:
     """
     folder = Path(folder)
     meta = read_meta(folder)
-    shot = _load(folder, "shot.npz")
+    shot = read_arrays(folder, "shot.npz")
     sizes: dict[str, int] = {}
     spec.check("shot.npz", shot, spec.SHOT, sizes)
     n_frames = {"T": sizes["T"], "T1": sizes["T"] + 1}
@@ -157,13 +157,13 @@ def read(folder: str | os.PathLike) -> Take:
         for name, table in spec.SUBJECT_FILES.items():
             file = f"subjects/{ident}/{name}.npz"
             if name in spec.SUBJECT_REQUIRED or (folder / file).exists():
-                files[name] = _load(folder, file)
+                files[name] = read_arrays(folder, file)
                 spec.check(file, files[name], table, own)
         subjects.append(Subject(info, **files))
         _check_extra(subjects[-1])
     points = None
     if (folder / "scene/points.npz").exists():
-        points = _load(folder, "scene/points.npz")
+        points = read_arrays(folder, "scene/points.npz")
         spec.check("scene/points.npz", points, spec.POINTS, {})
     return Take(meta, shot, subjects, points, folder)
 

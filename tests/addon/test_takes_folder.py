@@ -119,11 +119,11 @@ def test_a_take_says_which_frames_which_camera_and_what_was_doubtful(tmp_path):
     reason = "The background stays where it is, to within 0.10 px."
     folder = put_take(tmp_path / "0001" / "take", camera={"kind": "static", "reason": reason}, notes=["A guess."],
                       report={"frames": 16})
-    assert takes.read_said(folder) == takes.Said("16 frames", f"static. {reason}", ("A guess.",))
+    assert takes.describe(folder).said == takes.Said("16 frames", f"static. {reason}", ("A guess.",))
     np.savez(folder / "shot.npz", frame=np.arange(80, 96))
-    assert takes.read_said(folder).length == "16 frames (80 to 95)"
+    assert takes.describe(folder).said.length == "16 frames (80 to 95)"
     own = put_take(tmp_path / "0002" / "take", camera={"kind": "given", "reason": "The user's own."}, report={"frames": 1})
-    assert takes.read_said(own) == takes.Said("1 frame", "The user's own.", ())
+    assert takes.describe(own).said == takes.Said("1 frame", "The user's own.", ())
 
 
 def test_a_shot_that_was_damaged_on_the_disk_says_no_frames(tmp_path):
@@ -132,7 +132,7 @@ def test_a_shot_that_was_damaged_on_the_disk_says_no_frames(tmp_path):
     whole = (folder / "shot.npz").read_bytes()
     for at in range(0, len(whole), 97):
         (folder / "shot.npz").write_bytes(whole[:at] + b"\xff\xff\xff" + whole[at + 3:])
-        assert takes.read_said(folder).length.startswith(("16 frames", "2000 frames ("))
+        assert takes.describe(folder).said.length.startswith(("16 frames", "2000 frames ("))
 
 
 @pytest.mark.parametrize("frame", [np.zeros(0, int), np.int32(3), np.array(["a"]), None])
@@ -140,7 +140,7 @@ def test_a_damaged_take_says_nothing_of_itself(tmp_path, frame):
     folder = put_take(tmp_path / "0001" / "take", camera=[1], notes={"a": 1}, report={"frames": "x"})
     if frame is not None:
         np.savez_compressed(folder / "shot.npz", frame=frame)
-    assert takes.read_said(folder) == takes.read_said(tmp_path / "gone") == takes.Said()
+    assert takes.describe(folder).said == takes.describe(tmp_path / "gone").said == takes.Said()
 
 
 def test_list_of_a_missing_folder_is_empty(tmp_path):

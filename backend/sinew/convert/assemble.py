@@ -8,6 +8,7 @@ import numpy as np
 
 from sinew import flow
 from sinew.body import Built
+from sinew.report import person_row
 from sinew_take import skeleton
 from sinew_take import take as take_format
 from sinew_take.version import LAWS, TAKE_VERSION, VERSION
@@ -33,20 +34,15 @@ def take_of(system: str, shot: flow.Shot, camera: flow.Camera, built: list[Built
         info = {"id": f"s{i + 1}", "name": names[i], "body": body_names[i], "joint_names": list(skeleton.JOINT_NAMES),
                 "dof_names": list(skeleton.DOF_NAMES), "keypoint_names": list(skeleton.MEDIAPIPE_KEYPOINTS),
                 "height_m": round(float(np.ptp(own.body["rest_vertices_m"][:, 2])), 3), **own.info}
-        present = own.motion["present"]
-        arrays, masks, track, error, share = dict(own.motion), None, None, None, None
+        arrays, masks, track = dict(own.motion), None, None
+        error, box = np.zeros(0), np.zeros((0, 4))
         if motions is not None:
             m = motions[i]
             arrays["pixel_error"] = m.pixel_error.astype(np.float32)
             masks, track = m.track.masks, _detections(m.track)
-            error = float(np.nanmean(m.pixel_error)) if np.isfinite(m.pixel_error).any() else None
-            share = _of_height(error, m.track.box_px)
+            error, box = m.pixel_error, m.track.box_px
         subjects.append(take_format.Subject(info, arrays, own.body, None, masks, track, own.extra))
-        rows.append({"id": info["id"], "frames": int(present.sum()),
-                     "pixel_error_px": None if error is None else round(error, 2),
-                     "pixel_error_of_height": share,
-                     "limit_violations": int((~skeleton.within_limits(own.motion["q"][present])).sum()),
-                     "height_m": info["height_m"]})
+        rows.append(person_row(info["id"], own.motion, error, box, info["height_m"]))
     rate = shot.info.rate
     meta = {
         "format": take_format.FORMAT, "version": list(TAKE_VERSION), "laws": LAWS, "id": str(uuid.uuid4()), "shot_id": "",
@@ -67,13 +63,6 @@ def take_of(system: str, shot: flow.Shot, camera: flow.Camera, built: list[Built
               "T_wc": camera.T_wc.astype(np.float32), "K": camera.K.astype(np.float32),
               "distortion": camera.distortion.astype(np.float32)}
     return take_format.Take(meta, arrays, subjects)
-
-
-def _of_height(error_px: float | None, box_px: np.ndarray) -> float | None:
-    """An error as a share of the height of a person's boxes; None where keypoints on one line make boxes of no height."""
-    heights = box_px[:, 3] - box_px[:, 1]
-    height = float(np.median(heights[np.isfinite(heights)])) if np.isfinite(heights).any() else 0.0
-    return round(error_px / height, 4) if error_px is not None and height > 0 else None
 
 
 def _detections(track: flow.Track) -> dict[str, np.ndarray]:

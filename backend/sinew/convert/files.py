@@ -6,19 +6,16 @@ import io
 import json
 import pickle
 import re
-import struct
 import tempfile
-import tokenize
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from sinew.files.inert import Inert
 from sinew.files.pickles import read_pickle
-from sinew_take.errors import InputError, RequestError
+from sinew_take.errors import UNREADABLE, InputError, RequestError
 
 from . import keypoints, tram
 from .result import MOST_FRAMES
@@ -26,9 +23,6 @@ from .result import MOST_FRAMES
 LARGEST_JSON = 2 << 30
 MOST_PARTS = 50_000_000
 """Values in lists and dictionaries, each counted as often as it is reached: a tiny file may share one in many places."""
-_DAMAGE = (OSError, ValueError, TypeError, EOFError, LookupError, AttributeError, ArithmeticError, AssertionError,
-           RuntimeError, SyntaxError, struct.error, tokenize.TokenError, zlib.error, zipfile.BadZipFile)
-"""What NumPy and PyTorch raise for bytes that are not what they should be."""
 _NUMBERED = re.compile(r"(\d+)(?:_keypoints)?\.json$", re.IGNORECASE)
 
 
@@ -104,7 +98,7 @@ def _npz(path: Path) -> dict:
                         out[key] = _object_array(member.read(), f"{path.name} ({key})")
     except InputError:
         raise
-    except _DAMAGE:
+    except UNREADABLE:
         raise InputError(f"{path.name} is no .npz archive, or is damaged; write the result again.") from None
     except MemoryError:
         raise InputError(f"{path.name} does not fit into memory; convert a shorter range.") from None
@@ -118,7 +112,7 @@ def _npy(path: Path):
         raise InputError(f"{path.name} cannot be read ({error.strerror}); check the path and its permissions.") from None
     try:
         value = np.load(io.BytesIO(data), allow_pickle=False)
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         if isinstance(error, ValueError) and "pickle" in str(error).lower():
             return _object_array(data, path.name)
         raise InputError(f"{path.name} is no .npy file, or is damaged; write the result again.") from None
@@ -136,7 +130,7 @@ def _object_array(data: bytes, name: str):
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         read_header(stream)
-    except _DAMAGE:
+    except UNREADABLE:
         raise InputError(f"{name} is no .npy file, or is damaged; write the result again.") from None
     with tempfile.TemporaryDirectory() as folder:
         rest = Path(folder) / re.sub(r"[^\w.() -]", "_", name)
@@ -160,7 +154,7 @@ def _torch(path: Path):
             raise InputError(f"{path.name} holds more than tensors, and nothing of it was run; save its content as plain "
                              "tensors.") from None
         return plain(read_pickle(path), path.name)
-    except _DAMAGE:
+    except UNREADABLE:
         raise InputError(f"{path.name} is no PyTorch file, or is damaged; write the result again.") from None
     except MemoryError:
         raise InputError(f"{path.name} does not fit into memory; convert a shorter range.") from None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sinew_take.edits import Pin
+from sinew_take.edits import Pin, frames_text
 
 if TYPE_CHECKING:
     from .rebuild import Person
@@ -22,9 +22,8 @@ def missed(name: str, keypoint: str, frame: int, miss_px: float) -> str:
 
 def thrown(name: str, first: int, last: int, moved_m: float) -> str:
     """Pins took the whole person along. Said once, when they do."""
-    frames = f"frame {first}" if first == last else f"frames {first} to {last}"
-    return (f"{name}: the pins of {frames} moved the whole body by {moved_m:.1f} m; check that they are on the right joint "
-            "and person.")
+    return (f"{name}: the pins of {frames_text(first, last)} moved the whole body by {moved_m:.1f} m; check that they are on "
+            "the right joint and person.")
 
 
 def _who(note: str, names: Mapping[str, str]) -> str | None:

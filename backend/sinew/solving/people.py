@@ -20,6 +20,7 @@ from ..motion.start import Start
 from ..people import compared
 from ..people.edits import Regrouped, regrouped
 from ..people.overlaps import mark_overlaps
+from ..report import person_row
 from .notes import after_people
 from .rebuild import camera_of, shot_of
 
@@ -166,10 +167,5 @@ def _splats(take: Take, people: list[Regrouped], motions: dict[str, Motion], bod
 
 def _row(motion: Motion, subject: Subject) -> dict:
     """A person's line in the take's report."""
-    present, box = motion.arrays["present"], motion.track.box_px
-    heights = (box[:, 3] - box[:, 1])[motion.track.present]
-    error = float(np.nanmean(motion.pixel_error)) if np.isfinite(motion.pixel_error).any() else None
-    return {"id": subject.id, "frames": int(present.sum()), "pixel_error_px": None if error is None else round(error, 2),
-            "pixel_error_of_height": None if error is None else round(error / float(np.nanmedian(heights)), 4),
-            "limit_violations": int((~skeleton.within_limits(motion.arrays["q"][present])).sum()),
-            "height_m": subject.info["height_m"]}
+    return person_row(subject.id, motion.arrays, motion.pixel_error, motion.track.box_px[motion.track.present],
+                      subject.info["height_m"])

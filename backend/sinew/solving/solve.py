@@ -25,6 +25,7 @@ from ..motion.frames import LONGEST_GAP_S
 from ..motion.solve import joint_keypoints
 from ..motion.subject import soles_seen
 from ..progress import Progress, StopRequest
+from ..report import limit_violations, person_errors
 from . import local, people
 from .evidence import Evidence, depths, gather
 from .flip import mirrored
@@ -180,7 +181,7 @@ def _carried(edits: list, before: list[people_edits.Person], after: list[people_
         out += kept
         lost = sorted(set(edit.frames) - {f for e in kept for f in e.frames})
         if lost and edit.subject in names:
-            where = f"frame {lost[0]}" if len(lost) == 1 else f"frames {lost[0]} to {lost[-1]}"
+            where = contract.frames_text(lost[0], lost[-1])
             notes.append(f"{names[edit.subject]}: the earlier {edit.kind} in {where} is dropped; nobody is solved any more "
                          "from what it corrected.")
     return out, notes
@@ -325,9 +326,5 @@ def _note_figures(meta: dict, subject: Subject, person: Person, state: fit.State
         kept[person.frames[moved]] = per_frame[moved]
     for row in (meta.get("report") or {}).get("people", []):
         if row.get("id") == subject.id and np.isfinite(per_frame).any():
-            mean = float(np.nanmean(per_frame))
-            heights = (subject.track["box_px"][:, 3] - subject.track["box_px"][:, 1])[subject.track["detected"]]
-            row["pixel_error_px"] = round(mean, 2)
-            row["pixel_error_of_height"] = round(mean / float(np.nanmedian(heights)), 4)
-            present = subject.motion["present"]
-            row["limit_violations"] = int((~skeleton.within_limits(subject.motion["q"][present])).sum())
+            row |= person_errors(per_frame, subject.track["box_px"][subject.track["detected"]])
+            row["limit_violations"] = limit_violations(subject.motion)
