@@ -11,7 +11,7 @@ from typing import Any
 from sinew_take import model_files
 from sinew_take.version import TAKE_VERSION, VERSION
 
-PACKAGES = ("numpy", "scipy", "torch", "mediapipe", "av", "opencv-contrib-python-headless")
+PACKAGES = ("numpy", "scipy", "torch", "mediapipe", "ai-edge-litert", "av", "opencv-contrib-python-headless")
 MODELS = ("modules/pose_detection/pose_detection.tflite", "modules/pose_landmark/pose_landmark_full.tflite")
 
 

@@ -83,7 +83,7 @@ class Track:
     keypoints_px: np.ndarray
     """(T, 33, 3): x, y, confidence 0..1; NaN where not present. `skeleton.MEDIAPIPE_KEYPOINTS` order, the person's sides."""
     spread_px: np.ndarray
-    """(T, 33): disagreement of the several detections of the frame, standard deviation per axis."""
+    """(T, 33): how far off the detection may be, standard deviation per axis."""
     landmarks_m: np.ndarray
     """(T, 33, 3): the detector's 3D guess in camera axes (x right, y down, z forward), hip-centred; NaN where not present."""
     box_px: np.ndarray

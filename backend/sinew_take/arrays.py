@@ -77,7 +77,7 @@ MASKS = (
 TRACK = (
     _a("landmarks_m", ["T", "K", 3], unit="m",
        meaning="the detector's 3D guess in camera axes about the hips; NaN where not detected"),
-    _a("spread_px", ["T", "K"], unit="px", meaning="disagreement of the frame's several detections, per axis"),
+    _a("spread_px", ["T", "K"], unit="px", meaning="how far off the detection may be, per axis"),
     _a("box_px", ["T", 4], unit="px", meaning="x0 y0 x1 y1 of the person; NaN where not detected"),
     _a("detected", ["T"], "bool", meaning="the person was detected in this frame"),
 )

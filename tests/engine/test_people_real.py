@@ -10,7 +10,7 @@ import pytest
 from films import write_film
 
 from sinew import video
-from sinew.people import find, find_people, models
+from sinew.people import find, find_people, landmarks, models
 from sinew.people.crops import cut, to_camera, to_picture
 from sinew.people.looks import Eyes
 from sinew.people.tracker import Tracker, follow
@@ -56,7 +56,7 @@ def similar(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def test_both_halves_give_what_the_pose_landmarker_gives(clips):
-    """Detector and landmark graph, opened one by one, against `vision.PoseLandmarker` on the same picture."""
+    """The detector's graph and the landmark model without one, against `vision.PoseLandmarker` on the same picture."""
     import mediapipe
     from mediapipe.tasks.python import BaseOptions, vision
     _, picture = next(video.frames(one_shot(clips / "juggler.mp4", 1.25, 1.75)))
@@ -66,12 +66,21 @@ def test_both_halves_give_what_the_pose_landmarker_gives(clips):
     height, width = picture.shape[:2]
     points = np.array([(p.x * width, p.y * height) for p in theirs.pose_landmarks[0]])
     world = np.array([(p.x, p.y, p.z) for p in theirs.pose_world_landmarks[0]])
+    sure = np.array([p.visibility * p.presence for p in theirs.pose_landmarks[0]])
     ours = models.Models()
     crop = ours.detect(picture)[0]
-    seen = ours.look(cut(picture, crop, False))
-    # The crop is cut by us instead of by the graph; its half pixel is ours.
-    assert np.abs(to_picture(seen.points_px, crop, False) - 0.5 - points).max() < 0.5  # px
+    numbers, heat, *others = landmarks.LandmarkModel(models.model_files()[1]).outputs(cut(picture, crop, False))
+    # As the graph has it, about the numbers. The crop is cut by us instead of by the graph; its half pixel is ours.
+    about, _ = landmarks.mean_about(heat, (numbers[:, :2] / 4).astype(int))
+    about = np.linalg.norm(to_picture(about[:33], crop, False) - 0.5 - points, axis=1)
+    assert (about < 0.5).sum() >= 31, about  # px; beside the border of a cell the other cell may be taken
+    seen = landmarks.decode(numbers, heat, *others)
     assert np.abs(to_camera(seen.landmarks_m, crop, False) - world).max() < 0.005  # m
+    assert np.abs(seen.confidence - sure).max() < 0.02
+    assert np.array_equal(ours.look(cut(picture, crop, False)).points_px, seen.points_px)
+    # Somebody who is seen well is seen at the same places by both.
+    off = np.linalg.norm(to_picture(seen.points_px, crop, False) - 0.5 - points, axis=1)
+    assert np.median(off) < 0.5 and (off[seen.height > 0.6] < 0.03 * crop.side_px).all()
 
 
 def test_two_people_of_the_park_are_found_and_kept_apart(clips):

@@ -10,6 +10,7 @@ import pytest
 from sinew import cli, video
 from sinew.people import looks, models, strong
 from sinew.people.crops import Crop, cut
+from sinew.people.landmarks import Look
 from sinew.people.looks import Eyes
 from sinew_take.errors import RequestError
 from sinew_take.model_files import HEAVY, ModelFile, fetched_folder
@@ -101,6 +102,8 @@ def test_the_strong_model_looks_in_every_second_frame(monkeypatch):
 
         def look(self, crop, strong=False):
             asked.append(strong)
+            nowhere = np.full((33, 2), np.nan)
+            return Look(nowhere, nowhere[:, 0], nowhere[:, 0], np.zeros((33, 3)), np.zeros((2, 2)), 0.0, np.zeros((256, 256)))
 
     monkeypatch.setattr(looks, "Models", Recorder)
     picture, crop = np.zeros((300, 300, 3), np.uint8), Crop(150.0, 150.0, 200.0, 0.0)
@@ -121,7 +124,7 @@ def a_person(shared) -> np.ndarray:
 
 def test_a_second_model_of_the_same_weights_sees_the_same(shared):
     pixels = a_person(shared)
-    both = models.Models(models.strong_model(models._package() / models.LANDMARKS_FILE))
+    both = models.Models(models.model_file(models._package() / models.LANDMARKS_FILE))
     plain, second = both.look(pixels), both.look(pixels, strong=True)
     assert np.array_equal(plain.points_px, second.points_px) and plain.presence > 0.9
     assert both._strong is not both._landmarks and models.Models()._strong is not None
@@ -132,7 +135,7 @@ def test_both_models_see_the_same_person(shared):
     if found.strong is None:
         pytest.skip("MediaPipe's heavy model is not installed (sinew fetch)")
     pixels = a_person(shared)
-    both = models.Models(models.strong_model(found.strong))
+    both = models.Models(models.model_file(found.strong))
     plain, heavy = both.look(pixels), both.look(pixels, strong=True)
     off = np.linalg.norm(plain.points_px - heavy.points_px, axis=1)[11:]  # limbs and trunk, in a crop of 256 px
     assert 0.0 < np.median(off) < 5.0 and off.max() < 20.0, off

@@ -31,7 +31,7 @@ def stick(x_px: float, y_px: float, size_px: float = 200.0) -> np.ndarray:
 
 def sighting(x_px: float, y_px: float = 300.0, colour: np.ndarray = RED, size_px: float = 200.0) -> Sighting:
     points = stick(x_px, y_px, size_px)
-    return Sighting(points[None], np.full((1, 33), 0.9), np.zeros((1, 33, 3)), np.array([0.95]),
+    return Sighting(points[None], np.full((1, 33), 0.9), np.full((1, 33), 0.8), np.zeros((1, 33, 3)), np.array([0.95]),
                     Crop(x_px, y_px, size_px * MARGIN, 0.0), colour)
 
 

@@ -108,7 +108,10 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         if floor_c is not None:
             sigma = np.radians(np.hypot(FLOOR_SIGMA_DEG, floor_sigma_deg))
             prior = np.r_[prior, _cauchy(np.linalg.norm(up - floor_c) / sigma)]
-        lean = _cauchy(np.linalg.norm(axes_c - up, axis=1) / axis_sigma) * share
+        # Whoever leans by three spreads and more does not stand, and their axis says nothing at all: a crawler's would tip up
+        # towards it where little else holds it.
+        lean = np.linalg.norm(axes_c - up, axis=1) / axis_sigma
+        lean = lean / np.sqrt(1 + lean**2 / 9) * share
         levels, height = np.asarray(x[2:]), planted_c @ up
         flat = _cauchy((height - levels[planted_by]) / planted_sigma_m) * np.sqrt(planted_weight)
         # Most lines are not upright: far from it, a line says nothing at all.

@@ -13,6 +13,10 @@ from .swaps import GROUPS, agree, exchanged, read_sides
 LIMBS = np.arange(11, 33)
 OUTLIER = 0.03
 """Distance from the median, in sizes, at which a crop's say is halved."""
+SPREAD, FALL = 0.55, 6.0
+"""How far off a keypoint may be, per axis and in sizes: SPREAD * exp(-FALL * its heatmap's height). Chosen on the clips of
+`bench accuracy` and `bench world`; the height tells errors apart better than anything else that the models say, looks that
+disagree included (docs/fit.md, "Heatmaps")."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,9 @@ class Combined:
     keypoints_px: np.ndarray
     """(N, 33, 3): x, y, confidence."""
     spread_px: np.ndarray
-    """(N, 33)."""
+    """(N, 33) how far off the points may be by their heatmaps, per axis."""
+    apart_px: np.ndarray
+    """(N, 33) how far the looks lie apart, standard deviation per axis."""
     landmarks_m: np.ndarray
     """(N, 33, 3)."""
     presence: np.ndarray
@@ -81,15 +87,15 @@ def combine(sightings: list[Sighting], time_s: np.ndarray, size_px: tuple[int, i
     for t, s in enumerate(sightings):
         flip, votes[t] = agree(np.concatenate([s.points_px / sizes[t], s.landmarks_m], -1), s.confidence + 0.02)
         flips.append(flip)
-    points, spread = np.zeros((n, 33, 2)), np.zeros((n, 33))
+    points, apart, height = np.zeros((n, 33, 2)), np.zeros((n, 33)), np.zeros((n, 33))
     landmarks, confidence = np.zeros((n, 33, 3)), np.zeros((n, 33))
 
     def merge(t: int) -> None:
         s = sightings[t]
-        p, w, c = (np.stack([exchanged(v, *f) for v, f in zip(values, flips[t])])
-                   for values in (s.points_px, s.landmarks_m, s.confidence[..., None]))
-        points[t], spread[t], landmarks[t] = robust_mean(p, w, c[..., 0], sizes[t])
-        confidence[t] = np.median(c[..., 0], axis=0)
+        p, w, c, h = (np.stack([exchanged(v, *f) for v, f in zip(values, flips[t])])
+                      for values in (s.points_px, s.landmarks_m, s.confidence[..., None], s.height[..., None]))
+        points[t], apart[t], landmarks[t] = robust_mean(p, w, c[..., 0], sizes[t])
+        confidence[t], height[t] = np.median(c[..., 0], axis=0), np.median(h[..., 0], axis=0)
 
     for t in range(n):
         merge(t)
@@ -101,7 +107,8 @@ def combine(sightings: list[Sighting], time_s: np.ndarray, size_px: tuple[int, i
         merge(t)
     landmarks -= landmarks[:, 23:25].mean(1, keepdims=True)
     confidence = confidence * in_picture(points, size_px, sizes)
-    return Combined(np.concatenate([points, confidence[..., None]], -1), spread, landmarks,
+    spread = SPREAD * np.exp(-FALL * height) * smooth[:, None]
+    return Combined(np.concatenate([points, confidence[..., None]], -1), spread, apart, landmarks,
                     np.array([np.median(s.presence) for s in sightings]), readings)
 
 

@@ -140,7 +140,7 @@ def _no_person(person: Tracklet, found: Combined, size_px: tuple[int, int]) -> s
 def _spread(person: Tracklet, found: Combined) -> float:
     """Median disagreement of the looks about the limbs, in the person's sizes."""
     size = np.array([s.crop.side_px / MARGIN for s in person.sightings])
-    return float(np.median(found.spread_px[:, LIMBS] / size[:, None]))
+    return float(np.median(found.apart_px[:, LIMBS] / size[:, None]))
 
 
 def _track(name: str, person: Tracklet, found: Combined, shot: Shot, looked_px: tuple[int, int],

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from .crops import INPUT_PX, SWAP, Crop, crop_of, cut, paste, to_camera, to_picture
-from .models import Look, Models, strong_model
+from .landmarks import Look
+from .models import Models, model_file
 
 MOST_WORKERS = 4
 """More gain nothing: a frame of one or two people has four to ten independent pieces of work."""
@@ -48,6 +49,8 @@ class Sighting:
     """(P, 33, 2) in the picture."""
     confidence: np.ndarray
     """(P, 33)."""
+    height: np.ndarray
+    """(P, 33): of the heatmaps where the points are."""
     landmarks_m: np.ndarray
     """(P, 33, 3) camera axes."""
     presence: np.ndarray
@@ -114,7 +117,7 @@ class Eyes:
         self.workers = workers or max(1, min(MOST_WORKERS, available))
         self._step, self._grid = grid_step_px, grid_px
         self._free: queue.SimpleQueue[Models] = queue.SimpleQueue()
-        strong = None if landmarks is None else strong_model(landmarks)
+        strong = None if landmarks is None else model_file(landmarks)
         for _ in range(self.workers):
             self._free.put(Models(strong))
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="people")
@@ -150,11 +153,11 @@ class Eyes:
         def work(models: Models) -> Sighting | None:
             pixels = cut(picture, crop, mirrored)
             seen = models.look(pixels, strong)
-            if seen is None or not np.isfinite(seen.points_px).all():
+            if not np.isfinite(seen.points_px).all():
                 return None
-            confidence = seen.confidence[SWAP] if mirrored else seen.confidence
+            confidence, height = (v[SWAP] if mirrored else v for v in (seen.confidence, seen.height))
             return Sighting(
-                to_picture(seen.points_px, crop, mirrored)[None], confidence[None],
+                to_picture(seen.points_px, crop, mirrored)[None], confidence[None], height[None],
                 to_camera(seen.landmarks_m, crop, mirrored)[None], np.array([seen.presence]),
                 crop_of(seen.frame_px, crop, mirrored),
                 colours(pixels, seen) if coloured else np.zeros(0),
@@ -173,5 +176,5 @@ def joined(first: Sighting, more: list[Sighting | None]) -> Sighting:
     """
     parts = [first, *(m for m in more if m is not None)]
     return Sighting(*(np.concatenate([getattr(p, name) for p in parts])
-                      for name in ("points_px", "confidence", "landmarks_m", "presence")),
+                      for name in ("points_px", "confidence", "height", "landmarks_m", "presence")),
                     first.crop, first.colour, [s for p in parts for s in p.soft])
