@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sinew.people import landmarks
+from sinew.people import landmarks, looks
 from sinew.people.combine import FALL, SPREAD, combine
 from sinew.people.crops import MARGIN, SWAP, Crop
 from sinew.people.looks import Sighting
@@ -58,11 +58,26 @@ def test_what_lies_outside_the_crop_is_where_the_numbers_say():
     assert look.points_px[26] == pytest.approx([30 * CELL, 30 * CELL], abs=1.0)
 
 
-def test_a_low_heatmap_is_heard_about_the_numbers_only():
-    heat = heat_with((45, 12, landmarks.LEAST_HEIGHT - 0.05), (11, 49, 0.2))
-    look = decoded(numbers_at(40.0, 200.0), heat)
-    assert look.points_px == pytest.approx(np.tile([11 * CELL, 49 * CELL], (33, 1)), abs=2.0)
-    assert look.height == pytest.approx(np.full(33, landmarks.LEAST_HEIGHT - 0.05), abs=0.01)
+def test_what_lies_outside_the_picture_is_where_the_numbers_say(monkeypatch):
+    """Legs of somebody filmed from the waist up: the crop goes on below the picture, and its heatmaps show nothing there."""
+    numbers = numbers_at(100.0, 100.0)
+    numbers[[27, 28], 1] = 230.0
+    seen = decoded(numbers, heat_with((30, 30, 0.3)))
+
+    class Seeing:
+        def __init__(self, second=None):
+            assert second is None
+
+        def look(self, crop, strong=False):
+            return seen
+
+    monkeypatch.setattr(looks, "Models", Seeing)
+    picture, crop = np.zeros((200, 300, 3), np.uint8), Crop(128.0, 128.0, 256.0, 0.0)
+    with looks.Eyes(1.0, (300, 200), workers=1) as eyes:
+        points = eyes.look(picture, crop).result().points_px[0]
+    # Half a pixel between the crop's indices and the picture's corners; a bump as wide as this is as high about it.
+    assert points[[27, 28]] == pytest.approx(seen.numbers_px[[27, 28]] + 0.5) and (points[[27, 28], 1] > 200).all()
+    assert points[26] == pytest.approx([30 * CELL + 0.5, 30 * CELL + 0.5], abs=1.0)
 
 
 def test_a_heatmap_of_nothing_gives_a_finite_point_of_no_height():
@@ -78,8 +93,8 @@ def sightings(heights: np.ndarray, turn_over: bool = False) -> list[Sighting]:
     points[23:25] = [(140, 150), (160, 150)]
     out = []
     for height in heights:
-        looks = [(points, height), (points, height), (points[SWAP], height[SWAP]) if turn_over else (points, height)]
-        out.append(Sighting(np.stack([p for p, _ in looks]), np.full((3, 33), 0.9), np.stack([h for _, h in looks]),
+        seen = [(points, height), (points, height), (points[SWAP], height[SWAP]) if turn_over else (points, height)]
+        out.append(Sighting(np.stack([p for p, _ in seen]), np.full((3, 33), 0.9), np.stack([h for _, h in seen]),
                             np.zeros((3, 33, 3)), np.full(3, 0.95), Crop(150.0, 150.0, 200.0 * MARGIN, 0.0), np.zeros(0)))
     return out
 

@@ -112,11 +112,6 @@ def combine(sightings: list[Sighting], time_s: np.ndarray, size_px: tuple[int, i
                     np.array([np.median(s.presence) for s in sightings]), readings)
 
 
-def inside(points_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """(...,) bool: the points (..., 2) lie in a picture of that width and height."""
-    return ((points_px >= 0) & (points_px < size_px)).all(-1)
-
-
 def in_picture(points_px: np.ndarray, size_px: tuple[int, int], sizes_px: np.ndarray) -> np.ndarray:
     """Factor on confidence: 1 in the picture, falling to 0.05 within a tenth of the person's size outside it."""
     outside = np.maximum(np.maximum(-points_px, points_px - np.array(size_px)), 0.0).max(-1)

@@ -111,6 +111,11 @@ def to_camera(landmarks_m: np.ndarray, crop: Crop, mirrored: bool) -> np.ndarray
     return out @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
+def inside(points_px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """(...,) bool: the points (..., 2) lie in a picture of that width and height."""
+    return ((points_px >= 0) & (points_px < size_px)).all(-1)
+
+
 def wrapped(angle):
     """Angles brought to -pi..pi."""
     return (angle + np.pi) % (2 * np.pi) - np.pi

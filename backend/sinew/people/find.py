@@ -12,8 +12,8 @@ from sinew_take import masks
 
 from .. import video
 from ..flow import People, Report, Shot, Track, nothing
-from .combine import LIMBS, Combined, combine, inside
-from .crops import MARGIN
+from .combine import LIMBS, Combined, combine
+from .crops import MARGIN, inside
 from .link import linked
 from .looks import Eyes
 from .overlaps import mark_overlaps

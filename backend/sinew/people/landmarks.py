@@ -28,9 +28,6 @@ CELLS = 64
 """Of a heatmap, to a side."""
 AROUND = 3
 """Cells to each side of one that a mean is taken over, as in MediaPipe's graph."""
-LEAST_HEIGHT = 0.4
-"""Of a heatmap that is asked where its point is. Lower ones are as often wrong as the numbers, which at least go on to where
-a limb would be that is out of the picture."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,9 @@ class Look:
     """What the landmark model says about one crop, in that crop's pixel indices and axes (not yet turned back)."""
 
     points_px: np.ndarray
-    """(33, 2)."""
+    """(33, 2), by the heatmaps."""
+    numbers_px: np.ndarray
+    """(33, 2), by the numbers: the only ones that go on to where a limb would be that is not in the picture."""
     confidence: np.ndarray
     """(33,): visibility times presence, 0..1."""
     height: np.ndarray
@@ -101,8 +100,8 @@ def decode(numbers: np.ndarray, heat: np.ndarray, world: np.ndarray, presence: f
     near, _ = mean_about(heat, np.floor(numbers[:, :2] * (CELLS / INPUT_PX)).astype(int))
     outside = ((numbers[:, :2] < 0) | (numbers[:, :2] >= INPUT_PX)).any(1)
     near = np.where(outside[:, None], numbers[:, :2], near)
-    points = np.where((outside | (height < LEAST_HEIGHT))[:, None], near, best)
-    return Look(points[:POINTS], sigmoid(numbers[:POINTS, 3]) * sigmoid(numbers[:POINTS, 4]), height[:POINTS],
+    sure = sigmoid(numbers[:POINTS, 3]) * sigmoid(numbers[:POINTS, 4])
+    return Look(np.where(outside[:, None], near, best)[:POINTS], near[:POINTS], sure, height[:POINTS],
                 world[:POINTS].astype(np.float64), near[FRAME], presence, sigmoid(mask))
 
 

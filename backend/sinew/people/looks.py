@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .crops import INPUT_PX, SWAP, Crop, crop_of, cut, paste, to_camera, to_picture
+from .crops import INPUT_PX, SWAP, Crop, crop_of, cut, inside, paste, to_camera, to_picture
 from .landmarks import Look
 from .models import Models, model_file
 
@@ -155,9 +155,12 @@ class Eyes:
             seen = models.look(pixels, strong)
             if not np.isfinite(seen.points_px).all():
                 return None
+            points, numbers = (to_picture(v, crop, mirrored) for v in (seen.points_px, seen.numbers_px))
+            # A heatmap has no cells outside the picture that show anything.
+            points = np.where(inside(numbers, picture.shape[1::-1])[:, None], points, numbers)
             confidence, height = (v[SWAP] if mirrored else v for v in (seen.confidence, seen.height))
             return Sighting(
-                to_picture(seen.points_px, crop, mirrored)[None], confidence[None], height[None],
+                points[None], confidence[None], height[None],
                 to_camera(seen.landmarks_m, crop, mirrored)[None], np.array([seen.presence]),
                 crop_of(seen.frame_px, crop, mirrored),
                 colours(pixels, seen) if coloured else np.zeros(0),

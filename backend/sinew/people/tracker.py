@@ -17,8 +17,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from . import turns
-from .combine import LIMBS, disagreement, inside
-from .crops import MARGIN, Crop, tiles
+from .combine import LIMBS, disagreement
+from .crops import MARGIN, Crop, inside, tiles
 from .drift import Drift
 from .likeness import SAME, SAME_COLOURS, colour_distance, keypoint_likeness, overlap
 from .looks import Eyes, Kind, Sighting, joined, kinds
@@ -41,9 +41,9 @@ MOST_DISAGREEMENT = 0.05
 """Of the crops of one frame, in the person's sizes, above which nobody was seen; see `combine.disagreement`."""
 MOST_AT_FIRST = 0.03
 """The same for somebody new, with no past to speak for them."""
-LEAST_AT_FIRST = 0.5
-"""Of somebody new, the median height of the heatmaps of the limbs in the picture. Real people have 0.6 to 0.9, blurred or
-96 px tall; looks at a foot, a shadow or a chair agree at times, but at 0.3 to 0.45."""
+LEAST_AT_FIRST = 0.4
+"""Of somebody new, the median height of the heatmaps of the limbs in the picture. Real people have 0.5 to 0.9, who is blurred
+throughout the least; looks at a foot or a shadow agree at times, but at 0.3 to 0.36."""
 MOST_SHARED = 0.6
 """Share of a newcomer's keypoints that may lie on somebody already known."""
 MEETING = 0.2
