@@ -103,7 +103,8 @@ def test_the_strong_model_looks_in_every_second_frame(monkeypatch):
         def look(self, crop, strong=False):
             asked.append(strong)
             nowhere = np.full((33, 2), np.nan)
-            return Look(nowhere, nowhere, nowhere[:, 0], nowhere[:, 0], np.zeros((33, 3)), np.zeros((2, 2)), 0.0, np.zeros((256, 256)))
+            return Look(nowhere, nowhere, nowhere[:, 0], nowhere[:, 0], np.zeros((33, 3)), np.zeros((2, 2)), 0.0,
+                        np.zeros((256, 256)))
 
     monkeypatch.setattr(looks, "Models", Recorder)
     picture, crop = np.zeros((300, 300, 3), np.uint8), Crop(150.0, 150.0, 200.0, 0.0)
