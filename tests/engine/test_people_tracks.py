@@ -31,8 +31,8 @@ def stick(x_px: float, y_px: float, size_px: float = 200.0) -> np.ndarray:
 
 def sighting(x_px: float, y_px: float = 300.0, colour: np.ndarray = RED, size_px: float = 200.0) -> Sighting:
     points = stick(x_px, y_px, size_px)
-    return Sighting(points[None], points[None], np.full((1, 33), 0.9), np.full((1, 33), 0.8), np.zeros((1, 33, 3)),
-                    np.array([0.95]), Crop(x_px, y_px, size_px * MARGIN, 0.0), colour)
+    return Sighting(points[None], np.full((1, 33), 0.9), np.full((1, 33), 0.8), np.zeros((1, 33, 3)), np.array([0.95]),
+                    Crop(x_px, y_px, size_px * MARGIN, 0.0), colour)
 
 
 def tracklet(frames, place, colour=RED) -> Tracklet:
@@ -209,12 +209,13 @@ def test_detections_of_known_people_are_no_strangers():
     assert tracker._strangers(0, found, known) == [found[3]]
 
 
-def test_the_mean_of_crops_leaves_a_wild_one_out():
+def test_the_mean_of_crops_leaves_a_wild_one_out_and_tells_the_spread():
     points = np.tile(stick(300, 300), (5, 1, 1)) + np.random.default_rng(0).normal(0, 1.0, (5, 33, 2))
     wild = points.copy()
     wild[2, 15] += (150, 0)
-    mean, _ = robust_mean(wild, np.zeros((5, 33, 3)), np.ones((5, 33)), 200.0)
+    mean, spread, _ = robust_mean(wild, np.zeros((5, 33, 3)), np.ones((5, 33)), 200.0)
     assert np.abs(mean - stick(300, 300)).max() < 3.0  # px
+    assert spread[15] > 30 and np.median(spread) == pytest.approx(1.0, abs=0.4)
 
 
 def test_combined_frames_have_the_take_s_shapes_and_hips_at_the_origin():

@@ -27,8 +27,8 @@ class Combined:
     """(N, 33, 3): x, y, confidence."""
     spread_px: np.ndarray
     """(N, 33) how far off the points may be by their heatmaps, per axis."""
-    height: np.ndarray
-    """(N, 33) of those heatmaps, 0..1."""
+    apart_px: np.ndarray
+    """(N, 33) how far the looks lie apart, standard deviation per axis."""
     landmarks_m: np.ndarray
     """(N, 33, 3)."""
     presence: np.ndarray
@@ -38,7 +38,7 @@ class Combined:
 
 
 def robust_mean(points: np.ndarray, landmarks_m: np.ndarray, confidence: np.ndarray, size_px: float
-                ) -> tuple[np.ndarray, np.ndarray]:
+                ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean of P looks, weighted by confidence and by nearness to their median.
 
     Args:
@@ -48,13 +48,15 @@ def robust_mean(points: np.ndarray, landmarks_m: np.ndarray, confidence: np.ndar
         size_px: The person's size.
 
     Returns:
-        Points (33, 2) px and landmarks (33, 3).
+        Points (33, 2), their standard deviation per axis (33,) px, landmarks (33, 3).
     """
     away = np.linalg.norm(points - np.median(points, 0), axis=-1) / (OUTLIER * size_px)
     weight = (confidence + 0.02) / (1.0 + away**2)
     weight = weight / weight.sum(0)
     mean = (weight[..., None] * points).sum(0)
-    return mean, (weight[..., None] * landmarks_m).sum(0)
+    # The plain spread, not the weighted one: looks that disagree are doubt, also where most of them agree.
+    spread = np.sqrt((np.linalg.norm(points - mean, axis=-1) ** 2).mean(0) / 2)
+    return mean, spread, (weight[..., None] * landmarks_m).sum(0)
 
 
 def disagreement(sighting: Sighting) -> float:
@@ -83,16 +85,16 @@ def combine(sightings: list[Sighting], time_s: np.ndarray, size_px: tuple[int, i
     sizes = np.array([s.crop.side_px / MARGIN for s in sightings])
     flips, votes = [], np.ones((n, len(GROUPS)))
     for t, s in enumerate(sightings):
-        flip, votes[t] = agree(np.concatenate([s.heat_px / sizes[t], s.landmarks_m], -1), s.confidence + 0.02)
+        flip, votes[t] = agree(np.concatenate([s.points_px / sizes[t], s.landmarks_m], -1), s.confidence + 0.02)
         flips.append(flip)
-    points, landmarks = np.zeros((n, 33, 2)), np.zeros((n, 33, 3))
-    confidence, height = np.zeros((n, 33)), np.zeros((n, 33))
+    points, apart, height = np.zeros((n, 33, 2)), np.zeros((n, 33)), np.zeros((n, 33))
+    landmarks, confidence = np.zeros((n, 33, 3)), np.zeros((n, 33))
 
     def merge(t: int) -> None:
         s = sightings[t]
         p, w, c, h = (np.stack([exchanged(v, *f) for v, f in zip(values, flips[t])])
-                      for values in (s.heat_px, s.landmarks_m, s.confidence[..., None], s.height[..., None]))
-        points[t], landmarks[t] = robust_mean(p, w, c[..., 0], sizes[t])
+                      for values in (s.points_px, s.landmarks_m, s.confidence[..., None], s.height[..., None]))
+        points[t], apart[t], landmarks[t] = robust_mean(p, w, c[..., 0], sizes[t])
         confidence[t], height[t] = np.median(c[..., 0], axis=0), np.median(h[..., 0], axis=0)
 
     for t in range(n):
@@ -106,7 +108,7 @@ def combine(sightings: list[Sighting], time_s: np.ndarray, size_px: tuple[int, i
     landmarks -= landmarks[:, 23:25].mean(1, keepdims=True)
     confidence = confidence * in_picture(points, size_px, sizes)
     spread = SPREAD * np.exp(-FALL * height) * smooth[:, None]
-    return Combined(np.concatenate([points, confidence[..., None]], -1), spread, height, landmarks,
+    return Combined(np.concatenate([points, confidence[..., None]], -1), spread, apart, landmarks,
                     np.array([np.median(s.presence) for s in sightings]), readings)
 
 

@@ -12,7 +12,7 @@ from sinew_take import masks
 
 from .. import video
 from ..flow import People, Report, Shot, Track, nothing
-from .combine import LIMBS, Combined, combine, disagreement
+from .combine import LIMBS, Combined, combine
 from .crops import MARGIN, inside
 from .link import linked
 from .looks import Eyes
@@ -27,9 +27,6 @@ LEAST_FRAMES, LEAST_S = 8, 0.5
 """A track must be as long, or half as long as the shot where that is short."""
 LEAST_SURENESS = 0.35
 """Median confidence of a track's trunk and limbs, as far as they are in the picture."""
-LEAST_CLEARNESS = 0.4
-"""Median height of its heatmaps over the same. Measured: 0.51 for a runner blurred throughout, 0.55 for who is on all fours,
-0.6 to 0.85 for others; looks at a foot or a shadow agree at times, at 0.3 to 0.36."""
 MOST_SPREAD = 0.03
 """Median disagreement of a track's crops, in the person's sizes, above which it is no person."""
 DOUBTFUL_SPREAD = 0.01
@@ -112,7 +109,7 @@ def _chosen(people: list[Tracklet], shot: Shot, most: int | None, looked_px: tup
             how = " and put right" if turned < 0.5 else (
                 ": most looks read them the other way than the motion does, so which side is which is doubtful")
             notes.append(f"{track.id}: left and right were exchanged in {100 * turned:.0f} % of frames{how}.")
-        spread = _spread(person)
+        spread = _spread(person, found)
         if spread > DOUBTFUL_SPREAD:
             notes.append(f"{track.id}: several looks disagree about the limbs by {100 * spread:.1f} % of the person's size, "
                          "as under motion blur or where much is out of view, so poses are doubtful.")
@@ -133,19 +130,17 @@ def _no_person(person: Tracklet, found: Combined, size_px: tuple[int, int]) -> s
     sure = float(np.median(limbs[..., 2][inside(limbs[..., :2], size_px)]))
     if sure < LEAST_SURENESS:
         return f"the detector is {100 * sure:.0f} % sure of its limbs, so it is probably no person or hardly in view"
-    clear = float(np.median(found.height[:, LIMBS][inside(limbs[..., :2], size_px)]))
-    if clear < LEAST_CLEARNESS:
-        return f"the detector sees its limbs {100 * clear:.0f} % clearly, so it is probably no person or hardly in view"
-    spread = _spread(person)
+    spread = _spread(person, found)
     if spread > MOST_SPREAD:
         return (f"several looks at it disagree about its limbs by {100 * spread:.0f} % of its size, "
                 "so it is probably no person")
     return None
 
 
-def _spread(person: Tracklet) -> float:
+def _spread(person: Tracklet, found: Combined) -> float:
     """Median disagreement of the looks about the limbs, in the person's sizes."""
-    return float(np.median([disagreement(s) for s in person.sightings]))
+    size = np.array([s.crop.side_px / MARGIN for s in person.sightings])
+    return float(np.median(found.apart_px[:, LIMBS] / size[:, None]))
 
 
 def _track(name: str, person: Tracklet, found: Combined, shot: Shot, looked_px: tuple[int, int],

@@ -2,8 +2,8 @@
 
 The models answer twice: with numbers for each landmark, and with a heatmap for each, 64 x 64 cells over the crop.
 MediaPipe's own graph takes the numbers, moved to the heatmap's mean over 7 x 7 cells about them; where the numbers are
-farther off, as with most limbs that move fast, what the heatmap knows is lost. So here the same mean is taken about the
-heatmap's highest cell too, and that cell's height tells how far off the point may be (docs/fit.md, "Heatmaps"). MediaPipe's
+farther off, as with most limbs that move fast, what the heatmap knows is lost. Here the same mean is taken about the
+heatmap's highest cell, and that cell's height tells how far off the point may be (docs/fit.md, "Heatmaps"). MediaPipe's
 graphs do not give heatmaps out, so the models are run by the runtime underneath them; everything else is decoded as those
 graphs do (tests/engine/test_people_real.py holds that).
 
@@ -35,9 +35,9 @@ class Look:
     """What the landmark model says about one crop, in that crop's pixel indices and axes (not yet turned back)."""
 
     points_px: np.ndarray
-    """(33, 2), by the numbers: they hang together, and go on to where a limb would be that is not in the picture."""
-    heat_px: np.ndarray
-    """(33, 2), by the heatmaps: each where it is seen best."""
+    """(33, 2), by the heatmaps."""
+    numbers_px: np.ndarray
+    """(33, 2), by the numbers: the only ones that go on to where a limb would be that is not in the picture."""
     confidence: np.ndarray
     """(33,): visibility times presence, 0..1."""
     height: np.ndarray
@@ -101,7 +101,7 @@ def decode(numbers: np.ndarray, heat: np.ndarray, world: np.ndarray, presence: f
     outside = ((numbers[:, :2] < 0) | (numbers[:, :2] >= INPUT_PX)).any(1)
     near = np.where(outside[:, None], numbers[:, :2], near)
     sure = sigmoid(numbers[:POINTS, 3]) * sigmoid(numbers[:POINTS, 4])
-    return Look(near[:POINTS], np.where(outside[:, None], near, best)[:POINTS], sure, height[:POINTS],
+    return Look(np.where(outside[:, None], near, best)[:POINTS], near[:POINTS], sure, height[:POINTS],
                 world[:POINTS].astype(np.float64), near[FRAME], presence, sigmoid(mask))
 
 

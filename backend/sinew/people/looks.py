@@ -46,9 +46,7 @@ class Sighting:
     """One person in one frame as several crops saw them; P crops."""
 
     points_px: np.ndarray
-    """(P, 33, 2) in the picture, as people are followed by."""
-    heat_px: np.ndarray
-    """(P, 33, 2) the same by the heatmaps, as the motion is fitted to."""
+    """(P, 33, 2) in the picture."""
     confidence: np.ndarray
     """(P, 33)."""
     height: np.ndarray
@@ -157,12 +155,12 @@ class Eyes:
             seen = models.look(pixels, strong)
             if not np.isfinite(seen.points_px).all():
                 return None
-            points, heat = (to_picture(v, crop, mirrored) for v in (seen.points_px, seen.heat_px))
+            points, numbers = (to_picture(v, crop, mirrored) for v in (seen.points_px, seen.numbers_px))
             # A heatmap has no cells outside the picture that show anything.
-            heat = np.where(inside(points, picture.shape[1::-1])[:, None], heat, points)
+            points = np.where(inside(numbers, picture.shape[1::-1])[:, None], points, numbers)
             confidence, height = (v[SWAP] if mirrored else v for v in (seen.confidence, seen.height))
             return Sighting(
-                points[None], heat[None], confidence[None], height[None],
+                points[None], confidence[None], height[None],
                 to_camera(seen.landmarks_m, crop, mirrored)[None], np.array([seen.presence]),
                 crop_of(seen.frame_px, crop, mirrored),
                 colours(pixels, seen) if coloured else np.zeros(0),
@@ -181,5 +179,5 @@ def joined(first: Sighting, more: list[Sighting | None]) -> Sighting:
     """
     parts = [first, *(m for m in more if m is not None)]
     return Sighting(*(np.concatenate([getattr(p, name) for p in parts])
-                      for name in ("points_px", "heat_px", "confidence", "height", "landmarks_m", "presence")),
+                      for name in ("points_px", "confidence", "height", "landmarks_m", "presence")),
                     first.crop, first.colour, [s for p in parts for s in p.soft])

@@ -41,6 +41,9 @@ MOST_DISAGREEMENT = 0.05
 """Of the crops of one frame, in the person's sizes, above which nobody was seen; see `combine.disagreement`."""
 MOST_AT_FIRST = 0.03
 """The same for somebody new, with no past to speak for them."""
+LEAST_AT_FIRST = 0.4
+"""Of somebody new, the median height of the heatmaps of the limbs in the picture. Real people have 0.5 to 0.9, who is blurred
+throughout the least; looks at a foot or a shadow agree at times, but at 0.3 to 0.36."""
 MOST_SHARED = 0.6
 """Share of a newcomer's keypoints that may lie on somebody already known."""
 MEETING = 0.2
@@ -138,6 +141,12 @@ def believable(sighting: Sighting | None, expected: Crop, size_px: tuple[int, in
     if in_view[LIMBS].sum() < LEAST_INSIDE and not in_view[BUST].all():
         return False
     return bool(sighting.sureness[LIMBS][in_view[LIMBS]].mean() > LEAST_SURENESS)
+
+
+def clearness(sighting: Sighting, size_px: tuple[int, int]) -> float:
+    """Median height of the heatmaps of the limbs in the picture, 0..1; 0 where none is."""
+    heights = np.median(sighting.height, axis=0)[LIMBS][inside(sighting.middle_px, size_px)[LIMBS]]
+    return float(np.median(heights)) if len(heights) else 0.0
 
 
 def alike(a: Sighting, b: Sighting) -> float:
@@ -393,7 +402,7 @@ class Tracker:
             self._rejected.append((frame, crop))
             return
         sighting = self._unknown(frame, picture, second, others)
-        if sighting is None or disagreement(sighting) > MOST_AT_FIRST:
+        if sighting is None or disagreement(sighting) > MOST_AT_FIRST or clearness(sighting, self.size_px) < LEAST_AT_FIRST:
             self._rejected.append((frame, crop))
             return
         tracklet = Tracklet([], [], Motion(sighting.crop, float(self.time_s[frame])))
