@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .crops import INPUT_PX
+from .crops import INPUT_PX, inside
 
 POINTS, ALL = 33, 39
 """Keypoints; and with six more that only help to find the next crop."""
@@ -77,9 +77,9 @@ def mean_about(heat: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndar
     n, _, k = heat.shape
     around = np.arange(-AROUND, AROUND + 1)
     x, y = (np.clip(cells[:, axis, None], 0, n - 1) + around for axis in (0, 1))
-    inside = ((y >= 0) & (y < n))[:, :, None] & ((x >= 0) & (x < n))[:, None, :]
+    there = ((y >= 0) & (y < n))[:, :, None] & ((x >= 0) & (x < n))[:, None, :]
     near = heat[np.clip(y, 0, n - 1)[:, :, None], np.clip(x, 0, n - 1)[:, None, :], np.arange(k)[:, None, None]]
-    height = np.where(inside, sigmoid(near.astype(np.float64)), 0.0)
+    height = np.where(there, sigmoid(near.astype(np.float64)), 0.0)
     # Far below zero the heights underflow; then the cell itself is as good a place as any about it.
     height[:, AROUND, AROUND] += 1e-12
     mean = np.stack([(height.sum(1) * x).sum(1), (height.sum(2) * y).sum(1)], -1) / height.sum((1, 2))[:, None]
@@ -98,7 +98,7 @@ def decode(numbers: np.ndarray, heat: np.ndarray, world: np.ndarray, presence: f
     """
     best, height = mean_about(heat, highest(heat))
     near, _ = mean_about(heat, np.floor(numbers[:, :2] * (CELLS / INPUT_PX)).astype(int))
-    outside = ((numbers[:, :2] < 0) | (numbers[:, :2] >= INPUT_PX)).any(1)
+    outside = ~inside(numbers[:, :2], (INPUT_PX, INPUT_PX))
     near = np.where(outside[:, None], numbers[:, :2], near)
     sure = sigmoid(numbers[:POINTS, 3]) * sigmoid(numbers[:POINTS, 4])
     return Look(np.where(outside[:, None], near, best)[:POINTS], near[:POINTS], sure, height[:POINTS],
