@@ -228,6 +228,17 @@ def test_combined_frames_have_the_take_s_shapes_and_hips_at_the_origin():
     assert disagreement(seen[0]) == 0
 
 
+def test_a_limb_that_is_the_other_side_s_counts_for_little():
+    seen = [sighting(300.0 + f) for f in range(20)]
+    for s in seen:
+        s.points_px[0, 27:29] = s.crop.x_px + np.array([[40.0, 100.0], [-40.0, 100.0]])
+    seen[10].points_px[0, 27] = seen[10].points_px[0, 28]
+    confidence = combine(seen, TIME_S[:20], (1280, 720)).keypoints_px[..., 2]
+    wanted = np.full((20, 33), 0.9)
+    wanted[10, 27] = 0.09
+    assert confidence == pytest.approx(wanted)
+
+
 def test_confidence_falls_outside_the_picture():
     factor = in_picture(np.array([[[50.0, 50.0], [-10.0, 50.0], [50.0, 400.0]]]), (100, 100), np.array([200.0]))
     assert factor[0] == pytest.approx([1.0, 0.5, 0.05])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .crops import MARGIN
+from .doubled import doubled
 from .looks import Sighting
 from .swaps import GROUPS, agree, exchanged, read_sides
 
@@ -17,6 +18,9 @@ SPREAD, FALL = 0.55, 6.0
 """How far off a keypoint may be, per axis and in sizes: SPREAD * exp(-FALL * its heatmap's height). Chosen on the clips of
 `bench accuracy` and `bench world`; the height tells errors apart better than anything else that the models say, looks that
 disagree included (docs/fit.md, "Heatmaps")."""
+
+DOUBLED = 0.1
+"""Factor on the confidence of a point that is the other side's."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def combine(sightings: list[Sighting], time_s: np.ndarray, size_px: tuple[int, i
         merge(t)
     landmarks -= landmarks[:, 23:25].mean(1, keepdims=True)
     confidence = confidence * in_picture(points, size_px, sizes)
+    confidence = np.where(doubled(points, smooth, time_s), DOUBLED * confidence, confidence)
     spread = SPREAD * np.exp(-FALL * height) * smooth[:, None]
     return Combined(np.concatenate([points, confidence[..., None]], -1), spread, apart, landmarks,
                     np.array([np.median(s.presence) for s in sightings]), readings)
