@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from test_people_sides import walker
 
 from sinew.people.crops import SWAP
 from sinew.people.doubled import LEFT, NEAREST_S, doubled, expected
-from test_people_sides import walker
 
 SIZE_PX = 400.0
 ANKLES, WRISTS = (27, 28), (15, 16)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_people_tracks import sighting
 
 from sinew.people import crops, turns
 
@@ -48,3 +49,34 @@ def test_a_crop_is_turned_by_twice_what_the_model_says_but_not_by_more_than_it_c
     assert found(1) == pytest.approx(1.1, abs=0.01)  # upright: hardly more than what it says, which is noise
     assert found(-12) == pytest.approx(-24, abs=0.1)
     assert found(80) == pytest.approx(35, abs=0.1)
+
+
+def upside_down(said):
+    said.points_px = 2 * said.points_px[:, 23:25].mean(1, keepdims=True) - said.points_px
+    return said
+
+
+def test_a_pose_jumps_when_it_is_read_upside_down_and_not_when_sides_are_exchanged_or_it_moves_along():
+    before = [sighting(300.0 + 5 * f) for f in range(5)]
+    assert turns.jump(sighting(340.0, 310.0, size_px=220.0), before) == pytest.approx(0, abs=1e-9)
+    exchanged = sighting(340.0)
+    exchanged.points_px = exchanged.points_px[:, crops.SWAP]
+    assert turns.jump(exchanged, before) == pytest.approx(0, abs=1e-9)
+    assert turns.jump(upside_down(sighting(340.0)), before) > 0.3
+    assert turns.jump(upside_down(sighting(340.0)), []) == 0
+
+
+def test_one_wrong_sighting_does_not_tell_where_a_pose_jumps_from():
+    before = [sighting(300.0), sighting(305.0), upside_down(sighting(310.0))]
+    assert turns.jump(sighting(315.0), before) == pytest.approx(0, abs=1e-9)
+
+
+def test_looks_that_agree_upside_down_are_doubted_more_than_looks_that_agree_less_as_before():
+    before = [sighting(300.0 + f) for f in range(5)]
+    # Three looks that lie 4 % of the size apart, in the pose of a moment ago.
+    apart = [sighting(305.0 + d) for d in (-10.0, 0.0, 10.0)]
+    upright = turns.joined(apart[0], apart[1:])
+    wrong = upside_down(sighting(305.0))
+    assert turns.disagreement(wrong) < turns.disagreement(upright)
+    assert turns.doubt(wrong, before) > turns.doubt(upright, before)
+    assert turns.doubt(wrong, []) < turns.doubt(upright, [])

@@ -53,6 +53,8 @@ SEARCH_S = 4.0
 SEARCH_SIDE = 1.4
 """Of the window of such a search, over the side of the person's crop. The detector shrinks a window to 224 px and then
 names little more than the most striking person in it: small windows find who stands beside somebody."""
+RECENT = 5
+"""The last sightings (of `LOST_S` at most) that tell whether a pose jumps."""
 TURNS = (None, 1, 0, 1)
 """Where the detector looks in turn: the whole picture (None), a tile of a level. There are most of the small tiles."""
 REJECTED_S = 0.4
@@ -296,14 +298,14 @@ class Tracker:
         for (tracklet, crop, sighting), more in zip(seen, refining):
             sighting = joined(sighting, [m.result() for m in more])
             if tracklet in alone and disagreement(sighting) > turns.UNSURE:
-                sighting = self._upright(picture, crop, sighting, more_looks) or sighting
+                sighting = self._upright(picture, crop, sighting, more_looks, self._recent(tracklet, now)) or sighting
             if disagreement(sighting) <= MOST_DISAGREEMENT:
                 self._append(tracklet, frame, sighting)
                 now_seen.append(sighting)
         for tracklet, crop in around:
             # At once, and then now and then: most who are lost stand behind something.
             if tracklet in alone and (frame - tracklet.frames[-1]) % 4 == 1 and all(t is not tracklet for t, _, _ in seen):
-                sighting = self._upright(picture, crop, None, more_looks)
+                sighting = self._upright(picture, crop, None, more_looks, self._recent(tracklet, now))
                 if sighting is not None and all(alike(sighting, o) < SAME for o in now_seen):
                     self._append(tracklet, frame, sighting)
                     now_seen.append(sighting)
@@ -330,10 +332,14 @@ class Tracker:
         for crop in [m.carried(shift).predict(then) for m in motions]:
             self._early[crop] = self.eyes.look(picture, crop, masked=True, coloured=True)
 
-    def _upright(self, picture: np.ndarray, expected: Crop, before: Sighting | None,
-                 more_looks: tuple[Kind, ...]) -> Sighting | None:
-        """The same person in crops turned other ways, where their looks agree better than `before`; None elsewhere."""
-        best, level = None, MOST_AT_FIRST if before is None else turns.BETTER * disagreement(before)
+    def _recent(self, tracklet: Tracklet, now: float) -> list[Sighting]:
+        return [s for f, s in zip(tracklet.frames[-RECENT:], tracklet.sightings[-RECENT:]) if now - self.time_s[f] <= LOST_S]
+
+    def _upright(self, picture: np.ndarray, expected: Crop, before: Sighting | None, more_looks: tuple[Kind, ...],
+                 recent: list[Sighting]) -> Sighting | None:
+        """The same person in crops turned other ways, where their looks agree better than `before` and the pose does not
+        jump for it; None elsewhere."""
+        best, level = None, MOST_AT_FIRST if before is None else turns.BETTER * turns.doubt(before, recent)
         for crop in turns.search(self.eyes, picture, expected):
             first = self.eyes.look(picture, crop, masked=True, coloured=True)
             more = self.eyes.refine(picture, crop, more_looks)
@@ -341,9 +347,9 @@ class Tracker:
             if not believable(sighting, expected, self.size_px):
                 continue
             sighting = joined(sighting, [m.result() for m in more])
-            apart = disagreement(sighting)
-            if apart < level:
-                best, level = sighting, apart
+            doubt = turns.doubt(sighting, recent)
+            if doubt < level:
+                best, level = sighting, doubt
         return best
 
     def _append(self, tracklet: Tracklet, frame: int, sighting: Sighting) -> None:

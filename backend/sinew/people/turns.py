@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .combine import disagreement
-from .crops import Crop, wrapped
+from .combine import LIMBS, disagreement
+from .crops import MARGIN, SWAP, Crop, wrapped
 from .looks import Eyes, Sighting, joined
+from .swaps import HIPS
 
 STEPS = 12
 """Looks round the circle."""
@@ -22,7 +23,9 @@ UNSURE = 0.02
 """Disagreement of the looks at one frame above which other turns are tried. Upright people stay below in most frames, so
 that only acrobats pay for it."""
 BETTER = 0.8
-"""Another turn must take the disagreement below this share."""
+"""Another turn must take the doubt below this share."""
+JUMP_COST = 0.2
+"""Of a pose's jump, as disagreement. At a wrong turn all looks may agree too, upside down."""
 
 
 def upright_turns(turns: np.ndarray, said: np.ndarray, apart: np.ndarray) -> list[float]:
@@ -48,6 +51,28 @@ def upright_turns(turns: np.ndarray, said: np.ndarray, apart: np.ndarray) -> lis
 def distance(a: Sighting, b: Sighting) -> float:
     """Median distance of two single looks' limb points, in the person's sizes, read alike."""
     return 2 * disagreement(joined(a, [b]))
+
+
+def pose(sighting: Sighting) -> np.ndarray:
+    """(33, 2) from the middle of the hips, in the person's sizes."""
+    points = sighting.middle_px
+    return (points - points[HIPS].mean(0)) * (MARGIN / sighting.crop.side_px)
+
+
+def jump(sighting: Sighting, before: list[Sighting]) -> float:
+    """How far a pose lies from the usual one of the sightings before it: median over the limbs, in the person's sizes.
+
+    Sides do not matter, because the detector swaps them. 0 where there are none before.
+    """
+    if not before:
+        return 0.0
+    usual, own = np.median([pose(s) for s in before], axis=0), pose(sighting)
+    return float(min(np.median(np.linalg.norm(p - usual, axis=-1)[LIMBS]) for p in (own, own[SWAP])))
+
+
+def doubt(sighting: Sighting, before: list[Sighting]) -> float:
+    """Of a reading of somebody, in their sizes: how far its looks lie apart, and how far its pose jumps."""
+    return disagreement(sighting) + JUMP_COST * jump(sighting, before)
 
 
 def search(eyes: Eyes, picture: np.ndarray, expected: Crop) -> list[Crop]:
