@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from sinew.people import landmarks, looks
+from sinew.people import landmarks, looks, models, strong
 from sinew.people.combine import FALL, SPREAD, combine
 from sinew.people.crops import MARGIN, SWAP, Crop
 from sinew.people.looks import Sighting
+from sinew.people.maskless import without_output
 from sinew.people.swaps import exchanged
 from sinew.people.tracker import LEAST_AT_FIRST, clearness
 
@@ -69,7 +70,7 @@ def test_what_lies_outside_the_picture_is_where_the_numbers_say(monkeypatch):
         def __init__(self, second=None):
             assert second is None
 
-        def look(self, crop, strong=False):
+        def look(self, crop, strong=False, masked=True):
             return seen
 
     monkeypatch.setattr(looks, "Models", Seeing)
@@ -118,3 +119,22 @@ def test_how_clearly_somebody_is_seen_is_told_by_the_limbs_in_the_picture():
     assert clearness(seen, (10, 10)) == 0.0
     heights[0, 11:20] = 0.2
     assert clearness(sightings(heights)[0], (500, 500)) < LEAST_AT_FIRST
+
+
+@pytest.mark.parametrize("name", ["plain", "heavy"])
+def test_a_model_without_its_mask_says_the_same_of_everything_else(name):
+    if name == "heavy":
+        file = strong.choose("auto", None).strong
+        if file is None:
+            pytest.skip("The heavy landmark model is not here; `make setup` fetches it.")
+        model = models.model_file(file)
+    else:
+        model = models.model_files()[1]
+    crop = np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8)
+    *whole, mask = landmarks.LandmarkModel(model).outputs(crop)
+    *less, none = landmarks.LandmarkModel(model, masked=False).outputs(crop)
+    assert mask.shape == (256, 256) and none is None
+    for a, b in zip(whole, less, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert landmarks.decode(*less, none).mask is None
+    assert len(without_output(model, landmarks.MASK)) < len(model)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .crops import INPUT_PX, inside
+from .maskless import without_output
 
 POINTS, ALL = 33, 39
 """Keypoints; and with six more that only help to find the next crop."""
@@ -48,8 +49,8 @@ class Look:
     """(2, 2): the hips' middle, and the point above the head that tells size and turn."""
     presence: float
     """0..1, that somebody is in the crop."""
-    mask: np.ndarray
-    """(256, 256) float32, 0..1."""
+    mask: np.ndarray | None
+    """(256, 256) float32, 0..1; None where it was not asked for."""
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -86,7 +87,8 @@ def mean_about(heat: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndar
     return mean * (INPUT_PX / n), height.max((1, 2))
 
 
-def decode(numbers: np.ndarray, heat: np.ndarray, world: np.ndarray, presence: float, mask: np.ndarray) -> Look:
+def decode(numbers: np.ndarray, heat: np.ndarray, world: np.ndarray, presence: float, mask: np.ndarray | None
+           ) -> Look:
     """What the model's outputs mean.
 
     Args:
@@ -94,7 +96,7 @@ def decode(numbers: np.ndarray, heat: np.ndarray, world: np.ndarray, presence: f
         heat: (64, 64, 39), before the sigmoid.
         world: (39, 3) m.
         presence: 0..1.
-        mask: (256, 256), before the sigmoid.
+        mask: (256, 256), before the sigmoid, or None.
     """
     best, height = mean_about(heat, highest(heat))
     near, _ = mean_about(heat, np.floor(numbers[:, :2] * (CELLS / INPUT_PX)).astype(int))
@@ -102,31 +104,40 @@ def decode(numbers: np.ndarray, heat: np.ndarray, world: np.ndarray, presence: f
     near = np.where(outside[:, None], numbers[:, :2], near)
     sure = sigmoid(numbers[:POINTS, 3]) * sigmoid(numbers[:POINTS, 4])
     return Look(np.where(outside[:, None], near, best)[:POINTS], near[:POINTS], sure, height[:POINTS],
-                world[:POINTS].astype(np.float64), near[FRAME], presence, sigmoid(mask))
+                world[:POINTS].astype(np.float64), near[FRAME], presence, None if mask is None else sigmoid(mask))
+
+
+MASK = (1, INPUT_PX, INPUT_PX, 1)
+OUTPUTS = ((1, 5 * ALL), (1, CELLS, CELLS, ALL), (1, 3 * ALL), (1, 1), MASK)
+"""Shapes of the numbers, the heatmaps, the landmarks in metres, the presence and the mask."""
 
 
 class LandmarkModel:
-    """One model, for one thread at a time. model: the bytes of its `.tflite` file.
+    """One model, for one thread at a time.
+
+    Args:
+        model: The bytes of its `.tflite` file.
+        masked: Whether its looks have a mask. Without, they cost a third less, or a tenth with the heavy model.
 
     Raises:
         Exception: Of the runtime's kinds: it is missing, or this is no such model.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, masked: bool = True) -> None:
         interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter
-        self._run = interpreter(model_content=model, num_threads=1)
+        self._run = interpreter(model_content=model if masked else without_output(model, MASK), num_threads=1)
         self._run.allocate_tensors()
         self._input = self._run.get_input_details()[0]["index"]
         outputs = {tuple(int(n) for n in d["shape"]): d["index"] for d in self._run.get_output_details()}
-        self._outputs = [outputs[shape] for shape in ((1, 5 * ALL), (1, CELLS, CELLS, ALL), (1, 3 * ALL), (1, 1),
-                                                      (1, INPUT_PX, INPUT_PX, 1))]
+        self._outputs = [outputs[shape] for shape in OUTPUTS if masked or shape != MASK]
 
-    def outputs(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, np.ndarray]:
+    def outputs(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, np.ndarray | None]:
         """What `decode` takes. crop: (256, 256, 3) uint8 RGB."""
         self._run.set_tensor(self._input, (crop.astype(np.float32) / 255)[None])
         self._run.invoke()
-        numbers, heat, world, presence, mask = (self._run.get_tensor(i)[0] for i in self._outputs)
-        return numbers.reshape(ALL, 5).astype(np.float64), heat, world.reshape(ALL, 3), float(presence[0]), mask[..., 0]
+        numbers, heat, world, presence, *mask = (self._run.get_tensor(i)[0] for i in self._outputs)
+        return (numbers.reshape(ALL, 5).astype(np.float64), heat, world.reshape(ALL, 3), float(presence[0]),
+                mask[0][..., 0] if mask else None)
 
     def look(self, crop: np.ndarray) -> Look:
         """Landmarks of the person in a crop. crop: (256, 256, 3) uint8 RGB."""

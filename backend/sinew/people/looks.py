@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..each import processors
 from .crops import INPUT_PX, SWAP, Crop, crop_of, cut, inside, paste, to_camera, to_picture
 from .landmarks import Look
 from .models import Models, model_file
@@ -113,8 +113,7 @@ class Eyes:
 
     def __init__(self, grid_step_px: float, grid_px: tuple[int, int], workers: int | None = None,
                  landmarks: Path | None = None) -> None:
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.workers = workers or max(1, min(MOST_WORKERS, available))
+        self.workers = workers or min(MOST_WORKERS, processors())
         self._step, self._grid = grid_step_px, grid_px
         self._free: queue.SimpleQueue[Models] = queue.SimpleQueue()
         strong = None if landmarks is None else model_file(landmarks)
@@ -152,7 +151,7 @@ class Eyes:
         """A `Sighting` of one crop, or None."""
         def work(models: Models) -> Sighting | None:
             pixels = cut(picture, crop, mirrored)
-            seen = models.look(pixels, strong)
+            seen = models.look(pixels, strong, masked)
             if not np.isfinite(seen.points_px).all():
                 return None
             points, numbers = (to_picture(v, crop, mirrored) for v in (seen.points_px, seen.numbers_px))

@@ -123,8 +123,10 @@ class Models:
                 detecting.PoseDetectorGraphOptions(base_options=model, min_detection_confidence=LEAST_SCORE,
                                                    min_suppression_threshold=0.5, num_poses=16),
                 ["IMAGE:image", "NORM_RECT:rect"], ["EXPANDED_POSE_RECTS:rects"])
-            self._landmarks = LandmarkModel(landmarks)
-            self._strong = self._landmarks if strong is None else LandmarkModel(strong)
+            # By whether the strong one looks, and whether there is a mask.
+            self._landmarks = {(k, masked): LandmarkModel(model, masked)
+                               for k, model in ((False, landmarks), (True, strong)) if model is not None
+                               for masked in (False, True)}
         except Exception as error:
             raise SinewError("mediapipe's pose models do not start; run `make setup` in a clone, or Repair in the "
                              "add-on's panel.") from error
@@ -139,11 +141,12 @@ class Models:
         return [Crop(r.x_center * width, r.y_center * height, r.width * width, r.rotation)
                 for r in self._get.get_proto_list(out)]
 
-    def look(self, crop: np.ndarray, strong: bool = False) -> Look:
+    def look(self, crop: np.ndarray, strong: bool = False, masked: bool = True) -> Look:
         """What a landmark model says about a crop.
 
         Args:
             crop: (256, 256, 3) uint8 RGB.
             strong: By the second landmark model where there is one.
+            masked: With a mask.
         """
-        return (self._strong if strong else self._landmarks).look(crop)
+        return self._landmarks[strong and (True, masked) in self._landmarks, masked].look(crop)
