@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..each import each
 from ..flow import CameraOptions, Shot, Track
 from ..geometry.ground import LOOK_S
 from ..motion import fit
@@ -116,19 +115,15 @@ def estimate_focal(samples: dict[int, Sample], model: Model, prior: float, lens:
                    ) -> tuple[float, float, str]:
     """The focal length at the least of prior and the fit's cost, the spread of its logarithm, and "people" where the cost
     narrowed the prior down, else "assumed". samples: by the number of the person's track."""
-    def cost(trial: tuple[int, float]) -> float:
-        number, factor = trial
-        return refit(_moved(samples[number], lens, factor), model, prior * factor, lens, weights(options, number)).cost
-
-    costs = each(cost, [(number, factor) for number in samples for factor in FOCAL_FACTORS])
     evidence = np.zeros(len(FOCAL_FACTORS))
-    for k, sample in enumerate(samples.values()):
+    for number, sample in samples.items():
         # What the detector shows is wrong in the same way for a while: count looks, not frames.
         view = lens.view(prior, sample.frames.index)
         counted = fit.Problem(model, sample.seen, view, fit.Weights()).share.sum()
         looks = np.ptp(sample.seen.time_s) / LOOK_S + 1
-        own = costs[k * len(FOCAL_FACTORS):(k + 1) * len(FOCAL_FACTORS)]
-        evidence += np.array(own) / counted * looks
+        for i, factor in enumerate(FOCAL_FACTORS):
+            tried = refit(_moved(sample, lens, factor), model, prior * factor, lens, weights(options, number))
+            evidence[i] += tried.cost / counted * looks
     x = np.log(FOCAL_FACTORS)
     posterior = evidence + (x / FOCAL_PRIOR_SIGMA) ** 2
     curve = np.polyfit(x, posterior, 2)

@@ -14,7 +14,6 @@ import numpy as np
 
 from sinew_take.errors import InputError, RequestError
 
-from ..each import each
 from ..flow import Camera, CameraOptions, People, Points, Report, Shot, nothing
 from ..geometry import floor as floors
 from ..geometry import projection
@@ -87,10 +86,11 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     if path.focal_is_solved and given is None:
         focal, focal_source = float(path.focal_px.mean()), "background"
     lens = _lens(shot, path)
-    report(0, 1)
-    samples = dict(zip(usable, each(
-        lambda i: quick.first_fit(shot, people.tracks[i], quick.sampled(shot, frames[i]), focal, lens, model,
-                                  quick.weights(options, i)), usable)))
+    samples = {}
+    for i in usable:
+        report(0, 1)
+        samples[i] = quick.first_fit(shot, people.tracks[i], quick.sampled(shot, frames[i]), focal, lens, model,
+                                     quick.weights(options, i))
     angle = projection.fov_deg_of(focal, size[0])
     if given is not None and not USUAL_DEG[0] <= angle <= USUAL_DEG[1]:
         notes.append(f"The horizontal angle of view given is {angle:.3g} degrees, which hardly any camera has; if it is "
@@ -102,8 +102,8 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         if path.again is not None and abs(np.log(focal / path.focal_px.mean())) > SAME_FOCAL:
             path = path.again(focal)
             lens = _lens(shot, path)
-        samples = dict(zip(usable, each(
-            lambda i: quick.refit(samples[i], model, focal, lens, quick.weights(options, i)), usable)))
+        for i in usable:
+            samples[i] = quick.refit(samples[i], model, focal, lens, quick.weights(options, i))
         angle = projection.fov_deg_of(focal, size[0])
         how = {"people": "estimated from the people", "background": "estimated from the background, which shows little of it"
                }.get(focal_source, "assumed")

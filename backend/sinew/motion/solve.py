@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Lock
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from sinew_take import laws
 from sinew_take import skeleton as sk
 from sinew_take.errors import InputError
 
-from ..each import each
 from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
@@ -79,9 +77,8 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         raise InputError("Nobody is seen clearly enough to be reconstructed; choose a range in which a person is seen "
                          "whole and sharp.")
     tick = _Ticker(report, sum(_planned(len(f.index)) for _, _, f, _ in found))
-
-    def begun(number: int) -> Subject:
-        track, start, frames, known = found[number]
+    subjects = []
+    for number, (track, start, frames, known) in enumerate(found):
         shape = np.zeros(model.n_shape) if start is None else start.shape
         shape = shape if known is None else np.asarray(known, dtype=float)
         stature = None
@@ -89,15 +86,14 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
             stature = height_m if height_m is not None else model.stature(shape)
         if known is not None:
             stature = model.stature(shape)  # a known body does not grow to reach the floor
-        return _solve_free(shot, track, frames, camera, model, shape, replace(weights, stature_m=stature), tick,
-                           known is not None)
-
-    subjects = each(begun, range(len(found)))
+        subjects.append(_solve_free(shot, track, frames, camera, model, shape, replace(weights, stature_m=stature), tick,
+                                    known is not None))
     if keep_world:
         held.put_on_floor(model, camera, subjects)
     else:
         camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
-    each(lambda s: solve_on_ground(model, camera, s, weights, tick), subjects)
+    for subject in subjects:
+        solve_on_ground(model, camera, subject, weights, tick)
     camera = camera if keep_world else settle(model, camera, subjects)
     motions = [motion_of(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
@@ -125,17 +121,15 @@ def _fits(motion: Motion) -> bool:
 
 
 class _Ticker:
-    """Turns iterations into progress; several people's at once."""
+    """Turns iterations into progress."""
 
     def __init__(self, report: Report, total: int):
         self.report, self.total, self.done = report, total, 0
-        self._one_at_a_time = Lock()
         report(0, total)
 
     def __call__(self) -> None:
-        with self._one_at_a_time:
-            self.done = min(self.done + 1, self.total - 1)
-            self.report(self.done, self.total)
+        self.done = min(self.done + 1, self.total - 1)
+        self.report(self.done, self.total)
 
     def finish(self) -> None:
         self.report(self.total, self.total)

@@ -8,15 +8,13 @@ from contextlib import contextmanager
 
 import torch
 
-from ..each import processors
-
 
 def cores() -> int:
     """Threads to use: what the user set in OMP_NUM_THREADS, else every core that this process may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
-    return processors()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..each import processors
 from .crops import INPUT_PX, SWAP, Crop, crop_of, cut, inside, paste, to_camera, to_picture
 from .landmarks import Look
 from .models import Models, model_file
@@ -113,7 +113,8 @@ class Eyes:
 
     def __init__(self, grid_step_px: float, grid_px: tuple[int, int], workers: int | None = None,
                  landmarks: Path | None = None) -> None:
-        self.workers = workers or min(MOST_WORKERS, processors())
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.workers = workers or max(1, min(MOST_WORKERS, available))
         self._step, self._grid = grid_step_px, grid_px
         self._free: queue.SimpleQueue[Models] = queue.SimpleQueue()
         strong = None if landmarks is None else model_file(landmarks)
