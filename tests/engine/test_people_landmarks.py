@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sinew.people import landmarks, looks, models, strong
+from sinew.people import landmarks, looks, models
 from sinew.people.combine import FALL, SPREAD, combine
 from sinew.people.crops import MARGIN, SWAP, Crop
 from sinew.people.looks import Sighting
@@ -121,15 +121,8 @@ def test_how_clearly_somebody_is_seen_is_told_by_the_limbs_in_the_picture():
     assert clearness(sightings(heights)[0], (500, 500)) < LEAST_AT_FIRST
 
 
-@pytest.mark.parametrize("name", ["plain", "heavy"])
-def test_a_model_without_its_mask_says_the_same_of_everything_else(name):
-    if name == "heavy":
-        file = strong.choose("auto", None).strong
-        if file is None:
-            pytest.skip("The heavy landmark model is not here; `make setup` fetches it.")
-        model = models.model_file(file)
-    else:
-        model = models.model_files()[1]
+def test_a_model_without_its_mask_says_the_same_of_everything_else():
+    model = models.model_files()[1]
     crop = np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8)
     *whole, mask = landmarks.LandmarkModel(model).outputs(crop)
     *less, none = landmarks.LandmarkModel(model, masked=False).outputs(crop)
@@ -138,3 +131,5 @@ def test_a_model_without_its_mask_says_the_same_of_everything_else(name):
         np.testing.assert_array_equal(a, b)
     assert landmarks.decode(*less, none).mask is None
     assert len(without_output(model, landmarks.MASK)) < len(model)
+    seen = models.Models()
+    assert seen.look(crop, masked=False).mask is None and seen.look(crop).mask.shape == (256, 256)

@@ -117,7 +117,7 @@ class LandmarkModel:
 
     Args:
         model: The bytes of its `.tflite` file.
-        masked: Whether its looks have a mask. Without, they cost a third less, or a tenth with the heavy model.
+        masked: Whether its looks have a mask (`maskless`).
 
     Raises:
         Exception: Of the runtime's kinds: it is missing, or this is no such model.

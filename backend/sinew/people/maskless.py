@@ -1,4 +1,4 @@
-"""A landmark model without what only its mask needs: a third of the plain one's work, a tenth of the heavy one's.
+"""A landmark model without what only its mask needs: a third of the plain model's work (a tenth of the heavy one's).
 
 Most looks are not asked for a mask, but the runtime computes every output that a model names. So a model is read as the
 graph that it is, one output is taken off its list, and every operation that then leads nowhere is left out. The others'
@@ -17,7 +17,7 @@ import numpy as np
 FILE_IDENTIFIER = b"TFL3"
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def without_output(model: bytes, shape: tuple[int, ...]) -> bytes:
     """A model without its outputs of one shape, and without the operations that only those need.
 
