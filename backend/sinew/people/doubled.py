@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from .crops import SWAP
+from .swaps import HIPS
 
 LEFT = np.array([13, 15, 17, 19, 21, 25, 27, 29, 31])
 """Elbow, wrist, hand, knee, ankle, heel and toe. Shoulders and hips are too near each other for it."""
-HIPS = np.array([23, 24])
 NEAR = 0.05
 """Distance of both sides, in the person's sizes, below which one of them may be the other."""
 AWAY = 0.08
