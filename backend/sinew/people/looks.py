@@ -6,7 +6,7 @@ import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -59,8 +59,8 @@ class Sighting:
     """Where the person is, by these crops."""
     colour: np.ndarray
     """Square roots of the histograms of trunk and thighs."""
-    soft: list[tuple[tuple[int, int, int, int], np.ndarray]] = field(default_factory=list)
-    """Soft masks on the grid, until the frame's people have been told apart."""
+    soft: tuple[tuple[int, int, int, int], np.ndarray] | None = None
+    """Box in grid cells and soft mask, until the frame's people have been told apart."""
     mask: tuple[tuple[int, int, int, int], np.ndarray] | None = None
     """Box in grid cells and bits, for `sinew_take.masks.pack`."""
 
@@ -147,12 +147,12 @@ class Eyes:
             return [c.moved(x0, y0) for c in models.detect(picture[y0:y1, x0:x1])]
         return self._threads.submit(self._with_models, work)
 
-    def look(self, picture: np.ndarray, crop: Crop, mirrored: bool = False, masked: bool = False,
-             coloured: bool = False, strong: bool = False) -> Future:
-        """A `Sighting` of one crop, or None."""
+    def look(self, picture: np.ndarray, crop: Crop, mirrored: bool = False, first: bool = False,
+             strong: bool = False) -> Future:
+        """A `Sighting` of one crop, or None. first: with mask and colours, which one look at a person is enough for."""
         def work(models: Models) -> Sighting | None:
             pixels = cut(picture, crop, mirrored)
-            seen = models.look(pixels, strong, masked)
+            seen = models.look(pixels, strong, masked=first)
             if not np.isfinite(seen.points_px).all():
                 return None
             points, numbers = (to_picture(v, crop, mirrored) for v in (seen.points_px, seen.numbers_px))
@@ -163,12 +163,12 @@ class Eyes:
                 points[None], confidence[None], height[None],
                 to_camera(seen.landmarks_m, crop, mirrored)[None], np.array([seen.presence]),
                 crop_of(seen.frame_px, crop, mirrored),
-                colours(pixels, seen) if coloured else np.zeros(0),
-                [paste(seen.mask, crop, mirrored, self._step, self._grid)] if masked else [])
+                colours(pixels, seen) if first else np.zeros(0),
+                paste(seen.mask, crop, mirrored, self._step, self._grid) if first else None)
         return self._threads.submit(self._with_models, work)
 
     def refine(self, picture: np.ndarray, crop: Crop, wanted: Sequence[Kind]) -> list[Future]:
-        return [self.look(picture, crop.scaled(scale, turn), mirrored, masked=mirrored, strong=strong)
+        return [self.look(picture, crop.scaled(scale, turn), mirrored, strong=strong)
                 for scale, turn, mirrored, strong in wanted]
 
 
@@ -180,4 +180,4 @@ def joined(first: Sighting, more: list[Sighting | None]) -> Sighting:
     parts = [first, *(m for m in more if m is not None)]
     return Sighting(*(np.concatenate([getattr(p, name) for p in parts])
                       for name in ("points_px", "confidence", "height", "landmarks_m", "presence")),
-                    first.crop, first.colour, [s for p in parts for s in p.soft])
+                    first.crop, first.colour, first.soft)

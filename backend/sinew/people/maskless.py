@@ -1,6 +1,6 @@
 """A landmark model without what only its mask needs: a third of the plain model's work (a tenth of the heavy one's).
 
-Many looks are not asked for a mask, but the runtime computes every output that a model names. So a model is read as the
+One look at a person is enough for a mask, but the runtime computes every output that a model names. So a model is read as the
 graph that it is, one output is taken off its list, and every operation that then leads nowhere is left out. The others'
 results stay the same to the last bit (tests/engine/test_people_landmarks.py).
 
@@ -17,7 +17,7 @@ import numpy as np
 FILE_IDENTIFIER = b"TFL3"
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def without_output(model: bytes, shape: tuple[int, ...]) -> bytes:
     """A model without its outputs of one shape, and without the operations that only those need.
 

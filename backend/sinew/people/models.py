@@ -123,9 +123,8 @@ class Models:
                 detecting.PoseDetectorGraphOptions(base_options=model, min_detection_confidence=LEAST_SCORE,
                                                    min_suppression_threshold=0.5, num_poses=16),
                 ["IMAGE:image", "NORM_RECT:rect"], ["EXPANDED_POSE_RECTS:rects"])
-            # By whether there is a mask. The strong model's mask is a tenth of its work, and a second one of it 100 MB.
             self._landmarks = {masked: LandmarkModel(landmarks, masked) for masked in (False, True)}
-            self._strong = None if strong is None else LandmarkModel(strong)
+            self._strong = None if strong is None else LandmarkModel(strong, masked=False)
         except Exception as error:
             raise SinewError("mediapipe's pose models do not start; run `make setup` in a clone, or Repair in the "
                              "add-on's panel.") from error
@@ -145,7 +144,7 @@ class Models:
 
         Args:
             crop: (256, 256, 3) uint8 RGB.
-            strong: By the second landmark model where there is one.
+            strong: By the second landmark model where there is one. It makes no masks.
             masked: With a mask; without, the plain model takes two thirds of the time.
         """
         return (self._strong if strong and self._strong is not None else self._landmarks[masked]).look(crop)

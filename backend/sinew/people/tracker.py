@@ -159,7 +159,7 @@ def alike(a: Sighting, b: Sighting) -> float:
 
 def part_of(a: Sighting, b: Sighting, cell_px: float) -> float:
     """Share of a's keypoints that lie on b: a person's leg or trunk is at times taken for a smaller person."""
-    masks = b.soft or ([b.mask] if b.mask else [])
+    masks = [m for m in (b.soft or b.mask,) if m]
     points = a.middle_px[LIMBS] / cell_px
     on = np.zeros(len(points), bool)
     for (x0, y0, x1, y1), mask in masks:
@@ -273,7 +273,7 @@ class Tracker:
             tracklet.motion = tracklet.motion.carried(shift)
         expected = [t.motion.predict(now) for t in self.active]
         begun, self._early = self._early, {}
-        looks = [begun.pop(c, None) or self.eyes.look(picture, c, masked=True, coloured=True) for c in expected]
+        looks = [begun.pop(c, None) or self.eyes.look(picture, c, first=True) for c in expected]
         for vain in begun.values():
             vain.cancel()
         detections = [self.eyes.detect(picture, w) for w in self._windows(frame, expected)]
@@ -330,7 +330,7 @@ class Tracker:
                    if id(t) in seen or now - self.time_s[t.frames[-1]] <= LOST_S]
         shift = self._drift.foresee(picture, [m.predict(then) for m in motions])
         for crop in [m.carried(shift).predict(then) for m in motions]:
-            self._early[crop] = self.eyes.look(picture, crop, masked=True, coloured=True)
+            self._early[crop] = self.eyes.look(picture, crop, first=True)
 
     def _recent(self, tracklet: Tracklet, now: float) -> list[Sighting]:
         return [s for f, s in zip(tracklet.frames[-RECENT:], tracklet.sightings[-RECENT:]) if now - self.time_s[f] <= LOST_S]
@@ -341,7 +341,7 @@ class Tracker:
         jump for it; None elsewhere."""
         best, level = None, MOST_AT_FIRST if before is None else turns.BETTER * turns.doubt(before, recent)
         for crop in turns.search(self.eyes, picture, expected):
-            first = self.eyes.look(picture, crop, masked=True, coloured=True)
+            first = self.eyes.look(picture, crop, first=True)
             more = self.eyes.refine(picture, crop, more_looks)
             sighting = first.result()
             if not believable(sighting, expected, self.size_px):
@@ -403,7 +403,7 @@ class Tracker:
         """Somebody may be new in this frame: look twice, and follow them backwards."""
         second = None
         if first is not None and first.presence[0] >= LEAST_PRESENCE:
-            second = self.eyes.look(picture, first.crop, masked=True, coloured=True).result()
+            second = self.eyes.look(picture, first.crop, first=True).result()
         if second is None or not believable(second, first.crop, self.size_px):
             self._rejected.append((frame, crop))
             return
@@ -454,7 +454,7 @@ class Tracker:
 
     def _seen_before(self, frame: int, picture: np.ndarray, crop: Crop) -> Sighting | None:
         """Somebody in a crop of an earlier picture, if it is nobody who was known there."""
-        sighting = self.eyes.look(picture, crop, masked=True, coloured=True).result()
+        sighting = self.eyes.look(picture, crop, first=True).result()
         if not believable(sighting, crop, self.size_px):
             return None
         others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
@@ -469,35 +469,23 @@ class Tracker:
 
     def _tell_apart(self, sightings: list[Sighting]) -> None:
         """Turn soft masks into bits: each cell goes to the person whose mask is strongest there."""
-        fields = []
-        for sighting in sightings:
-            boxes = [b for b, _ in sighting.soft if b[2] > b[0]]
-            if not boxes:
-                sighting.mask, sighting.soft = None, []
-                fields.append(None)
-                continue
-            x0, y0 = (min(b[i] for b in boxes) for i in (0, 1))
-            x1, y1 = (max(b[i] for b in boxes) for i in (2, 3))
-            total, looks = np.zeros((2, y1 - y0, x1 - x0), np.float32)
-            for (a0, b0, a1, b1), soft in sighting.soft:
-                total[b0 - y0:b1 - y0, a0 - x0:a1 - x0] += soft
-                looks[b0 - y0:b1 - y0, a0 - x0:a1 - x0] += 1
-            fields.append(((x0, y0, x1, y1), total / np.maximum(looks, 1)))
+        fields = [s.soft for s in sightings]
         for i, (sighting, own) in enumerate(zip(sightings, fields)):
+            sighting.mask, sighting.soft = None, None
             if own is None:
                 continue
-            (x0, y0, x1, y1), total = own
-            bits = total > 0.5
+            (x0, y0, x1, y1), soft = own
+            bits = soft > 0.5
             for j, other in enumerate(fields):
                 if other is None or j == i:
                     continue
                 (a0, b0, a1, b1), theirs = other
                 u0, v0, u1, v1 = max(x0, a0), max(y0, b0), min(x1, a1), min(y1, b1)
                 if u1 > u0 and v1 > v0:
-                    mine = total[v0 - y0:v1 - y0, u0 - x0:u1 - x0]
+                    mine = soft[v0 - y0:v1 - y0, u0 - x0:u1 - x0]
                     rival = theirs[v0 - b0:v1 - b0, u0 - a0:u1 - a0]
                     bits[v0 - y0:v1 - y0, u0 - x0:u1 - x0] &= (mine > rival) | ((mine == rival) & (i < j))
-            sighting.mask, sighting.soft = _tight((x0, y0, x1, y1), bits), []
+            sighting.mask = _tight((x0, y0, x1, y1), bits)
 
 
 def _tight(box: tuple[int, int, int, int], bits: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
