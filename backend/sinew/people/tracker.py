@@ -159,14 +159,13 @@ def alike(a: Sighting, b: Sighting) -> float:
 
 def part_of(a: Sighting, b: Sighting, cell_px: float) -> float:
     """Share of a's keypoints that lie on b: a person's leg or trunk is at times taken for a smaller person."""
-    masks = [m for m in (b.soft or b.mask,) if m]
-    points = a.middle_px[LIMBS] / cell_px
-    on = np.zeros(len(points), bool)
-    for (x0, y0, x1, y1), mask in masks:
-        x, y = np.floor(points).astype(int).T
-        inside = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
-        on[inside] |= mask[y[inside] - y0, x[inside] - x0] > 0.5
-    return float(on.mean())
+    box_and_mask = b.soft or b.mask
+    if box_and_mask is None:
+        return 0.0
+    (x0, y0, x1, y1), mask = box_and_mask
+    x, y = np.floor(a.middle_px[LIMBS] / cell_px).astype(int).T
+    boxed = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+    return float((mask[y[boxed] - y0, x[boxed] - x0] > 0.5).sum() / len(LIMBS))
 
 
 class Tracker:
