@@ -18,6 +18,7 @@ PARTS = {
     "without robust acceleration (fast motion costs its square)": {"robust_smooth": _OFF},
     "without robust keypoints": {"robust_px": _OFF},
     "without the dead zone in pixels": {"dead_zone_px": 0.0},
+    "without forearms and shanks turned over": {"jumps": 0.0},
     "without the landmarks' depth": {"depth_sigma_m": _OFF},
     "without resting poses": {"rest": 1e-4},
     "without planted feet": {"ground": 0.0},

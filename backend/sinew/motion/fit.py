@@ -146,6 +146,8 @@ class Weights:
     """1 plants soles that must carry whoever does not fall, 0 only those that are seen to stand."""
     balance: float = 1.0
     """1 keeps the centre of mass over what carries it, 0 leaves it free."""
+    jumps: float = 1.0
+    """1 turns over forearms and shanks that fit better so, 0 leaves them where the landmarks say."""
     outline: float = 1.0
     """1 keeps hidden arms within the person's outline, 0 leaves them free."""
     stature_m: float | None = None

@@ -54,11 +54,12 @@ the median over people (with ankles at .015, as those pictures had said, walkers
 The measured truth of balancing was not used; there too it takes most of the arms' error away, and 1 mm off the whole."""
 
 DEPTH_FROM = {"knee": ("hip", .3), "ankle": ("knee", .3), "heel": ("ankle", .5), "foot": ("ankle", .5),
-              "shoulder": ("hip", .3)}
+              "shoulder": ("hip", .3), "elbow": ("shoulder", 1.0), "wrist": ("elbow", 1.0), "pinky": ("wrist", 1.0),
+              "index": ("wrist", 1.0), "thumb": ("wrist", 1.0)}
 """Keypoint -> (the one of its side that its depth is measured from, share of the depth's spread). The detector sees how
-steep a thigh, a shank or the trunk is better than how far an ankle is from the hips: its errors along a chain add up. It
-flattens arms, so those, like all others, are measured from the middle of the hips. The shares were chosen among 0.15 to 0.6
-on the rendered clips of `bench accuracy`."""
+steep a thigh, a shank, the trunk or an arm is better than how far an ankle or a wrist is from the hips: its errors along a
+chain add up. All others are measured from the middle of the hips. Legs' and the trunk's shares were chosen among 0.15 to
+0.6 on the rendered clips of `bench accuracy`; arms are flattened, by more than half, so they hardly gain from less than 1."""
 
 # Coordinate (without side): resting value, spread, spread of the angular acceleration (rad, rad, rad/s²).
 _REST = {
@@ -69,8 +70,8 @@ _REST = {
     "thorax_bending": (0, .15, 7), "thorax_extension": (0, .2, 7), "thorax_twist": (0, .2, 7),
     "head_bending": (0, .25, 14), "head_extension": (0, .3, 14), "head_twist": (0, .4, 14),
     "scapula_abduction": (0, .15, 10), "scapula_elevation": (0, .15, 10), "scapula_upward_rot": (.05, .1, 10),
-    "shoulder_x": (.6, 1, 24), "shoulder_y": (0, 1, 24), "shoulder_z": (0, 1, 24),
-    "elbow_flexion": (.4, 2, 30), "pro_sup": (0, .5, 24), "wrist_flexion": (0, .3, 24), "wrist_deviation": (0, .2, 24),
+    "shoulder_x": (1, .6, 24), "shoulder_y": (.3, 1, 24), "shoulder_z": (0, 1, 24),
+    "elbow_flexion": (.9, 2, 30), "pro_sup": (0, .5, 24), "wrist_flexion": (0, .3, 24), "wrist_deviation": (0, .2, 24),
 }
 
 

@@ -18,7 +18,7 @@ from sinew_take.errors import InputError
 from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
-from . import carried, contact, fit, glide, held, liveliness
+from . import carried, contact, fit, glide, held, jumps, liveliness
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations, with_outline
@@ -138,7 +138,7 @@ class _Ticker:
 def _planned(n: int) -> int:
     pieces = -(-n // CHUNK)
     begin = ROUNDS["landmarks"][0] + ROUNDS["free"][0]
-    return (begin + 2 * ROUNDS["ground"][0]) * pieces + (0 if pieces == 1 else begin) + 1
+    return (begin + 2 * ROUNDS["ground"][0]) * pieces + (0 if pieces == 1 else begin) + len(jumps.LIMBS) + 1
 
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
@@ -190,6 +190,8 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     tight = replace(free, depth_sigma_m=free.depth_sigma_m * LANDMARK_SHARE)
     stages = [(tight, ROUNDS["landmarks"]), (free, ROUNDS["free"])]
     state, residual = _minimise(model, seen, view, state, stages, None, tick, not shape_is_known)
+    if free.jumps > 0:
+        state = jumps.turned_over(model, seen, view, free, state, tick)
     lively = liveliness.factors(model, seen, view, free, state)
     seen = with_outline(seen, shot, track, frames.index, view.K, distortion)
     return Subject(track, frames, seen, state, free.stature_m, lively, residual_px=residual, shape_is_known=shape_is_known)

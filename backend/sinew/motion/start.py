@@ -206,42 +206,59 @@ def torso_turns(body_m: np.ndarray, seen_m: np.ndarray, time_s: np.ndarray) -> n
     return R[np.arange(n), way[::-1]]
 
 
-_LIMBS = [(f"{ball}_{s}", f"{hinge}_{s}", f"{end}_{s}", tuple(f"{k}_{s}" for k in keys))
-          for s in ("r", "l")
-          for ball, hinge, end, keys in (("humerus", "ulna", "hand", ("shoulder", "elbow", "wrist")),
-                                         ("femur", "tibia", "talus", ("hip", "knee", "ankle")))]
+LIMBS = [(f"{ball}_{s}", f"{hinge}_{s}", f"{end}_{s}", tuple(KEYPOINT[f"{k}_{s}"] for k in keys))
+         for s in ("r", "l")
+         for ball, hinge, end, keys in (("humerus", "ulna", "hand", ("shoulder", "elbow", "wrist")),
+                                        ("femur", "tibia", "talus", ("hip", "knee", "ankle")))]
+"""Ball joint, hinge and end of each limb, and the keypoints at them."""
 _TWIST_WEIGHT = 0.05
 """A limb nearly straight does not show its turn about itself: the shortest turn from rest counts this little."""
 
 
 def _limbs(landmarks: np.ndarray, pelvis: np.ndarray, rest: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Coordinates (T, 46) whose upper and lower limbs point as the landmarks (world axes) do, inside the limits.
+    """Coordinates (T, 46) whose upper and lower limbs point as the landmarks (world axes) do, inside the limits."""
+    q = np.tile(_neutral(), (len(landmarks), 1))
+    for limb in LIMBS:
+        top, middle, bottom = (landmarks[:, k] for k in limb[3])
+        dofs, angles = limb_angles(limb, pelvis, middle - top, bottom - middle, rest, frames)
+        q[:, dofs] = angles
+    return q
+
+
+def limb_angles(limb: tuple, parent: np.ndarray, upper: np.ndarray, lower: np.ndarray, rest: np.ndarray, frames: np.ndarray
+                ) -> tuple[list[int], np.ndarray]:
+    """A limb's coordinates and their values, inside the limits, so that both of its segments point as they are to.
 
     A ball joint carries the two segments of its limb, the hinge between them takes the angle between them; of the two
     sets of angles for one attitude, the one nearer the limits' inside is taken.
+
+    Args:
+        limb: Of `LIMBS`.
+        parent: (T, 3, 3) rest axes -> world of what the ball joint rides on.
+        upper: (T, 3) along the upper segment, world axes, of any length.
+        lower: (T, 3) along the lower one.
+        rest: (24, 3) rest joints.
+        frames: (24, 3, 3) their frames.
+
+    Returns:
+        Four coordinates, and their values (T, 4).
     """
-    q = np.tile(_neutral(), (len(landmarks), 1))
-    for ball, hinge, end, keys in _LIMBS:
-        j, h, e = (sk.JOINT_INDEX[name] for name in (ball, hinge, end))
-        top, middle, bottom = (landmarks[:, KEYPOINT[k]] for k in keys)
-        upper = _unit(np.einsum("tji,tj->ti", pelvis, middle - top))
-        lower = _unit(np.einsum("tji,tj->ti", pelvis, bottom - middle))
-        bend = sk.DOFS[sk.JOINTS[h].dofs[0]]
-        angle = np.clip(np.arccos(np.clip((upper * lower).sum(-1), -1, 1)), bend.low, bend.high)
-        rest_upper, rest_lower = _unit(rest[h] - rest[j]), _unit(rest[e] - rest[h])
-        bent = (rot.exp(angle[:, None] * frames[h][:, bend.axis]) @ rest_lower)
-        plain = rot.between(np.broadcast_to(rest_upper, upper.shape), upper)
-        side = frames[h][:, bend.axis]
-        source = np.stack([np.broadcast_to(rest_upper, bent.shape), bent, np.broadcast_to(side, bent.shape)], 1)
-        target = np.stack([upper, lower, plain @ side], 1)
-        weight = np.array([1.0, 1.0, _TWIST_WEIGHT])
-        # Directions, not points: adding their opposites takes the shift out of the alignment.
-        turn, _, _ = rot.align(np.concatenate([source, -source], 1), np.concatenate([target, -target], 1),
-                               np.tile(np.r_[weight, weight], (len(upper), 1)))
-        dofs = sk.JOINTS[j].dofs
-        q[:, dofs] = ball_angles(frames[j].T @ turn @ frames[j], sk.JOINTS[j])
-        q[:, bend.index] = angle
-    return q
+    j, h, e = (sk.JOINT_INDEX[name] for name in limb[:3])
+    upper, lower = (_unit(np.einsum("tji,tj->ti", parent, v)) for v in (upper, lower))
+    bend = sk.DOFS[sk.JOINTS[h].dofs[0]]
+    angle = np.clip(np.arccos(np.clip((upper * lower).sum(-1), -1, 1)), bend.low, bend.high)
+    rest_upper, rest_lower = _unit(rest[h] - rest[j]), _unit(rest[e] - rest[h])
+    bent = (rot.exp(angle[:, None] * frames[h][:, bend.axis]) @ rest_lower)
+    plain = rot.between(np.broadcast_to(rest_upper, upper.shape), upper)
+    side = frames[h][:, bend.axis]
+    source = np.stack([np.broadcast_to(rest_upper, bent.shape), bent, np.broadcast_to(side, bent.shape)], 1)
+    target = np.stack([upper, lower, plain @ side], 1)
+    weight = np.array([1.0, 1.0, _TWIST_WEIGHT])
+    # Directions, not points: adding their opposites takes the shift out of the alignment.
+    turn, _, _ = rot.align(np.concatenate([source, -source], 1), np.concatenate([target, -target], 1),
+                           np.tile(np.r_[weight, weight], (len(upper), 1)))
+    ball = ball_angles(frames[j].T @ turn @ frames[j], sk.JOINTS[j])
+    return [*sk.JOINTS[j].dofs, bend.index], np.column_stack([ball, angle])
 
 
 def _unit(v: np.ndarray) -> np.ndarray:
