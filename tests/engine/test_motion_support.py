@@ -10,6 +10,7 @@ from sinew.geometry import rotations as rot
 from sinew.motion import fit, support
 from sinew.motion.kinematics import N_COLUMNS, pose
 from sinew.motion.masses import MASS
+from sinew.motion.model import REST_Q
 from sinew.motion.normal import Normal
 from sinew_take import free_body
 from sinew_take import skeleton as sk
@@ -89,7 +90,7 @@ def test_gradient_against_differences(film):
 
 
 def standing(model, shape, time_s, heading):
-    q = np.zeros((len(time_s), 46))
+    q = np.tile(REST_Q, (len(time_s), 1))  # nothing of the pose itself pulls at it
     pelvis = np.tile(np.eye(3), (len(q), 1, 1))
     return q, pelvis, planted_root(model, shape, pelvis, q)
 

@@ -54,12 +54,13 @@ the median over people (with ankles at .015, as those pictures had said, walkers
 The measured truth of balancing was not used; there too it takes most of the arms' error away, and 1 mm off the whole."""
 
 DEPTH_FROM = {"knee": ("hip", .3), "ankle": ("knee", .3), "heel": ("ankle", .5), "foot": ("ankle", .5),
-              "shoulder": ("hip", .3), "elbow": ("shoulder", 1.0), "wrist": ("elbow", 1.0), "pinky": ("wrist", 1.0),
+              "shoulder": ("hip", .3), "elbow": ("shoulder", .35), "wrist": ("elbow", .35), "pinky": ("wrist", 1.0),
               "index": ("wrist", 1.0), "thumb": ("wrist", 1.0)}
 """Keypoint -> (the one of its side that its depth is measured from, share of the depth's spread). The detector sees how
 steep a thigh, a shank, the trunk or an arm is better than how far an ankle or a wrist is from the hips: its errors along a
-chain add up. All others are measured from the middle of the hips. Legs' and the trunk's shares were chosen among 0.15 to
-0.6 on the rendered clips of `bench accuracy`; arms are flattened, by more than half, so they hardly gain from less than 1."""
+chain add up. All others are measured from the middle of the hips. Shares were chosen on the rendered clips of `bench
+accuracy` (legs and trunk among 0.15 to 0.6) and of `bench world` (arms among 0.25 to 1: looser ones let hanging arms of
+walkers stand away from the body, see docs/fit.md)."""
 
 # Coordinate (without side): resting value, spread, spread of the angular acceleration (rad, rad, rad/s²).
 _REST = {
