@@ -231,6 +231,11 @@ floor; and of these, so many must be on the lowest level. (Somebody who rolled h
 crouch misread in depth seems to stand lower; somebody who went over steps 0.5.)"""
 
 
+def stands_on_feet(stances: Stances) -> bool:
+    """Whether somebody stands on their feet and on nothing else often enough for their levels to tell steps."""
+    return bool((stances.weight * stances.afoot).sum() >= AFOOT_LEAST * stances.weight.sum())
+
+
 def floor_of(level: np.ndarray, stances: Stances, height: np.ndarray, shown: float | None = None) -> int:
     """Which level (M,) of somebody's stances is their floor: the lowest on which they stand more than once in a while.
 
@@ -242,8 +247,7 @@ def floor_of(level: np.ndarray, stances: Stances, height: np.ndarray, shown: flo
             the level nearest to it. None: the lowest.
     """
     names = np.unique(level)
-    afoot = stances.weight * stances.afoot
-    stands = afoot.sum() >= AFOOT_LEAST * stances.weight.sum()
+    afoot, stands = stances.weight * stances.afoot, stands_on_feet(stances)
     weight, least = (afoot, AFOOT_SHARE) if stands else (stances.weight, FLOOR_SHARE)
     share = np.array([weight[level == g].sum() for g in names]) / max(float(weight.sum()), 1e-9)
     usual = names[share >= min(least, share.max())]

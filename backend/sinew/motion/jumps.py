@@ -29,6 +29,8 @@ MEET = 0.6
 """Share of the lower of two peaks of their distance, at which they part two stretches."""
 AROUND = 6
 """Frames on each side of a stretch that may follow it."""
+DEPTH_SPREAD = 2.0
+"""Times the spread of the detector's depth meanwhile: it is what has led there."""
 ITERATIONS = 6
 GAIN = 8.0
 """Of the cost, in squared spreads, for which a stretch is turned over. Mirrored limbs that differ by less are as often
@@ -51,6 +53,7 @@ def turned_over(model: Model, seen: fit.Observations, view: fit.View, weights: f
         state: Solved from them.
         tick: Called after each limb.
     """
+    weights = replace(weights, depth_sigma_m=DEPTH_SPREAD * weights.depth_sigma_m)
     for limb in LIMBS:
         state = _limb(model, seen, view, weights, state, limb)
         tick()

@@ -194,7 +194,8 @@ def _stand(find, stances: list[contact.Stances], shown_level=lambda up: None) ->
 
     Whoever walks over steps stands on several levels. They are told apart by their heights along an up that no foot has
     bent, and believed where that explains the stances clearly better than one tilted floor. Up is found with the levels
-    known, and distances believed less.
+    known, and distances believed less. Of whoever is hardly on their feet, whose hands and knees are placed too roughly to
+    tell, one level is looked for.
 
     Args:
         find: `fit_up` of places, weights, owners and the spread of their heights.
@@ -211,7 +212,8 @@ def _stand(find, stances: list[contact.Stances], shown_level=lambda up: None) ->
         label = np.zeros(len(places), dtype=int)
         for person in np.unique(owners):
             own = np.flatnonzero(owners == person)
-            label[own] = label.max() + 1 + contact.levels(places[own] @ along, weights[own])
+            steps = contact.levels(places[own] @ along, weights[own]) if contact.stands_on_feet(stances[person]) else 0
+            label[own] = label.max() + 1 + steps
         _, label = np.unique(label, return_inverse=True)
         more = len(np.unique(label)) - len(np.unique(owners))
         if not more:
