@@ -27,12 +27,14 @@ LEAST_MOVE_M = 0.1
 """A stretch in which both places lie no farther apart is left as it is."""
 MEET = 0.6
 """Share of the lower of two peaks of their distance, at which they part two stretches."""
-AROUND = 6
-"""Frames on each side of a stretch that may follow it."""
+LONGEST = 300
+"""Frames of a stretch: longer ones, which would take as much time and memory at once, are left as they are."""
+AROUND_S = 0.251
+"""Time on each side of a stretch that may follow it."""
 DEPTH_SPREAD = 2.0
 """Times the spread of the detector's depth meanwhile: it is what has led there."""
 ITERATIONS = 6
-GAIN = 8.0
+GAIN = 5.0
 """Of the cost, in squared spreads, for which a stretch is turned over. Mirrored limbs that differ by less are as often
 wrong as right."""
 HOPELESS, FAR = 6.0, 50.0
@@ -72,9 +74,9 @@ def _limb(model: Model, seen: fit.Observations, view: fit.View, weights: fit.Wei
     dofs, angles = limb_angles(limb, parent, middle - top, other - middle, body.rest, model.skeleton.frames)
     n = len(apart)
     for a, b in stretches(apart, seen.joined):
-        if apart[a:b].max() < LEAST_MOVE_M:
+        if apart[a:b].max() < LEAST_MOVE_M or b - a > LONGEST:
             continue
-        which = np.arange(max(a - AROUND, 0), min(b + AROUND, n))
+        which = np.arange(*np.searchsorted(seen.time_s, (seen.time_s[a] - AROUND_S, seen.time_s[b - 1] + AROUND_S)))
         # Two frames at each end, which the rest of the take is joined to, stay as they are.
         frozen = (which < which[0] + 2) & (which[0] > 0) | (which > which[-1] - 2) & (which[-1] < n - 1)
         problem = fit.Problem(model, seen.take(which), view.take(which), weights, None, frozen, solve_shape=False)
@@ -99,7 +101,11 @@ def _solved(problem: fit.Problem, before: fit.State, trial: fit.State) -> fit.St
     if out.cost > cost + FAR:
         return None
     out = fit.minimise(problem, out.state, ITERATIONS - 1, 1e-3)
-    return out.state if out.cost < cost - GAIN else None
+    if out.cost > cost - GAIN:
+        return None
+    # The first fits end early: part of that may be had without a jump.
+    stayed = fit.minimise(problem, before, ITERATIONS, 1e-3).cost
+    return out.state if out.cost < stayed - GAIN else None
 
 
 def mirrored(middle: np.ndarray, end: np.ndarray) -> np.ndarray:
