@@ -80,6 +80,25 @@ def test_somebody_on_a_screen_has_no_say_in_which_way_is_up():
     assert levels[1] > -1.0
 
 
+@pytest.mark.parametrize("afoot, split", [(1.0, True), (0.1, False)])
+def test_only_who_stands_on_their_feet_stands_on_steps(afoot, split):
+    """Places on two levels 0.4 m apart, the higher ones farther away: steps of somebody who walks, one tilted floor of
+    somebody on hands and knees, whose places are too rough to tell more."""
+    up = np.array([0.0, -1.0, 0.0])
+    x, ahead = np.tile(np.linspace(-1, 1, 6), 2), np.repeat([3.0, 5.0], 6)
+    places = np.stack([x, np.where(ahead > 4, 1.1, 1.5), ahead], 1)
+    axes = np.tile(up, (40, 1))
+
+    def find(place, weight, owner, sigma_m=0.06):
+        return fit_up(axes, 20.0, place, weight, owner, planted_sigma_m=sigma_m)
+
+    stances = [contact.Stances(places, np.ones(12), np.full(12, afoot))]
+    found, (level,) = world._stand(find, stances)
+    off_deg = np.degrees(np.arccos(found @ up))
+    assert (off_deg < 0.5) == split
+    assert level == pytest.approx(-1.5, abs=0.03)  # m: the lower one is the floor either way
+
+
 def skating(model, shape, time_s, heading):
     """The feet glide: legs bend in turn, the lower sole on the floor, 2 m/s the way that the body faces."""
     q, phase = np.zeros((len(time_s), 46)), 2 * np.pi * 0.8 * time_s
