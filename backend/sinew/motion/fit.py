@@ -10,6 +10,7 @@ All terms are densities over time (a frame counts by the time it stands for), so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -508,7 +509,8 @@ _LONGEST_TURN = 0.6
 _LONGEST_MOVE = 0.5
 
 
-def minimise(problem: Problem, start: State, iterations: int, tolerance: float = 1e-4, tick=None) -> Outcome:
+def minimise(problem: Problem, start: State, iterations: int, tolerance: float = 1e-4, tick=None,
+             most: Sequence[float] = ()) -> Outcome:
     """Levenberg-Marquardt inside the limits. Never makes the cost worse, always ends.
 
     Args:
@@ -517,6 +519,7 @@ def minimise(problem: Problem, start: State, iterations: int, tolerance: float =
         iterations: The most Gauss-Newton matrices to build.
         tolerance: Stop once a step improves the cost by less than this share.
         tick: Called with no argument after each iteration (progress, cancelling).
+        most: Stop where the cost is above this after the first iteration, the second, and so on.
     """
     q = start.q.copy()
     q[:, 3:] = np.clip(q[:, 3:], LOW, HIGH)
@@ -557,6 +560,6 @@ def minimise(problem: Problem, start: State, iterations: int, tolerance: float =
         state, cost, terms, residual = better, new_cost, new_terms, new_residual
         history.append(cost)
         damping = max(damping / 4, 1e-7)
-        if gain < tolerance:
+        if gain < tolerance or done <= len(most) and cost > most[done - 1]:
             break
     return Outcome(state, cost, terms, done, residual, history)

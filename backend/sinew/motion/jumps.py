@@ -23,7 +23,7 @@ from .kinematics import pose
 from .model import Model
 from .start import LIMBS, limb_angles
 
-LEAST_MOVE_M = 0.1
+LEAST_MOVE_M = 0.15
 """A stretch in which both places lie no farther apart is left as it is."""
 MEET = 0.6
 """Share of the lower of two peaks of their distance, at which they part two stretches."""
@@ -37,10 +37,10 @@ ITERATIONS = 6
 GAIN = 5.0
 """Of the cost, in squared spreads, for which a stretch is turned over. Mirrored limbs that differ by less are as often
 wrong as right."""
-HOPELESS, FAR = 6.0, 50.0
-"""What keypoints, depth and resting poses may cost more before anything is solved, a frame, and the whole after one step. Of
-the stretches that gained on twenty clips one began with 5 more a frame, the others with 4 and less, and all but one stood
-below 20 after a step."""
+HOPELESS, FAR = 6.0, (12.0, 4.0, 0.0)
+"""What keypoints, depth and resting poses may cost more before anything is solved, a frame, and the whole after each of the
+first steps. Of the forearms and shanks that gained on twenty clips one began with 5 more a frame, the others with 4 and less;
+all but two were below these after their steps."""
 
 
 def turned_over(model: Model, seen: fit.Observations, view: fit.View, weights: fit.Weights, state: fit.State,
@@ -97,10 +97,11 @@ def _solved(problem: fit.Problem, before: fit.State, trial: fit.State) -> fit.St
     new = problem.cost(trial)[1]
     if sum(new[term] - old[term] for term in ("pixel", "depth", "rest")) > HOPELESS * problem.n:
         return None
-    out = fit.minimise(problem, trial, 1)
-    if out.cost > cost + FAR:
+    out = fit.minimise(problem, trial, 2, 1e-3, most=[cost + far for far in FAR[:2]])
+    # Most fall back to where they were.
+    if out.cost > cost + FAR[1] or np.abs(out.state.q - before.q).sum() < np.abs(out.state.q - trial.q).sum():
         return None
-    out = fit.minimise(problem, out.state, ITERATIONS - 1, 1e-3)
+    out = fit.minimise(problem, out.state, ITERATIONS - 2, 1e-3, most=[cost + FAR[2]])
     if out.cost > cost - GAIN:
         return None
     # The first fits end early: part of that may be had without a jump.
