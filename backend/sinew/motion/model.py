@@ -62,8 +62,8 @@ chain add up. All others are measured from the middle of the hips. Shares were c
 accuracy` (legs and trunk among 0.15 to 0.6) and of `bench world` (arms among 0.25 to 1: looser ones let hanging arms of
 walkers stand away from the body, see docs/fit.md)."""
 
-# Coordinate (without side): resting value, spread, spread of the angular acceleration (rad, rad, rad/s²). Arms hang rather than
-# stand off, turned inwards; elbows rest in the middle of the arc in which they are used (Morrey, Askew and Chao 1981).
+# Coordinate (without side): resting value, spread, spread of the angular acceleration (rad, rad, rad/s²). Arms hang rather
+# than stand off, turned inwards; elbows rest in the middle of the arc in which they are used (Morrey, Askew and Chao 1981).
 _REST = {
     "pelvis_tilt": (0, np.inf, 14), "pelvis_list": (0, np.inf, 14), "pelvis_rotation": (0, np.inf, 14),
     "hip_flexion": (.1, 1.2, 30), "hip_adduction": (0, .4, 25), "hip_rotation": (0, .5, 20),
