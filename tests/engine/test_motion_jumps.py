@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from walks import Filmed, walk
 
+from sinew.camera import solve_camera
 from sinew.flow import CameraOptions
 from sinew.motion import fit, jumps, solve_motion
 from sinew.motion.model import KEYPOINT
@@ -49,14 +50,12 @@ HAND = [KEYPOINT[f"{name}_r"] for name in ("wrist", "pinky", "index", "thumb")]
 
 
 def _solved(film, body, **weights):
-    from sinew.camera import solve_camera
-
     camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=58), look=False)
     return solve_motion(film.shot, film.people, camera, body, starts=starts, weights=fit.Weights(**weights))[1][0]
 
 
 def _off_m(film, motion, joint):
-    """Mean distance of a joint from the true one, both about the pelvis, in the axes of the first frame's pelvis."""
+    """Mean distance of a joint from the true one, both about the pelvis, in its axes of each frame."""
     j = sk.JOINT_INDEX[joint]
     T = motion.arrays["T_wj"].astype(float)
     ours = np.einsum("tji,tj->ti", T[:, 0, :3, :3] @ film.model.skeleton.frames[0].T, T[:, j, :3, 3] - T[:, 0, :3, 3])
@@ -85,5 +84,3 @@ def test_limbs_that_are_right_are_left_alone(body):
     film = Filmed(body, n=30)
     plain, jumped = (_solved(film, body, jumps=on).arrays["q"] for on in (0.0, 1.0))
     np.testing.assert_array_equal(plain, jumped)
-
-
