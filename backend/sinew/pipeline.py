@@ -8,6 +8,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,19 +127,20 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
     takes, reports, empty = [], [], []
     try:
         for number, shot in enumerate(shots):
-            try:
-                take = _solve_shot(request, shot, detector, notes, sha256, scan_key, progress, cached, stop)
-            except InputError as error:
-                empty.append(str(error))
-                if len(shots) == 1:
-                    raise
-                emit(events.Note(f"Shot {number + 1}: {error}"))
-                continue
-            out = _out(request, len(takes))
-            for note in take.meta["notes"]:
-                emit(events.Note(note))
-            progress.run("write", lambda report, t=take, s=shot, o=out: _write(t, s, o, request.plate, report))
-            takes.append(out)
+            with _Output(_out(request, len(takes)), shot, request.plate) as output:
+                try:
+                    take = _solve_shot(request, shot, detector, notes, sha256, scan_key, progress, cached, stop, output.begin)
+                except InputError as error:
+                    output.drop(error)
+                    empty.append(str(error))
+                    if len(shots) == 1:
+                        raise
+                    emit(events.Note(f"Shot {number + 1}: {error}"))
+                    continue
+                for note in take.meta["notes"]:
+                    emit(events.Note(note))
+                progress.run("write", lambda report, t=take, o=output: o.finish(t, report))
+            takes.append(output.folder)
             reports.append(take.meta["report"])
     except BaseException:
         # The same command must work again; what was solved is in the cache.
@@ -155,6 +157,37 @@ def reconstruct(request: Request, cache_folder: Path, emit: Callable[[events.Eve
 
 def _out(request: Request, number: int) -> Path:
     return request.out if number == 0 else request.out.with_name(f"{request.out.name}-{number + 1}")
+
+
+class _Output:
+    """One shot's take on its way to the disk. The plate needs no more than the camera, so it is written from then on."""
+
+    def __init__(self, folder: Path, shot: flow.Shot, plate: bool) -> None:
+        self.folder = folder
+        self._shot, self._has_plate = shot, plate
+        self._open = ExitStack()
+
+    def __enter__(self) -> _Output:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._open.__exit__(*error)
+
+    def begin(self, solved: flow.Camera) -> None:
+        """Make the folder and start writing the plate. solved: its path may still change, its lens not."""
+        self._partial = self._open.enter_context(take_format.making(self.folder))
+        if self._has_plate:
+            self._plate = self._open.enter_context(video.plate_beside(
+                self._shot, self._partial, solved.K.astype(np.float32), solved.distortion.astype(np.float32)))
+
+    def drop(self, error: Exception) -> None:
+        """Take away what is there of it, for the sake of an error that goes no further."""
+        self._open.__exit__(type(error), error, error.__traceback__)
+
+    def finish(self, take: take_format.Take, report: flow.Report) -> None:
+        if self._has_plate:
+            take.meta["plate"] = self._plate.finished(report)
+        take_format.write(take, self.folder, partial=self._partial)
 
 
 def _check_request(request: Request) -> None:
@@ -210,7 +243,8 @@ def _device_notes(wanted: str, has_network: bool) -> list[str]:
 
 
 def _solve_shot(request: Request, shot: flow.Shot, detector: people.Detector, notes: list[str], sha256: str, scan_key: str,
-                progress: Progress, cached: Callable, stop: StopRequest) -> take_format.Take:
+                progress: Progress, cached: Callable, stop: StopRequest, begin_output: Callable[[flow.Camera], None]
+                ) -> take_format.Take:
     asset = free_body.load()
     options = request.camera
     people_key = key("people", scan_key, int(shot.frame[0]), int(shot.frame[-1]), request.most_people, detector.name)
@@ -227,6 +261,7 @@ def _solve_shot(request: Request, shot: flow.Shot, detector: people.Detector, no
     first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(
         shot, found, asset, options, report=report)))
     camera_key, heard = prior.attach_standing(shot, found, first, asset, request.models, request.wham, camera_key, cached)
+    begin_output(first)
     notes = notes + said + heard
     motion_key = key("motion", camera_key)
     solved: flow.Camera
@@ -362,10 +397,3 @@ def _report(shot: flow.Shot, motions: list[flow.Motion], subjects: list[take_for
             for m, subject in zip(motions, subjects, strict=True)]
     return {"people": rows, "frames": shot.n_frames,
             "seconds": {k: round(v, 2) for k, v in progress.seconds.items()}}
-
-
-def _write(take: take_format.Take, shot: flow.Shot, out: Path, plate: bool, report: flow.Report) -> None:
-    with take_format.making(out) as partial:
-        if plate:
-            take.meta["plate"] = video.write_plate(shot, partial, report, take.shot["K"], take.shot["distortion"])
-        take_format.write(take, out, partial=partial)

@@ -1,6 +1,7 @@
 """The plate: one upright JPEG per frame of the take, close to the picture it came from."""
 
 import errno
+import shutil
 from pathlib import Path
 
 import cv2
@@ -56,3 +57,42 @@ def test_stopping(tmp_path, shot):
 
     with pytest.raises(Stopped):
         video.write_plate(shot, tmp_path / "take", stop)
+
+
+def test_written_beside_other_work(tmp_path, shot):
+    told = []
+    lens = np.tile(np.eye(3), (9, 1, 1)), np.zeros((9, 5))
+    with video.plate_beside(shot, tmp_path / "a", *lens) as beside:
+        entry = beside.finished(lambda done, total: told.append((done, total)))
+    assert entry == video.write_plate(shot, tmp_path / "b")
+    assert told[-1] == (9, 9)
+    for name in (PLATE_PATTERN.format(k) for k in range(9)):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_given_up_beside_other_work(tmp_path):
+    """Whoever leaves may take the folder away at once: nothing is written any more."""
+    shot = video.find_shots(write_film(tmp_path / "long.mp4", 150)).shots[0]
+    with pytest.raises(ValueError, match="the fit"), video.plate_beside(
+            shot, tmp_path / "take", np.tile(np.eye(3), (150, 1, 1)), np.zeros((150, 5))):
+        raise ValueError("the fit")
+    assert len(list((tmp_path / "take").rglob("*.jpg"))) < 150
+    shutil.rmtree(tmp_path / "take", ignore_errors=True)
+    assert not (tmp_path / "take").exists()
+
+
+def test_a_full_disk_beside_other_work(tmp_path, shot):
+    """Said where the plate is waited for, in the same words."""
+    (tmp_path / "file").write_text("in the way")
+    with video.plate_beside(shot, tmp_path / "file" / "take", np.tile(np.eye(3), (9, 1, 1)), np.zeros((9, 5))) as beside:
+        with pytest.raises(RequestError, match=r"cannot be written to .*; choose another --out or free some space\.$"):
+            beside.finished()
+
+
+def test_stopping_while_a_plate_is_waited_for(tmp_path, shot):
+    def stop(done, total):
+        raise Stopped("stopped")
+
+    with video.plate_beside(shot, tmp_path / "take", np.tile(np.eye(3), (9, 1, 1)), np.zeros((9, 5))) as beside:
+        with pytest.raises(Stopped, match="stopped"):
+            beside.finished(stop)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
 import numpy as np
 
 from sinew_take import masks
@@ -9,6 +13,7 @@ from sinew_take import skeleton as sk
 
 from .. import video
 from ..flow import Camera, Motion, Report, Shot, nothing
+from ..workers import count
 from . import colour, seed, view
 
 SPLATS = 40_000
@@ -53,13 +58,29 @@ def build_avatars(shot: Shot, camera: Camera, motions: list[Motion], bodies: lis
     people = [_Person(body, motion, n_splats, most_frames) for body, motion in zip(bodies, motions)]
     wanted = spread_frames(np.any([p.present for p in people], 0) if people else np.zeros(0, bool), most_frames)
     report(0, len(wanted) + 1)
-    for done, (t, picture) in enumerate(video.ahead(video.frames(shot, wanted)) if len(wanted) else ()):
-        placed = [p.place(camera, t) if p.present[t] else None for p in people]
-        for i, person in enumerate(people):
-            if placed[i] is not None:
-                others = [q for k, q in enumerate(placed) if k != i and q is not None]
-                person.look(picture, t, placed[i], others, float(camera.K[t, 0, 0]))
-        report(done + 1, len(wanted) + 1)
+    waiting: deque[Future] = deque()
+    done = 0
+
+    def take() -> None:
+        nonlocal done
+        for person, shown in zip(people, waiting.popleft().result(), strict=True):
+            if shown is not None:
+                person.keep(shown)
+        done += 1
+        report(done, len(wanted) + 1)
+
+    workers = count()
+    with ThreadPoolExecutor(workers, thread_name_prefix="avatar") as threads:
+        try:
+            for t, picture in video.ahead(video.frames(shot, wanted)) if len(wanted) else ():
+                waiting.append(threads.submit(_look, people, camera, t, picture))
+                if len(waiting) > workers:  # pictures wait in memory
+                    take()
+            while waiting:
+                take()
+        finally:
+            for job in waiting:
+                job.cancel()
     out = [person.finish() for person in people]
     report(len(wanted) + 1, len(wanted) + 1)
     return out
@@ -71,6 +92,27 @@ def spread_frames(present: np.ndarray, most: int) -> np.ndarray:
     if len(usable) <= most:
         return usable
     return usable[np.round(np.linspace(0, len(usable) - 1, most)).astype(int)]
+
+
+def _look(people: list[_Person], camera: Camera, t: int, picture: np.ndarray) -> list[_Shown | None]:
+    """What one frame shows of everybody."""
+    placed = [p.place(camera, t) if p.present[t] else None for p in people]
+    return [None if own is None else
+            person.look(picture, t, own, [q for q in placed if q is not None and q is not own], float(camera.K[t, 0, 0]))
+            for person, own in zip(people, placed, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What one frame shows of one person, N splats of which S are shown."""
+
+    splats: np.ndarray
+    """(N,) bool."""
+    colours: np.ndarray
+    """(S, 3) uint8."""
+    weight: np.ndarray
+    """(S,)."""
+    detail: float
 
 
 class _Person:
@@ -91,12 +133,13 @@ class _Person:
         return view.place(self.body, self.seeds, self.motion.arrays["T_wj"][t], camera.T_wc[t], camera.K[t],
                           camera.distortion[t])
 
-    def look(self, picture: np.ndarray, t: int, own: view.Placed, others: list[view.Placed], focal_px: float) -> None:
-        """Take this frame's colours."""
+    def look(self, picture: np.ndarray, t: int, own: view.Placed, others: list[view.Placed], focal_px: float
+             ) -> _Shown | None:
+        """This frame's colours; None where it shows nothing of the person. For any thread: nothing is kept here."""
         size_px = (picture.shape[1], picture.shape[0])
         shown = view.visible(own, others, focal_px, self.seeds.spacing_m, size_px)
         joint_sure = self.motion.arrays["confidence"][t]
-        sure = (self.skin_weight * joint_sure[self.skin_index]).sum(1)
+        sure = np.einsum("nm,nm->n", self.skin_weight, joint_sure[self.skin_index])
         shown &= sure > LEAST_CONFIDENCE
         error_px = float(self.motion.pixel_error[t])
         error_px = error_px if np.isfinite(error_px) else 0.0
@@ -106,14 +149,20 @@ class _Person:
             mask = masks.unpack(self.motion.track.masks, t)
             shown &= view.within_mask(mask, own.px, size_px, max(BORDER_SHARE * height_px, 0.7 * error_px))
         if not shown.any():
-            return
-        s = len(self.detail)
+            return None
         px = own.px[shown]
-        self.samples[s, shown] = np.round(view.sample(picture, px))
         scale = (focal_px / own.depth_m[shown]) ** 2
         fit = 1 / (1 + (error_px / (0.02 * height_px)) ** 2)
-        self.weights[s, shown] = own.facing[shown] ** 2 * sure[shown] * scale * fit
-        self.detail.append(view.sharpness(picture, px))
+        weight = own.facing[shown] ** 2 * sure[shown] * scale * fit
+        return _Shown(shown, np.round(view.sample(picture, px)).astype(np.uint8), weight.astype(np.float32),
+                      view.sharpness(picture, px))
+
+    def keep(self, shown: _Shown) -> None:
+        """Take what a frame showed."""
+        s = len(self.detail)
+        self.samples[s, shown.splats] = shown.colours
+        self.weights[s, shown.splats] = shown.weight
+        self.detail.append(shown.detail)
 
     def finish(self) -> dict[str, np.ndarray]:
         """The arrays of the avatar."""

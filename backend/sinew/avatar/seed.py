@@ -31,7 +31,8 @@ def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     triangle = vertices[faces]
     cross = np.cross(triangle[:, 1] - triangle[:, 0], triangle[:, 2] - triangle[:, 0])
     out = np.stack([np.bincount(faces.ravel(), np.repeat(cross[:, a], 3), len(vertices)) for a in range(3)], 1)
-    return (out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    length = np.sqrt(np.einsum("ni,ni->n", out, out))
+    return (out / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
 
 
 def interpolate(values: np.ndarray, faces: np.ndarray, seeds: Seeds) -> np.ndarray:

@@ -7,15 +7,18 @@ Computations, 4.5.1) with dense, fast kernels. Time and memory are linear in the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.blas import dgemm, dsyrk, dtrsm
-from scipy.linalg.lapack import dpotrf
 
+from .dense import Dense
 from .kinematics import N_COLUMNS
 
 _PAIR = 2 * N_COLUMNS
+_LEAST_SPLIT = 16
+"""Pairs of frames from which two threads gain more than they cost."""
 
 
 @dataclass(frozen=True)
@@ -136,19 +139,58 @@ def answers(blocks: Blocks, right: np.ndarray, damping: float) -> np.ndarray:
 def _solve_blocks(diagonal: np.ndarray, following: np.ndarray, right: np.ndarray) -> None:
     """Solve the block-tridiagonal equations in place: `right` (P, R, 98) becomes the solution; the rest is overwritten.
 
+    Eliminated from both ends towards the middle, and solved from there outwards again, so that two threads share the work
+    (twisted factorisation: Meurant 1992, section 3). Short ones are not split; whether they are depends on nothing but P,
+    so that every machine finds the same.
+
     The transposes of the C-ordered arrays are what LAPACK wants: factors are lower triangles, right sides columns.
     """
+    many = right.shape[1]
+    work = Dense(_PAIR, many)
+    d, f, r = ([a.ctypes.data + p * a.strides[0] for p in range(len(a))] for a in (diagonal, following, right))
     last = len(diagonal) - 1
-    for p in range(last + 1):
-        factor, info = dpotrf(diagonal[p].T, lower=1, overwrite_a=1, clean=0)
-        if info != 0:
-            raise np.linalg.LinAlgError("not positive definite")
-        dtrsm(1.0, factor, right[p].T, lower=1, overwrite_b=1)
-        if p < last:
-            dtrsm(1.0, factor, following[p].T, side=1, lower=1, trans_a=1, overwrite_b=1)
-            dsyrk(-1.0, following[p].T, beta=1.0, c=diagonal[p + 1].T, lower=1, overwrite_c=1)
-            dgemm(-1.0, following[p].T, right[p].T, beta=1.0, c=right[p + 1].T, overwrite_c=1)
-    for p in range(last, -1, -1):
-        if p < last:
-            dgemm(-1.0, following[p].T, right[p + 1].T, beta=1.0, c=right[p].T, trans_a=1, overwrite_c=1)
-        dtrsm(1.0, diagonal[p].T, right[p].T, lower=1, trans_a=1, overwrite_b=1)
+    middle = last // 2 if last >= _LEAST_SPLIT else last
+    # Both halves end at the middle: what the later one takes from it is kept apart until both are done.
+    met, met_right = np.zeros((_PAIR, _PAIR)), np.zeros((many, _PAIR))
+
+    def down() -> None:
+        for p in range(middle):
+            work.factor(d[p])
+            work.solve(d[p], r[p])
+            work.solve_right(d[p], f[p])
+            work.take_square(f[p], d[p + 1])
+            work.take(f[p], r[p], r[p + 1])
+
+    def up() -> None:
+        for p in range(last, middle, -1):
+            work.factor(d[p])
+            work.solve(d[p], r[p])
+            work.solve(d[p], f[p - 1], square=True)
+            to, to_right = (met.ctypes.data, met_right.ctypes.data) if p == middle + 1 else (d[p - 1], r[p - 1])
+            work.take_square(f[p - 1], to, transposed=True)
+            work.take(f[p - 1], r[p], to_right, transposed=True)
+
+    def back_up() -> None:
+        for p in range(middle - 1, -1, -1):
+            work.take(f[p], r[p + 1], r[p], transposed=True)
+            work.solve(d[p], r[p], transposed=True)
+
+    def back_down() -> None:
+        for p in range(middle + 1, last + 1):
+            work.take(f[p - 1], r[p - 1], r[p])
+            work.solve(d[p], r[p], transposed=True)
+
+    with ThreadPoolExecutor(1) as other:
+        def both(one: Callable[[], None], two: Callable[[], None]) -> None:
+            beside = other.submit(two) if middle < last else None
+            one()
+            if beside is not None:
+                beside.result()
+
+        both(down, up)
+        diagonal[middle] += met
+        right[middle] += met_right
+        work.factor(d[middle])
+        work.solve(d[middle], r[middle])
+        work.solve(d[middle], r[middle], transposed=True)
+        both(back_up, back_down)

@@ -6,6 +6,7 @@ people, planted feet and upright bodies level the world; and a last fit holds pl
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from sinew_take.errors import InputError
 from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
+from ..workers import each
 from . import carried, contact, fit, glide, held, jumps, liveliness
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
@@ -77,23 +79,25 @@ def solve_motion(shot: Shot, people: People, camera: Camera, body, report: Repor
         raise InputError("Nobody is seen clearly enough to be reconstructed; choose a range in which a person is seen "
                          "whole and sharp.")
     tick = _Ticker(report, sum(_planned(len(f.index)) for _, _, f, _ in found))
-    subjects = []
-    for number, (track, start, frames, known) in enumerate(found):
+
+    def free(row: tuple) -> Subject:
+        track, start, frames, known = row
         shape = np.zeros(model.n_shape) if start is None else start.shape
         shape = shape if known is None else np.asarray(known, dtype=float)
         stature = None
-        if number == 0 and track is people.tracks[0] and camera.scale_source == "height" and not keep_world:
+        if row is found[0] and track is people.tracks[0] and camera.scale_source == "height" and not keep_world:
             stature = height_m if height_m is not None else model.stature(shape)
         if known is not None:
             stature = model.stature(shape)  # a known body does not grow to reach the floor
-        subjects.append(_solve_free(shot, track, frames, camera, model, shape, replace(weights, stature_m=stature), tick,
-                                    known is not None))
+        return _solve_free(shot, track, frames, camera, model, shape, replace(weights, stature_m=stature), tick,
+                           known is not None)
+
+    subjects = each(free, found)
     if keep_world:
         held.put_on_floor(model, camera, subjects)
     else:
         camera = level(model, camera, subjects, next((s for s in starts if s is not None), None))
-    for subject in subjects:
-        solve_on_ground(model, camera, subject, weights, tick)
+    each(lambda subject: solve_on_ground(model, camera, subject, weights, tick), subjects)
     camera = camera if keep_world else settle(model, camera, subjects)
     motions = [motion_of(shot, model, camera, body, s) for s in subjects]
     good = [m for m in motions if _fits(m)]
@@ -121,15 +125,17 @@ def _fits(motion: Motion) -> bool:
 
 
 class _Ticker:
-    """Turns iterations into progress."""
+    """Turns iterations into progress; people are solved side by side, and each tells of its own."""
 
     def __init__(self, report: Report, total: int):
         self.report, self.total, self.done = report, total, 0
+        self._one = threading.Lock()
         report(0, total)
 
     def __call__(self) -> None:
-        self.done = min(self.done + 1, self.total - 1)
-        self.report(self.done, self.total)
+        with self._one:
+            self.done = min(self.done + 1, self.total - 1)
+            self.report(self.done, self.total)
 
     def finish(self) -> None:
         self.report(self.total, self.total)

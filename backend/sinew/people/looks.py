@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,12 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..workers import count
 from .crops import INPUT_PX, SWAP, Crop, crop_of, cut, inside, paste, to_camera, to_picture
 from .landmarks import Look
 from .models import Models, model_file
-
-MOST_WORKERS = 4
-"""More gain nothing: a frame of one or two people has four to ten independent pieces of work."""
 
 TURN = np.radians(12.0)
 Kind = tuple[float, float, bool, bool]
@@ -104,7 +101,7 @@ class Eyes:
     Args:
         grid_step_px: Side of a cell of the masks' grid, in the picture's pixels.
         grid_px: Width and height of that grid.
-        workers: Threads; None is as many as there are processors, `MOST_WORKERS` at most.
+        workers: Threads; None is `workers.count`.
         landmarks: File of a second, stronger landmark model (`strong.choose`); None where there is none.
 
     Raises:
@@ -113,8 +110,7 @@ class Eyes:
 
     def __init__(self, grid_step_px: float, grid_px: tuple[int, int], workers: int | None = None,
                  landmarks: Path | None = None) -> None:
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.workers = workers or max(1, min(MOST_WORKERS, available))
+        self.workers = workers or count()
         self._step, self._grid = grid_step_px, grid_px
         self._free: queue.SimpleQueue[Models] = queue.SimpleQueue()
         strong = None if landmarks is None else model_file(landmarks)

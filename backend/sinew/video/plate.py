@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from sinew_take.errors import RequestError
+from sinew_take.errors import RequestError, Stopped
 from sinew_take.take import PLATE_PATTERN
 
 from ..flow import Report, Shot, nothing
+from ..workers import count
 from .read import ahead, frames
 from .undistort import UNDISTORTED_PATTERN, Undistorter, is_distorted
 
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+WAIT_S = 0.2
+"""Between two reports about a plate that is waited for."""
 
 
 def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing, K: np.ndarray | None = None,
@@ -47,7 +53,7 @@ def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing,
     straight = None
     if K is not None and distortion is not None and is_distorted(distortion):
         straight = Undistorter(K, distortion, (width, height))
-    workers = min(os.cpu_count() or 1, 4)
+    workers = count()
     done = 0
     report(0, shot.n_frames)
     pending: deque[Future] = deque()
@@ -78,6 +84,47 @@ def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing,
                            "choose another --out or free some space.") from None
     entry = {"pattern": PLATE_PATTERN, "size_px": [width, height]}
     return entry if straight is None else {**entry, "undistorted": straight.entry}
+
+
+class PlateInWork:
+    """A plate that is being written while other work goes on (`plate_beside`)."""
+
+    def __init__(self, thread: Executor, shot: Shot, folder: str | os.PathLike, K: np.ndarray,
+                 distortion: np.ndarray) -> None:
+        self._done = (0, shot.n_frames)
+        self._dropped = threading.Event()
+        self._job = thread.submit(write_plate, shot, folder, self._report, K, distortion)
+
+    def _report(self, done: int, total: int) -> None:
+        if self._dropped.is_set():
+            raise Stopped("The plate was given up.")
+        self._done = (done, total)
+
+    def drop(self) -> None:
+        """Give it up after the pictures that are being written."""
+        self._dropped.set()
+
+    def finished(self, report: Report = nothing) -> dict:
+        """Wait for it; `report`, `Returns` and `Raises` are `write_plate`'s, on the thread that waits."""
+        while True:
+            report(*self._done)
+            if wait([self._job], timeout=WAIT_S).done:
+                entry = self._job.result()
+                report(*self._done)
+                return entry
+
+
+@contextmanager
+def plate_beside(shot: Shot, folder: str | os.PathLike, K: np.ndarray, distortion: np.ndarray) -> Iterator[PlateInWork]:
+    """Write a plate on threads of its own; arguments as `write_plate`'s. Leaving gives up what is not written yet, and waits
+    until nothing is being written.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="plate") as thread:
+        plate = PlateInWork(thread, shot, folder, K, distortion)
+        try:
+            yield plate
+        finally:
+            plate.drop()
 
 
 def _write(path: Path, rgb: np.ndarray) -> None:
