@@ -280,7 +280,7 @@ def test_keypoints_that_are_no_numbers_count_as_unseen(body, value):
     assert motion.arrays["present"].all() and motion.arrays["source"][7].min() >= 1
 
 
-@pytest.mark.parametrize("change", [{"smooth": 1e-4}, {"robust_smooth": 1e6}, {"robust_px": 1e6}, {"dead_zone_px": 0.0},
+@pytest.mark.parametrize("change", [{"smooth": 1e-4}, {"robust_px": 1e6}, {"dead_zone_px": 0.0},
                                     {"depth_sigma_m": 1e6}, {"rest": 1e-4}, {"ground": 0.0}, {"lively": 0.0}])
 def test_every_part_of_the_fit_can_be_switched_off(body, change):
     """As the ablation does: what is left still ends, inside the limits."""

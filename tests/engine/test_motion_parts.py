@@ -134,3 +134,16 @@ def test_a_crouch_that_seems_to_stand_lower_is_not_the_floor():
     assert floor(on_feet) == floor(on_feet, shown=-1.5) == 1
     # Who is hardly on their feet: the level on the floor that the points show, and where they show none the lower one.
     assert floor(np.full(12, 0.1)) == 0 and floor(np.full(12, 0.1), shown=-1.40) == 1
+
+
+def test_a_level_hardly_lower_than_the_shown_floor_is_no_step():
+    """Somebody on their feet throughout, of whom a fifth of the stances seem to be lower."""
+    def floor(lower, shown=None):
+        height = np.r_[np.full(12, -1.4), np.full(4, -1.4 - lower)]
+        place = np.stack([np.zeros(16), np.zeros(16), height], 1)
+        return contact.floor_of(np.repeat([1, 0], [12, 4]), contact.Stances(place, np.full(16, 0.4), np.ones(16)), height, shown)
+
+    assert floor(0.13) == 0  # nothing tells
+    assert floor(0.13, shown=-1.41) == 1
+    assert floor(0.18, shown=-1.41) == 0  # a step down
+    assert floor(0.13, shown=-1.47) == 0  # between both: it says nothing

@@ -15,7 +15,6 @@ PARTS = {
     "everything": {},
     "without smoothness over time": {"smooth": 1e-4},
     "without smoothness by how lively somebody is": {"lively": 0.0},
-    "without robust acceleration (fast motion costs its square)": {"robust_smooth": _OFF},
     "without robust keypoints": {"robust_px": _OFF},
     "without the dead zone in pixels": {"dead_zone_px": 0.0},
     "without forearms and shanks turned over": {"jumps": 0.0},

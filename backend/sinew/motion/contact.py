@@ -230,6 +230,10 @@ AFOOT_LEAST, AFOOT_SHARE = 0.25, 0.2
 floor; and of these, so many must be on the lowest level. (Somebody who rolled had 0.03 and 0.13 of them there, since a
 crouch misread in depth seems to stand lower; somebody who went over steps 0.5.)"""
 
+AT_SHOWN_M, STEP_M = 0.05, 0.15
+"""Of somebody who stands at the floor that the background shows, to within the first, a level that is lower by less than the
+second is that floor too, misread in depth; steps are higher."""
+
 
 def stands_on_feet(stances: Stances) -> bool:
     """Whether somebody stands on their feet and on nothing else often enough for their levels to tell steps."""
@@ -237,22 +241,27 @@ def stands_on_feet(stances: Stances) -> bool:
 
 
 def floor_of(level: np.ndarray, stances: Stances, height: np.ndarray, shown: float | None = None) -> int:
-    """Which level (M,) of somebody's stances is their floor: the lowest on which they stand more than once in a while.
+    """Which level (M,) of somebody's stances is their floor: the lowest on which they stand more than once in a while, or one
+    hardly higher that is at the floor shown by the background.
 
     Args:
         level: (M,) int.
         stances: M of them.
         height: (M,) m, theirs.
-        shown: Height, m, of the floor that the background's points show; of somebody who is hardly on their feet it is
-            the level nearest to it. None: the lowest.
+        shown: Height, m, of the floor that the background's points show: of somebody who is hardly on their feet it is
+            the level nearest to it, of others if it is at it, and none is lower by a step. None: the lowest.
     """
     names = np.unique(level)
     afoot, stands = stances.weight * stances.afoot, stands_on_feet(stances)
     weight, least = (afoot, AFOOT_SHARE) if stands else (stances.weight, FLOOR_SHARE)
     share = np.array([weight[level == g].sum() for g in names]) / max(float(weight.sum()), 1e-9)
     usual = names[share >= min(least, share.max())]
-    return int(min(usual, key=lambda g: np.median(height[level == g]) if stands or shown is None
-                   else abs(np.median(height[level == g]) - shown)))
+    own = np.array([np.median(height[level == g]) for g in usual])
+    if shown is not None:
+        off = np.abs(own - shown)
+        if not stands or (off.min() < AT_SHOWN_M and shown - own.min() < STEP_M):
+            return int(usual[off.argmin()])
+    return int(usual[own.argmin()])
 
 
 def body_axes(model: Model, state: State) -> np.ndarray:

@@ -135,7 +135,6 @@ class Weights:
     dead_zone_px: float = 0.5
     robust_px: float = 3.0
     """In spreads: beyond this a keypoint counts as an outlier, softly."""
-    robust_smooth: float = 3.0
     rest: float = 1.0
     smooth: float = 0.38
     lively: float = 0.55
@@ -241,20 +240,9 @@ class Problem:
         out[:, :3], first, second = self._pelvis_acceleration(s.pelvis)
         return out * self.inverse_accel, (first, second)
 
-    def accelerations(self, s: State) -> tuple[np.ndarray, np.ndarray]:
-        """(N, 49) accelerations in spreads, and what each counts: by its time, less where it is beyond the usual."""
-        r, _ = self._smooth_residual(s)
-        return r, self._smooth_weight(r)
-
-    def _smooth_weight(self, r: np.ndarray) -> np.ndarray:
-        return softly(self._groups(r), self.weights.robust_smooth)[1] * self.triple_share[:, None]
-
-    def _groups(self, r: np.ndarray) -> np.ndarray:
-        """Length of each group that the robust smoothness judges together: pelvis turn, each coordinate, root."""
-        out = np.abs(r)
-        out[:, :3] = np.linalg.norm(r[:, :3], axis=1, keepdims=True)
-        out[:, ROOT] = np.linalg.norm(r[:, ROOT], axis=1, keepdims=True)
-        return out
+    def accelerations(self, s: State) -> np.ndarray:
+        """(N, 49) of the triples, in spreads; each counts `triple_share` times."""
+        return self._smooth_residual(s)[0]
 
     def _pixels(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
         seen, view = self.seen, self.view
@@ -303,9 +291,7 @@ class Problem:
         terms["rest"] = float((self.rest_share[:, None] * (offset * self.inverse_rest) ** 2).sum())
         if len(self.triple):
             r, _ = self._smooth_residual(s)
-            loss, _ = softly(self._groups(r), w.robust_smooth)
-            loss[:, [1, 2, 47, 48]] = 0
-            terms["smooth"] = float((self.triple_share[:, None] * loss).sum())
+            terms["smooth"] = float((self.triple_share[:, None] * r**2).sum())
         if self.solve_shape:
             terms["shape"] = float(self.shape_weight * (s.shape**2).sum())
             if w.stature_m is not None:
@@ -396,7 +382,7 @@ class Problem:
 
     def _add_smooth(self, s: State, out: Normal) -> None:
         r, (first, second) = self._smooth_residual(s)
-        weight = self._smooth_weight(r)
+        weight = self.triple_share[:, None]
         i = self.triple
         c = self.second[:, :, None] * self.inverse_accel  # (3, N, 49) derivative by frames t, t+1, t+2
         columns = np.arange(3, N_COLUMNS)

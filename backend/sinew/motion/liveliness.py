@@ -80,15 +80,15 @@ def _of_piece(problem: fit.Problem, state: fit.State) -> np.ndarray:
 def _accelerations(problem: fit.Problem, state: fit.State, probes: int = PROBES) -> tuple[np.ndarray, np.ndarray]:
     """(N, 49) of the triples: squared accelerations in spreads, and how far the film determines each; both times what a
     triple counts. Of the second only sums mean anything."""
-    r, weight = problem.accelerations(state)
+    r, share = problem.accelerations(state), problem.triple_share[:, None]
     normal = problem.normal(state)
     fixed = fit.pressed(state, normal.gradient, problem.frozen)
     blocks = normal.blocks(fixed)
     by_frame = problem.second[:, :, None] * problem.inverse_accel
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(probes, *r.shape)) * np.sqrt(weight)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(probes, *r.shape)) * np.sqrt(share)
     push = np.zeros((probes, *normal.gradient.shape))
     for ahead in range(3):
         push[:, problem.triple + ahead] += by_frame[ahead] * signs
     moved = answers(blocks, np.where(fixed, 0.0, push), _DAMPING)
     answer = sum(by_frame[ahead] * moved[:, problem.triple + ahead] for ahead in range(3))
-    return weight * r**2, problem.triple_share[:, None] - (signs * answer).mean(0)
+    return share * r**2, share - (signs * answer).mean(0)
