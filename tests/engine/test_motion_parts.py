@@ -141,7 +141,8 @@ def test_a_level_hardly_lower_than_the_shown_floor_is_no_step():
     def floor(lower, shown=None):
         height = np.r_[np.full(12, -1.4), np.full(4, -1.4 - lower)]
         place = np.stack([np.zeros(16), np.zeros(16), height], 1)
-        return contact.floor_of(np.repeat([1, 0], [12, 4]), contact.Stances(place, np.full(16, 0.4), np.ones(16)), height, shown)
+        level = np.repeat([1, 0], [12, 4])
+        return contact.floor_of(level, contact.Stances(place, np.full(16, 0.4), np.ones(16)), height, shown)
 
     assert floor(0.13) == 0  # nothing tells
     assert floor(0.13, shown=-1.41) == 1
