@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sinew_take import events
 from sinew_take.errors import EXIT_STOPPED, Stopped
 
-SHARE = {"video": 0.03, "people": 0.60, "camera": 0.08, "motion": 0.09, "body": 0.01, "avatar": 0.13, "write": 0.06}
+SHARE = {"video": 0.02, "people": 0.57, "camera": 0.14, "motion": 0.14, "body": 0.01, "avatar": 0.09, "write": 0.03}
 """Typical share of each stage in a run (docs/benchmarks.md), for the bar and the time left."""
 _STOP_GRACE_S = 1.5
 

@@ -140,8 +140,8 @@ def _solve_blocks(diagonal: np.ndarray, following: np.ndarray, right: np.ndarray
     """Solve the block-tridiagonal equations in place: `right` (P, R, 98) becomes the solution; the rest is overwritten.
 
     Eliminated from both ends towards the middle, and solved from there outwards again, so that two threads share the work
-    (twisted factorisation: Meurant 1992, section 3). Short ones are not split; whether they are depends on nothing but P,
-    so that every machine finds the same.
+    (twisted factorisation: van der Vorst, Parallel Computing 5, 1987). Short ones are not split; whether they are depends on
+    nothing but P, so that every machine finds the same.
 
     The transposes of the C-ordered arrays are what LAPACK wants: factors are lower triangles, right sides columns.
     """
