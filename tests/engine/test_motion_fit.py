@@ -15,8 +15,8 @@ from sinew_take import free_body
 STEP = 1e-6
 
 
-@pytest.fixture(scope="module")
-def setting():
+@pytest.fixture(scope="module", params=[None, 3.0], ids=["square", "robust"])
+def setting(request):
     """A small problem with every term at work: a gap in time, a frame nobody saw, contacts, soles under the floor."""
     time_s = np.array([0, .03, .07, .1, .3, .33, .36, .4])
     film = Filmed(free_body.load(), time_s=time_s, noise_px=4)
@@ -42,7 +42,7 @@ def setting():
                         parts=rng.uniform(0, 1, (n, len(PARTS))))
     lively = rng.uniform(.4, 1.3, (n, 49))
     lively[:, :3] = lively[:, :1]
-    problem = fit.Problem(film.model, seen, view, fit.Weights(stature_m=1.7), ground, lively=lively)
+    problem = fit.Problem(film.model, seen, view, fit.Weights(stature_m=1.7, robust_smooth=request.param), ground, lively=lively)
     return problem, state
 
 

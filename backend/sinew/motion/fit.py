@@ -137,6 +137,9 @@ class Weights:
     """In spreads: beyond this a keypoint counts as an outlier, softly."""
     rest: float = 1.0
     smooth: float = 0.38
+    robust_smooth: float | None = None
+    """In spreads: beyond this an acceleration counts linearly, where corrections may ask for a jump (`solving`). None: its
+    square counts, however large."""
     lively: float = 0.55
     """How far the accelerations' spreads go from the general ones to what the film says of this person, in logarithms
     (`liveliness`); 0 keeps the general ones."""
@@ -244,6 +247,15 @@ class Problem:
         """(N, 49) of the triples, in spreads; each counts `triple_share` times."""
         return self._smooth_residual(s)[0]
 
+    def _smooth_loss(self, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What accelerations (N, 49) cost in all, (N,), and the weight of each, (N, 49) or (N, 1); both before their time."""
+        if self.weights.robust_smooth is None:
+            return (r**2).sum(1), np.ones((len(r), 1))
+        # Judged together: the pelvis' turn, each coordinate, the place.
+        turn, place = (np.linalg.norm(r[:, part], axis=1, keepdims=True) for part in (slice(0, 3), ROOT))
+        loss, weight = softly(np.concatenate([turn, np.abs(r[:, 3:ROOT.start]), place], 1), self.weights.robust_smooth)
+        return loss.sum(1), np.repeat(weight, [3, *[1] * (N_COLUMNS - 6), 3], axis=1)
+
     def _pixels(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
         seen, view = self.seen, self.view
         camera = x @ np.swapaxes(view.R_cw, 1, 2) + view.t_cw[:, None]
@@ -291,7 +303,7 @@ class Problem:
         terms["rest"] = float((self.rest_share[:, None] * (offset * self.inverse_rest) ** 2).sum())
         if len(self.triple):
             r, _ = self._smooth_residual(s)
-            terms["smooth"] = float((self.triple_share[:, None] * r**2).sum())
+            terms["smooth"] = float((self.triple_share * self._smooth_loss(r)[0]).sum())
         if self.solve_shape:
             terms["shape"] = float(self.shape_weight * (s.shape**2).sum())
             if w.stature_m is not None:
@@ -382,7 +394,7 @@ class Problem:
 
     def _add_smooth(self, s: State, out: Normal) -> None:
         r, (first, second) = self._smooth_residual(s)
-        weight = self.triple_share[:, None]
+        weight = self._smooth_loss(r)[1] * self.triple_share[:, None]
         i = self.triple
         c = self.second[:, :, None] * self.inverse_accel  # (3, N, 49) derivative by frames t, t+1, t+2
         columns = np.arange(3, N_COLUMNS)

@@ -35,6 +35,8 @@ from .write import write_beside
 
 SHARE = {"motion": 0.8, "write": 0.2}
 STAGES = tuple(SHARE)
+ROBUST_SMOOTH = 3.0
+"""In spreads: accelerations beyond it count linearly, so that a pin on one frame is reached where it asks for a jump."""
 OFF_PIN = 6.0
 """A pin missed by more than so many of its spreads is said."""
 THROWN_M = 0.3
@@ -133,7 +135,7 @@ def apply(take: Take, new: list, report: Callable[[int, int], None]) -> tuple[Ta
     total = sum(len(w) for _, _, w in windows) * local.ROUNDS[0]
     done = 0
     size_px = tuple(take.meta["source"]["size_px"])
-    weights = fit.Weights()
+    weights = fit.Weights(robust_smooth=ROBUST_SMOOTH)
     for person, evidence, pieces in windows:
         state = evidence.start
         for window in pieces:
