@@ -42,7 +42,8 @@ def setting(request):
                         parts=rng.uniform(0, 1, (n, len(PARTS))))
     lively = rng.uniform(.4, 1.3, (n, 49))
     lively[:, :3] = lively[:, :1]
-    problem = fit.Problem(film.model, seen, view, fit.Weights(stature_m=1.7, robust_smooth=request.param), ground, lively=lively)
+    weights = fit.Weights(stature_m=1.7, robust_smooth=request.param)
+    problem = fit.Problem(film.model, seen, view, weights, ground, lively=lively)
     return problem, state
 
 
