@@ -246,6 +246,14 @@ def test_a_pin_that_takes_the_whole_person_along_is_said_until_it_is_put_right()
     assert not notes and good.meta["notes"] == ["No height was given."]
 
 
+def test_a_pin_that_asks_for_a_jump_is_reached():
+    """An elbow 72 px away for one frame: a fifth of a metre there and back in two thirtieths of a second."""
+    take = truth()
+    place = take.subjects[0].motion["keypoints_px"][45, KEY["elbow_l"], :2] + [60, 40]
+    _, notes, _ = apply(take, [edits.Pin("s1", 45, "elbow_l", *map(float, place))], nothing)
+    assert notes == []
+
+
 def test_that_a_take_follows_its_edits_is_said_of_it_alone():
     wrong, other = edits.Wrong("s1", 30, 32), edits.Wrong("s1", 60, 62)
     one, _, _ = apply(truth(), [wrong], nothing)
