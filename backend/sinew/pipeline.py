@@ -261,7 +261,8 @@ def _solve_shot(request: Request, shot: flow.Shot, detector: people.Detector, no
     first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(
         shot, found, asset, options, report=report)))
     camera_key, heard = prior.attach_standing(shot, found, first, asset, request.models, request.wham, camera_key, cached)
-    begin_output(first)
+    if not request.measures:  # else the camera is solved once more
+        begin_output(first)
     notes = notes + said + heard
     motion_key = key("motion", camera_key)
     solved: flow.Camera
@@ -276,6 +277,7 @@ def _solve_shot(request: Request, shot: flow.Shot, detector: people.Detector, no
         camera_key = key("camera", camera_key, request.measures)
         first, starts = cached("camera", camera_key, lambda report: list(camera.solve_camera(
             shot, found, asset, options, report=report)), extra=True)
+        begin_output(first)
         motion_key = key("motion", camera_key)
         solved, motions = cached("motion", motion_key, lambda report: list(motion.solve_motion(
             shot, found, first, asset, report, starts=starts, height_m=options.height_m, shapes=shapes)), extra=True)
