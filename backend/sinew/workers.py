@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 MOST = 4
@@ -25,3 +26,21 @@ def each(work: Callable[[T], R], things: Iterable[T]) -> list[R]:
     """`[work(t) for t in things]`, several at a time. The first error of any is raised once all have ended."""
     with ThreadPoolExecutor(count()) as threads:
         return list(threads.map(work, things))
+
+
+def in_order(work: Callable[[T], R], things: Iterable[T]) -> Generator[R, None, None]:
+    """`work(t)` of one thing after the other, several at a time and few ahead, because each may hold a picture. Close it
+    where it may be left early: what has not begun is not done then, and what has is waited for."""
+    most = count()
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(most) as threads:
+        try:
+            for thing in things:
+                waiting.append(threads.submit(work, thing))
+                while len(waiting) > most or (waiting and waiting[0].done()):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for job in waiting:
+                job.cancel()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from sinew_take import skeleton as sk
 
 from .. import video
 from ..flow import Camera, Motion, Report, Shot, nothing
-from ..workers import count
+from ..workers import in_order
 from . import colour, seed, view
 
 SPLATS = 40_000
@@ -58,29 +57,13 @@ def build_avatars(shot: Shot, camera: Camera, motions: list[Motion], bodies: lis
     people = [_Person(body, motion, n_splats, most_frames) for body, motion in zip(bodies, motions)]
     wanted = spread_frames(np.any([p.present for p in people], 0) if people else np.zeros(0, bool), most_frames)
     report(0, len(wanted) + 1)
-    waiting: deque[Future] = deque()
-    done = 0
-
-    def take() -> None:
-        nonlocal done
-        for person, shown in zip(people, waiting.popleft().result(), strict=True):
-            if shown is not None:
-                person.keep(shown)
-        done += 1
-        report(done, len(wanted) + 1)
-
-    workers = count()
-    with ThreadPoolExecutor(workers, thread_name_prefix="avatar") as threads:
-        try:
-            for t, picture in video.ahead(video.frames(shot, wanted)) if len(wanted) else ():
-                waiting.append(threads.submit(_look, people, camera, t, picture))
-                if len(waiting) > workers:  # pictures wait in memory
-                    take()
-            while waiting:
-                take()
-        finally:
-            for job in waiting:
-                job.cancel()
+    pictures = video.ahead(video.frames(shot, wanted)) if len(wanted) else ()
+    with closing(in_order(lambda frame: _look(people, camera, *frame), pictures)) as looks:
+        for done, shown in enumerate(looks, 1):
+            for person, own in zip(people, shown, strict=True):
+                if own is not None:
+                    person.keep(own)
+            report(done, len(wanted) + 1)
     out = [person.finish() for person in people]
     report(len(wanted) + 1, len(wanted) + 1)
     return out

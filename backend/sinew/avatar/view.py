@@ -11,7 +11,7 @@ import numpy as np
 from sinew_take import laws
 
 from ..geometry import projection
-from .seed import Seeds, interpolate, normals
+from .seed import Seeds, dot, interpolate, normals
 
 NEAREST_M = 0.1
 LEAST_FACING = 0.35
@@ -52,14 +52,9 @@ def place(body: dict[str, np.ndarray], seeds: Seeds, T_wj: np.ndarray, T_wc: np.
     ahead = points[:, 2] > NEAREST_M
     px = np.full((len(points), 2), np.nan, np.float32)
     px[ahead] = projection.project(points[ahead], K, distortion)
-    lengths = np.sqrt(_dot(points, points) * _dot(normal, normal))
-    facing = -_dot(points, normal) / np.maximum(lengths, 1e-9)
+    lengths = np.sqrt(dot(points, points) * dot(normal, normal))
+    facing = -dot(points, normal) / np.maximum(lengths, 1e-9)
     return Placed(px, points[:, 2], facing.astype(np.float32))
-
-
-def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N,) of (N, 3) twice; numpy's own reductions are slow along so short an axis."""
-    return np.einsum("ni,ni->n", a, b)
 
 
 def _within(at: np.ndarray, shape: Sequence[int]) -> np.ndarray:

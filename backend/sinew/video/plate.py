@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ from sinew_take.errors import RequestError, Stopped
 from sinew_take.take import PLATE_PATTERN
 
 from ..flow import Report, Shot, nothing
-from ..workers import count
+from ..workers import in_order
 from .read import ahead, frames
 from .undistort import UNDISTORTED_PATTERN, Undistorter, is_distorted
 
@@ -53,32 +52,21 @@ def write_plate(shot: Shot, folder: str | os.PathLike, report: Report = nothing,
     straight = None
     if K is not None and distortion is not None and is_distorted(distortion):
         straight = Undistorter(K, distortion, (width, height))
-    workers = count()
-    done = 0
     report(0, shot.n_frames)
-    pending: deque[Future] = deque()
+
+    def pictures() -> Iterator[tuple[Path, np.ndarray]]:
+        for index, rgb in ahead(frames(shot)):
+            if straight is not None:
+                _write(folder / UNDISTORTED_PATTERN.format(index), straight.picture(index, rgb))
+            yield folder / PLATE_PATTERN.format(index), rgb
+
     try:
         (folder / PLATE_PATTERN).parent.mkdir(parents=True, exist_ok=True)
         if straight is not None:
             straight.make_folder(folder)
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                for index, rgb in ahead(frames(shot)):
-                    if straight is not None:
-                        _write(folder / UNDISTORTED_PATTERN.format(index), straight.picture(index, rgb))
-                    pending.append(pool.submit(_write, folder / PLATE_PATTERN.format(index), rgb))
-                    # Pictures wait in memory, so few may wait.
-                    while len(pending) > workers or (pending and pending[0].done()):
-                        pending.popleft().result()
-                        done += 1
-                        report(done, shot.n_frames)
-                while pending:
-                    pending.popleft().result()
-                    done += 1
-                    report(done, shot.n_frames)
-            finally:
-                for job in pending:
-                    job.cancel()
+        with closing(in_order(lambda picture: _write(*picture), pictures())) as written:
+            for done, _ in enumerate(written, 1):
+                report(done, shot.n_frames)
     except OSError as error:
         raise RequestError(f"The plate cannot be written to {folder} ({error.strerror or error}); "
                            "choose another --out or free some space.") from None
