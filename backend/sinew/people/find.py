@@ -14,6 +14,7 @@ from .. import video
 from ..flow import People, Report, Shot, Track, nothing
 from .combine import LIMBS, Combined, combine
 from .crops import MARGIN, inside
+from .gaps import fill
 from .link import linked
 from .looks import Eyes
 from .overlaps import mark_overlaps
@@ -58,8 +59,8 @@ def find_people(shot: Shot, most: int | None = None, report: Report = nothing, l
     step = max(1.0, max(looked_px) / GRID_PX)
     grid = (int(np.ceil(looked_px[0] / step)), int(np.ceil(looked_px[1] / step)))
 
-    def pictures() -> Generator[tuple[int, np.ndarray], None, None]:
-        for index, picture in video.frames(shot):
+    def pictures(wanted: list[int] | None = None) -> Generator[tuple[int, np.ndarray], None, None]:
+        for index, picture in video.frames(shot, wanted):
             if scale > 1.0:
                 picture = cv2.resize(picture, looked_px, interpolation=cv2.INTER_AREA)
             yield index, picture
@@ -67,7 +68,8 @@ def find_people(shot: Shot, most: int | None = None, report: Report = nothing, l
     with Eyes(step, grid, landmarks=landmarks) as eyes:
         tracker = Tracker(eyes, looked_px, shot.time_s)
         pieces = follow(video.ahead(pictures()), tracker, report, shot.n_frames)
-    people = linked(pieces, shot.time_s, tracker.drift_px)
+        people = linked(pieces, shot.time_s, tracker.drift_px)
+        fill(people, tracker, pictures, lambda: report(shot.n_frames, shot.n_frames))
     return _chosen(people, shot, most, looked_px, grid)
 
 

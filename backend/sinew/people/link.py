@@ -29,7 +29,7 @@ UNSURE_S = 0.25
 """The end of a tracklet that went over may lie so far beyond the start of the one that took up its person."""
 
 
-def _colour(sightings: list[Sighting]) -> np.ndarray:
+def mean_colour(sightings: list[Sighting]) -> np.ndarray:
     """Mean colour description; of all, because single frames are noisy. Empty where there is none."""
     known = [s.colour for s in sightings if s.colour.size]
     return np.mean(known, axis=0) if known else np.zeros(0)
@@ -68,7 +68,7 @@ def link_cost(a: Tracklet, b: Tracklet, time_s: np.ndarray, drift_px: np.ndarray
     missed = np.linalg.norm(away - share * bridge) / size
     place = missed / (0.25 + 0.5 * gap_s)
     growth = abs(np.log(right.side_px / left.side_px)) / 0.35
-    colour = colour_distance(_colour(a.sightings[-30:]), _colour(b.sightings[:30]))
+    colour = colour_distance(mean_colour(a.sightings[-30:]), mean_colour(b.sightings[:30]))
     if place > 2.0 or growth > 2.0 or (gap_s > BRIEF_S and colour > SAME_COLOURS):
         return np.inf
     return 0.5 * place + 0.3 * growth + 1.5 * colour + 0.15 * gap_s
@@ -88,7 +88,7 @@ def exchange_after_meetings(tracklets: list[Tracklet], time_s: np.ndarray) -> No
                 after = [[s for f, s in at.items() if 0 < time_s[f] - time_s[end] <= 1.0] for at in (at_a, at_b)]
                 if min(map(len, before)) < 3 or min(map(len, after)) < 3:
                     continue
-                p, q, r, s = (_colour(x) for x in (*before, *after))
+                p, q, r, s = (mean_colour(x) for x in (*before, *after))
                 keep = colour_distance(p, r) + colour_distance(q, s)
                 cross = colour_distance(p, s) + colour_distance(q, r)
                 if cross < keep - SURER:
@@ -126,13 +126,13 @@ def _change(piece: Tracklet, others: list[Tracklet], time_s: np.ndarray) -> int 
     for k in range(LEAST_SIDE, len(times) - LEAST_SIDE + 1):
         before, after = _sides(piece, times, k)
         if min(len(before), len(after)) >= LEAST_SIDE:
-            worst = max(worst, (colour_distance(_colour(before), _colour(after)), k))
+            worst = max(worst, (colour_distance(mean_colour(before), mean_colour(after)), k))
     k = worst[1]
     if not k or not any(_about(piece.sightings[j].crop, piece.frames[j], o, time_s)
                         for o in others for j in (k, max(0, k - 8), max(0, k - 16))):
         return None
     # The windows blur the place: each frame near it goes to the side whose colours it has.
-    before, after = (_colour(x) for x in _sides(piece, times, k))
+    before, after = (mean_colour(x) for x in _sides(piece, times, k))
     near = np.flatnonzero(np.abs(times - times[k]) <= 0.5)
     nearer = [colour_distance(s.colour, before) - colour_distance(s.colour, after)
               for s in (piece.sightings[j] for j in near)]

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from . import turns
+from .apart import take_the_rest, tell_apart
 from .combine import LIMBS, disagreement
 from .crops import MARGIN, Crop, inside, tiles
 from .drift import Drift
@@ -183,8 +184,9 @@ class Tracker:
         self.active: list[Tracklet] = []
         self._rejected: deque[tuple[int, Crop]] = deque(maxlen=24)
         bytes_each = 3 * size_px[0] * size_px[1]
-        memory = int(np.clip(MEMORY_BYTES / bytes_each, 2, MOST_MEMORY))
-        self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=memory)
+        self.memory = int(np.clip(MEMORY_BYTES / bytes_each, 2, MOST_MEMORY))
+        """So many pictures may be held."""
+        self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=self.memory)
         width, height = size_px
         self._whole = (0, 0, width, height)
         self._tiles = [tiles(width, height, share * max(size_px)) for share in TILE_SHARES]
@@ -310,12 +312,16 @@ class Tracker:
                     now_seen.append(sighting)
         for crop, check in zip(strangers, checking):
             self._meet(frame, picture, crop, check.result(), now_seen)
-        self._tell_apart(now_seen)
+        tell_apart(now_seen)
         for tracklet in list(self.active):
             if now - self.time_s[tracklet.frames[-1]] > LOST_S:
                 self.active.remove(tracklet)
                 self.done.append(tracklet)
         self._past.append((frame, picture))
+
+    def forget(self) -> None:
+        """Let go of the pictures: nobody else will be followed backwards."""
+        self._past.clear()
 
     def _look_ahead(self, frame: int, picture: np.ndarray, seen: dict[int, Crop], now: float) -> None:
         """Begin the first looks at the next picture, as if everybody's other looks at this one agreed.
@@ -445,7 +451,6 @@ class Tracker:
                 return
             sighting = self._seen_before(frame, picture, backwards.predict(start_s - now_s).moved(*shift))
             if sighting is not None:
-                self._tell_apart([sighting])
                 backwards = backwards.after(sighting.crop.moved(*-shift), start_s - now_s)
                 tracklet.frames.insert(0, frame)
                 tracklet.sightings.insert(0, sighting)
@@ -453,10 +458,17 @@ class Tracker:
 
     def _seen_before(self, frame: int, picture: np.ndarray, crop: Crop) -> Sighting | None:
         """Somebody in a crop of an earlier picture, if it is nobody who was known there."""
+        others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
+        found = self.seen_among(frame, picture, crop, others)
+        if found is not None:
+            take_the_rest(found, others)
+        return found
+
+    def seen_among(self, frame: int, picture: np.ndarray, crop: Crop, others: list[Sighting]) -> Sighting | None:
+        """Somebody in a crop of a picture, if it is none of the others who are known there."""
         sighting = self.eyes.look(picture, crop, first=True).result()
         if not believable(sighting, crop, self.size_px):
             return None
-        others = [s for t in self.tracklets if (s := t.at(frame)) is not None]
         found = self._unknown(frame, picture, sighting, others)
         return found if found is not None and disagreement(found) <= MOST_DISAGREEMENT else None
 
@@ -465,34 +477,6 @@ class Tracker:
         if any(alike(first, o) > SAME or part_of(first, o, self.eyes.cell) > MOST_SHARED for o in others):
             return None
         return joined(first, [m.result() for m in self.eyes.refine(picture, first.crop, kinds(len(others) + 1, frame))])
-
-    def _tell_apart(self, sightings: list[Sighting]) -> None:
-        """Turn soft masks into bits: each cell goes to the person whose mask is strongest there."""
-        fields = [s.soft for s in sightings]
-        for i, (sighting, own) in enumerate(zip(sightings, fields)):
-            sighting.mask, sighting.soft = None, None
-            if own is None:
-                continue
-            (x0, y0, x1, y1), soft = own
-            bits = soft > 0.5
-            for j, other in enumerate(fields):
-                if other is None or j == i:
-                    continue
-                (a0, b0, a1, b1), theirs = other
-                u0, v0, u1, v1 = max(x0, a0), max(y0, b0), min(x1, a1), min(y1, b1)
-                if u1 > u0 and v1 > v0:
-                    mine = soft[v0 - y0:v1 - y0, u0 - x0:u1 - x0]
-                    rival = theirs[v0 - b0:v1 - b0, u0 - a0:u1 - a0]
-                    bits[v0 - y0:v1 - y0, u0 - x0:u1 - x0] &= (mine > rival) | ((mine == rival) & (i < j))
-            sighting.mask = _tight((x0, y0, x1, y1), bits)
-
-
-def _tight(box: tuple[int, int, int, int], bits: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
-    rows, columns = np.flatnonzero(bits.any(1)), np.flatnonzero(bits.any(0))
-    if not len(rows):
-        return None
-    y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    return ((box[0] + int(x0), box[1] + int(y0), box[0] + int(x1), box[1] + int(y1)), bits[y0:y1, x0:x1].copy())
 
 
 def follow(pictures: Iterable[tuple[int, np.ndarray]], tracker: Tracker, report, total: int) -> list[Tracklet]:
@@ -504,4 +488,5 @@ def follow(pictures: Iterable[tuple[int, np.ndarray]], tracker: Tracker, report,
         tracker.step(*this, None if following is None else following[1])
         report(this[0] + 1, total)
         this = following
+    tracker.forget()
     return tracker.tracklets
