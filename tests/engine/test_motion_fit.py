@@ -8,6 +8,7 @@ from walks import Filmed
 
 from sinew.geometry import rotations as rot
 from sinew.motion import fit
+from sinew.motion.gait import Gait
 from sinew.motion.model import PARTS
 from sinew.motion.start import first_state, observations
 from sinew_take import free_body
@@ -43,14 +44,15 @@ def setting(request):
     lively = rng.uniform(.4, 1.3, (n, 49))
     lively[:, :3] = lively[:, :1]
     weights = fit.Weights(stature_m=1.7, robust_smooth=request.param)
-    problem = fit.Problem(film.model, seen, view, weights, ground, lively=lively)
+    steps = Gait(state.q[:, None] + rng.normal(0, .3, (n, 4, 46)), rng.uniform(0, 5, (n, 4, 1)) * (np.arange(46) > 2))
+    problem = fit.Problem(film.model, seen, view, weights, ground, lively=lively, gait=steps)
     return problem, state
 
 
 def test_every_term_is_at_work(setting):
     problem, state = setting
     _, terms, _ = problem.cost(state)
-    assert set(terms) == {"pixel", "depth", "rest", "smooth", "shape", "stature", "ground"}
+    assert set(terms) == {"pixel", "depth", "rest", "smooth", "shape", "stature", "ground", "gait"}
     assert min(terms.values()) > 0.1
 
 

@@ -17,6 +17,7 @@ PARTS = {
     "without smoothness by how lively somebody is": {"lively": 0.0},
     "without robust keypoints": {"robust_px": _OFF},
     "without the dead zone in pixels": {"dead_zone_px": 0.0},
+    "without what other steps tell": {"gait": 0.0},
     "without forearms and shanks turned over": {"jumps": 0.0},
     "without the landmarks' depth": {"depth_sigma_m": _OFF},
     "without resting poses": {"rest": 1e-4},

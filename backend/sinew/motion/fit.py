@@ -19,6 +19,7 @@ from sinew_take import skeleton as sk
 
 from ..geometry import rotations as rot
 from ..geometry.ground import LOOK_S
+from . import gait as gaits
 from . import outline as outlines
 from . import support as supports
 from .kinematics import N_COLUMNS, ROOT, Pose, pose
@@ -149,6 +150,8 @@ class Weights:
     """1 plants soles that must carry whoever does not fall, 0 only those that are seen to stand."""
     balance: float = 1.0
     """1 keeps the centre of mass over what carries it, 0 leaves it free."""
+    gait: float = 1.0
+    """1 lets whoever walks or runs do the same from step to step, softly; 0 leaves each step for itself."""
     jumps: float = 1.0
     """1 turns over forearms and shanks that fit better so, 0 leaves them where the landmarks say."""
     outline: float = 1.0
@@ -181,14 +184,17 @@ class Problem:
         solve_shape: Whether the shape is an unknown too.
         lively: (T, 49) of `liveliness.factors`: times the spreads of the accelerations about each frame; the pelvis'
             three turns share one.
+        gait: What the other steps of somebody who walks say; None: nothing.
     """
 
     def __init__(self, model: Model, seen: Observations, view: View, weights: Weights, ground: Ground | None = None,
-                 frozen: np.ndarray | None = None, solve_shape: bool = True, lively: np.ndarray | None = None):
+                 frozen: np.ndarray | None = None, solve_shape: bool = True, lively: np.ndarray | None = None,
+                 gait: gaits.Gait | None = None):
         self.model, self.seen, self.view, self.weights = model, seen, view, weights
         self.ground = ground if weights.ground > 0 else None
         self.support = ground.support if ground is not None and weights.balance > 0 else None
         self.outline = seen.outline if weights.outline > 0 else None
+        self.gait = gait
         n = len(seen.time_s)
         self.n = n
         self.frozen = np.zeros(n, dtype=bool) if frozen is None else frozen
@@ -301,6 +307,8 @@ class Problem:
         terms["depth"] = float((share * self.depth_weight * loss).sum())
         offset = np.concatenate([s.q - REST_Q, np.zeros((self.n, 3))], 1)
         terms["rest"] = float((self.rest_share[:, None] * (offset * self.inverse_rest) ** 2).sum())
+        if self.gait is not None:
+            terms["gait"] = gaits.add(self.gait, self.share, s.q)
         if len(self.triple):
             r, _ = self._smooth_residual(s)
             terms["smooth"] = float((self.triple_share * self._smooth_loss(r)[0]).sum())
@@ -373,6 +381,8 @@ class Problem:
         i = np.arange(N_COLUMNS)
         out.diagonal[:, i, i] += rest
         out.gradient += rest * offset
+        if self.gait is not None:
+            gaits.add(self.gait, self.share, s.q, out)
         if len(self.triple):
             self._add_smooth(s, out)
         if b:

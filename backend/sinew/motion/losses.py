@@ -15,3 +15,9 @@ def softly(s: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
     """Charbonnier's loss and weight: quadratic below c, linear above. Fast motion is dear but never impossible."""
     root = np.sqrt(1 + (s / c) ** 2)
     return 2 * c * c * (root - 1), 1 / root
+
+
+def fading(s: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
+    """Geman and McClure's loss and weight: quadratic below c, and far above it nothing pulls any more."""
+    share = 1 / (1 + (s / c) ** 2)
+    return s**2 * share, share**2

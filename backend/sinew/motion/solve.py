@@ -20,7 +20,7 @@ from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
 from ..workers import each
-from . import carried, contact, fit, glide, held, jumps, liveliness
+from . import carried, contact, fit, gait, glide, held, jumps, liveliness
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations, with_outline
@@ -149,12 +149,14 @@ def _planned(n: int) -> int:
 
 def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.State,
               stages: list[tuple[fit.Weights, tuple[int, float]]], ground: fit.Ground | None, tick: _Ticker,
-              solve_shape: bool = True, lively: np.ndarray | None = None) -> tuple[fit.State, np.ndarray]:
+              solve_shape: bool = True, lively: np.ndarray | None = None, steps: gait.Gait | None = None
+              ) -> tuple[fit.State, np.ndarray]:
     """Run stages over a take of any length: at once with the shape, or piece by piece with the shape solved before."""
     n = len(seen.time_s)
     if n <= CHUNK + AHEAD:
         for weights, rounds in stages:
-            problem = fit.Problem(model, seen, view, weights, ground, solve_shape=solve_shape, lively=lively)
+            problem = fit.Problem(model, seen, view, weights, ground, solve_shape=solve_shape, lively=lively,
+                                  gait=steps)
             outcome = fit.minimise(problem, state, *rounds, tick)
             state = outcome.state
         return state, outcome.pixel_residual
@@ -177,7 +179,8 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
         own, own_view = seen.take(which), view.take(which)
         for weights, rounds in stages:
             problem = fit.Problem(model, own, own_view, weights, None if ground is None else ground.take(which), frozen,
-                                  solve_shape=False, lively=None if lively is None else lively[which])
+                                  solve_shape=False, lively=None if lively is None else lively[which],
+                                  gait=None if steps is None else steps.take(which))
             outcome = fit.minimise(problem, piece, *rounds, tick)
             piece = outcome.state
         keep = slice(held, held + b - a)
@@ -264,10 +267,12 @@ def hold_what_carries(model: Model, camera: Camera, s: Subject, weights: fit.Wei
 
 
 def _hold(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
-    """Fit one person to their ground."""
+    """Fit one person to their ground, and to their own steps as fitted so far."""
     view = view_of(camera, s.frames.index)
+    steps = gait.gait(s.state.q, s.seen.time_s, s.seen.joined) if weights.gait > 0 else None
+    s.walks = steps is not None
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, [(weights, ROUNDS["ground"])], s.ground, tick,
-                                       not s.shape_is_known, s.lively)
+                                       not s.shape_is_known, s.lively, steps)
 
 
 _SEEN_BY = {
@@ -385,6 +390,8 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
         if crossed >= FEW_FRAMES:
             notes.append(f"{s.track.id}: in {crossed} frames somebody else is in the way; limbs that may be theirs are "
                          "believed less.")
+    if s.walks:
+        notes.append(f"{s.track.id} walks or runs; what is hardly seen of a limb follows the steps before and after.")
     if not s.on_floor:
         notes.append(f"{s.track.id} stands away from the others' floor; its distance from the camera is a guess.")
     elif _feet_seen(s) < contact.SELDOM:

@@ -31,6 +31,8 @@ class Subject:
     """The shape is given and kept."""
     glides: bool = False
     """The feet hardly ever stand but move along the floor, where they are lowest."""
+    walks: bool = False
+    """Walks or runs, and was fitted to the other steps too."""
 
 
 PARTS_NEAR_M = 0.2

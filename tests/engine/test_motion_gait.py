@@ -1,0 +1,141 @@
+"""What the other steps tell of whoever walks: found steps, known answers, and an arm that nobody sees."""
+
+import numpy as np
+import pytest
+from walks import Filmed, planted_root, walk_q
+
+from sinew.camera import solve_camera
+from sinew.flow import CameraOptions
+from sinew.geometry import rotations as rot
+from sinew.motion import fit, gait, solve_motion
+from sinew_take import free_body
+from sinew_take import skeleton as sk
+
+TIME_S = np.arange(90) / 30.0
+JOINED = np.arange(90) > 0
+ARM_L = [sk.DOF_INDEX[name] for name in ("shoulder_l_x", "shoulder_l_y", "shoulder_l_z", "elbow_flexion_l")]
+ELBOW_L, WRIST_L = sk.JOINT_INDEX["ulna_l"], sk.JOINT_INDEX["hand_l"]
+
+
+@pytest.fixture(scope="module")
+def body():
+    return free_body.load()
+
+
+@pytest.mark.parametrize("speed", [0.7, 1.0, 1.6])
+def test_the_time_of_a_step_is_found(speed):
+    step_s = gait.step_times(walk_q(TIME_S, speed), TIME_S, JOINED)
+    assert np.abs(step_s - 0.5 / speed).max() < 0.02  # s
+
+
+def test_strides_that_differ_and_a_noisy_fit_are_steps_too_and_the_pace_may_change():
+    rng = np.random.default_rng(2)
+    time_s = np.arange(240) / 30.0
+    phase = np.interp(time_s, [0, 3, 5, 8], [0, 2.4, 4.6, 8.8])  # 0.8, then 1.4 strides a second
+    q = walk_q(phase) + np.radians(4) * rng.normal(size=(240, 46))
+    q[:, sk.DOF_INDEX["hip_flexion_l"]] += np.radians(8)
+    step_s = gait.step_times(q, time_s, np.arange(240) > 0)
+    assert np.abs(step_s[:60] - 0.5 / 0.8).max() < 0.05 and np.abs(step_s[-60:] - 0.5 / 1.4).max() < 0.05  # s
+
+
+def kicks(q):
+    q[:, sk.DOF_INDEX["hip_flexion_r"]] = 0.6 + 0.6 * np.sin(2 * np.pi * TIME_S)
+
+
+def squats(q):
+    for name in ("hip_flexion", "knee_angle"):
+        for side in "rl":
+            q[:, sk.DOF_INDEX[f"{name}_{side}"]] = 0.7 - 0.6 * np.cos(2 * np.pi * TIME_S / 2.2)
+
+
+def sways(q):
+    q[:, 3:] += 0.03 * np.sin(2 * np.pi * TIME_S)[:, None]
+
+
+def wanders(q):
+    steps = np.random.default_rng(6).normal(size=(90 + 20, 46))
+    q[:, 3:] += 3.0 * np.stack([steps[k:k + 90] for k in range(20)]).mean(0)[:, 3:]
+
+
+@pytest.mark.parametrize("does", [kicks, squats, sways, wanders])
+def test_whoever_does_something_else_does_not_walk(does):
+    q = np.tile(walk_q(np.zeros(1)), (90, 1))
+    does(q)
+    assert np.isnan(gait.step_times(q, TIME_S, JOINED)).all()
+    assert gait.gait(q, TIME_S, JOINED) is None
+
+
+@pytest.mark.parametrize("n", [1, 2, 12])
+def test_too_little_film_tells_nothing(n):
+    assert gait.gait(walk_q(TIME_S[:n]), TIME_S[:n], JOINED[:n]) is None
+
+
+def test_an_even_walk_is_where_its_other_steps_are():
+    q = walk_q(TIME_S)  # a step is 15 frames
+    found = gait.gait(q, TIME_S, JOINED)
+    assert np.abs((found.q - q[:, None])[..., 3:]).max() < np.radians(0.5)
+    assert not found.inverse[..., :3].any()
+    known = found.inverse[:, :, 5] > 0  # a stride and a step before, a step and a stride after
+    assert known[45].all() and known[0].tolist() == [False, False, True, True]
+    assert known[20].tolist() == [False, True, True, True]
+    some = found.take(np.arange(10, 20))
+    assert np.array_equal(some.q, found.q[10:20]) and np.array_equal(some.inverse, found.inverse[10:20])
+
+
+def test_nothing_is_told_across_a_break():
+    """Frames 40 to 69 are missing: the last steps before them have no next ones, nor have those after them any before."""
+    kept = np.r_[0:40, 70:110]
+    time_s = kept / 30.0
+    joined = np.r_[False, np.diff(kept) == 1]
+    q = walk_q(time_s)
+    assert np.isnan(gait.at(q, time_s, joined, np.array([1.8, -0.1, 5.0]))).all()
+    found = gait.gait(q, time_s, joined)
+    known = found.inverse[:, :, 5] > 0
+    assert known[20].tolist() == [False, True, True, False] and known[39].tolist() == [True, True, False, False]
+    assert known[40].tolist() == [False, False, True, True]
+    assert np.abs((found.q - q[:, None])[..., 3:]).max() < np.radians(0.5)
+
+
+def solve(film, body, **weights):
+    camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=58), look=False)
+    return solve_motion(film.shot, film.people, camera, body, starts=starts, weights=fit.Weights(**weights))[1][0]
+
+
+def solved(film, body, **weights):
+    return solve(film, body, **weights).arrays
+
+
+def off_m(arrays, film):
+    """Mean error of the left elbow and wrist about the middle of the hips, m, in the pelvis' axes."""
+    def seen(joints_m, pelvis):
+        return np.einsum("tji,tkj->tki", pelvis, joints_m[:, [ELBOW_L, WRIST_L]] - joints_m[:, :1])
+    pelvis = arrays["T_wj"][:, 0, :3, :3].astype(float) @ film.model.skeleton.frames[0].T
+    found = seen(arrays["joints_m"].astype(float), pelvis)
+    return float(np.linalg.norm(found - seen(film.joints_m, film.pelvis), axis=-1).mean())
+
+
+def test_an_arm_that_nobody_sees_swings_as_the_other_one_did(body):
+    film = Filmed(body, n=75, noise_px=2)
+    film.track.keypoints_px[:, 13:23:2, 2] = 0.0
+    alone, told = (off_m(solved(film, body, gait=on), film) for on in (0.0, 1.0))
+    assert alone > 0.1 and told < 0.08, (told, alone)  # m
+
+
+@pytest.mark.parametrize("heading", [0.6, -0.8, 1.4])
+def test_an_arm_that_is_seen_to_do_something_else_is_left_to_it(body, heading):
+    """The left arm is held up, bent by 100 degrees, while the legs walk on."""
+    def holds(model, shape, time_s, heading):
+        q = walk_q(time_s)
+        q[:, ARM_L] = q[:1, ARM_L] + [0.0, 0.0, 0.9, 1.2]
+        pelvis = np.tile(rot.exp([0, 0, heading]), (len(q), 1, 1))
+        return q, pelvis, planted_root(model, shape, pelvis, q)
+    film = Filmed(body, n=75, noise_px=2, motion=holds, heading=heading)
+    alone, told = (off_m(solved(film, body, gait=on), film) for on in (0.0, 1.0))
+    assert told < alone + 0.01, (told, alone)  # m
+
+
+def test_that_somebody_walks_is_said(body):
+    said = "person_1 walks or runs; what is hardly seen of a limb follows the steps before and after."
+    film = Filmed(body, n=45, noise_px=2)
+    assert said in solve(film, body).notes
+    assert said not in solve(film, body, gait=0.0).notes
