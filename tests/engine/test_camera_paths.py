@@ -263,6 +263,21 @@ def test_a_way_ahead_before_a_wall_is_no_zoom_and_a_zoom_no_way(seed):
     assert path.focal_px[-1] / path.focal_px[0] == pytest.approx(1.18, rel=0.01)
 
 
+@pytest.mark.parametrize("zoom, parallax_deg, share, moves", [
+    (0.037, 13.5, 0.617, True),  # an orbit round three people: so small a zoom does not turn any point by 13 degrees
+    (0.4, 4.7, 0.6, False), (0.77, 5.0, 0.6, False),  # as zooms looked like ways forwards
+    (0.4, 4.7, 0.45, True), (0.037, 13.5, 0.7, False), (0.0, 1.0, 0.6, True), (0.0, 0.1, 0.6, False)])
+def test_what_a_zoom_may_explain_is_no_move(zoom, parallax_deg, share, moves):
+    def way(log_f, misfit_px, zooms):
+        cameras = bundle.Cameras(np.tile(np.eye(3), (5, 1, 1)), np.zeros((5, 3)), log_f)
+        cloud = bundle.Cloud(np.zeros((0, 3)), np.zeros(0))
+        return turning.Way(cameras, cloud, np.zeros(0, int), np.arange(5), misfit_px, 0.02, zooms, np.ones(5, int))
+    turn = way(np.linspace(7, 7 + np.log1p(zoom), 5), 0.6, zoom > 0)
+    far = way(np.full(5, 7.0), 0.6 * share, False)
+    moved = structure.Structure(far, 0.0, np.radians(parallax_deg), "colmap", np.zeros(0))
+    assert kinds._moves(turn, moved) == moves
+
+
 def test_a_user_s_word_overrules_and_what_cannot_be_is_said():
     R = yawed(np.radians(np.linspace(0, 20, 40)))
     path = solved(seen_by(R, np.zeros((40, 3)), np.full(40, FOCAL), scene(240)), kind="rotating")

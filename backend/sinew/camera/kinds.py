@@ -22,8 +22,9 @@ TURN_EXPLAINS_PX = 0.22
 """Median residual, followed pixels, at which a camera that only turns leaves nothing to explain."""
 MOVE_GAIN, MOVE_GAIN_ZOOM = 0.65, 0.5
 """A moving camera must take the misfit below this share of the turning one's, or of the turning and zooming one's, since a
-zoom that is not modelled looks like a way forwards (one that leaves no more than `TURN_EXPLAINS_PX` has no zoom left to
-explain: then the first of the two holds) ..."""
+zoom that is not modelled looks like a way forwards. Where no zoom is left to explain, the first of the two holds: the moving
+camera misses by no more than `TURN_EXPLAINS_PX`, or sees points from directions farther apart (rad) than the zoom is large
+(its logarithm), as no zoom makes it seem: points at the picture's edge turn by about half of that ..."""
 MOVE_PARALLAX_DEG = 0.2
 """... and see points from directions that differ by this much."""
 LEAST_PER_FRAME = 12
@@ -176,7 +177,8 @@ def _solve(shot: Shot, tracks: Tracks, options: CameraOptions, focal_px: float, 
 
 
 def _moves(turn: turning.Way, moved: structure.Structure) -> bool:
-    zoom_may_be_left = turn.zooms and not moved.way.zooms and moved.way.misfit_px > TURN_EXPLAINS_PX
+    zoom_may_be_left = (turn.zooms and not moved.way.zooms and moved.way.misfit_px > TURN_EXPLAINS_PX
+                        and moved.parallax < np.ptp(turn.cameras.log_f))
     gain = MOVE_GAIN_ZOOM if zoom_may_be_left else MOVE_GAIN
     return (moved.way.misfit_px < gain * turn.misfit_px
             and np.degrees(moved.parallax) > MOVE_PARALLAX_DEG)
