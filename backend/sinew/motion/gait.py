@@ -97,13 +97,13 @@ def add(steps: Gait, share: np.ndarray, q: np.ndarray, out: Normal | None = None
 def step_times(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> np.ndarray:
     """(T,) time from one step to the next about each frame, s; NaN where nobody walks or runs. Arguments as for `gait`."""
     out = np.full(len(q), np.nan)
-    legs = q[:, LEGS]
+    legs, mirrored = q[:, LEGS], sk.mirror_q(q)[:, LEGS]
     mean, square = (_about(time_s, time_s, x) for x in (legs, legs**2))
     swing = np.sqrt(np.maximum(square - mean**2, 0.0).mean(1))
     usual_s = float(np.median(np.diff(time_s))) if len(q) > 1 else 0.0
     best = np.full(len(q), LIKE)
     for step_s in np.arange(SHORTEST_S, LONGEST_S, STEP_S):
-        after = sk.mirror_q(at(q, time_s, joined, time_s + step_s))[:, LEGS]
+        after = at(mirrored, time_s, joined, time_s + step_s)
         pair = np.isfinite(after).all(1)
         if pair.sum() * usual_s < LEAST_S:
             continue
