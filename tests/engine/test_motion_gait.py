@@ -42,10 +42,14 @@ def kicks(q):
     q[:, sk.DOF_INDEX["hip_flexion_r"]] = 0.6 + 0.6 * np.sin(2 * np.pi * TIME_S)
 
 
-def squats(q):
+def squats(q, period_s=2.2):
     for name in ("hip_flexion", "knee_angle"):
         for side in "rl":
-            q[:, sk.DOF_INDEX[f"{name}_{side}"]] = 0.7 - 0.6 * np.cos(2 * np.pi * TIME_S / 2.2)
+            q[:, sk.DOF_INDEX[f"{name}_{side}"]] = 0.7 - 0.6 * np.cos(2 * np.pi * TIME_S / period_s)
+
+
+def hops(q):
+    squats(q, 0.6)  # as often as steps, and each mirrors the last
 
 
 def sways(q):
@@ -57,7 +61,7 @@ def wanders(q):
     q[:, 3:] += 3.0 * np.stack([steps[k:k + 90] for k in range(20)]).mean(0)[:, 3:]
 
 
-@pytest.mark.parametrize("does", [kicks, squats, sways, wanders])
+@pytest.mark.parametrize("does", [kicks, squats, hops, sways, wanders])
 def test_whoever_does_something_else_does_not_walk(does):
     q = np.tile(walk_q(np.zeros(1)), (90, 1))
     does(q)

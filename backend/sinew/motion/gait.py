@@ -19,8 +19,8 @@ from sinew_take import skeleton as sk
 from .losses import fading
 from .normal import Normal
 
-LEGS = [sk.DOF_INDEX[f"{name}_{side}"] for name in ("hip_flexion", "knee_angle") for side in "rl"]
-"""What tells steps: it swings most, and is seen best."""
+LEGS = [sk.DOF_INDEX[f"{name}_{side}"] for side in "rl" for name in ("hip_flexion", "knee_angle")]
+"""What tells steps: it swings most, and is seen best. First the right leg's."""
 SHORTEST_S, LONGEST_S, STEP_S = 0.25, 0.9, 0.01
 """Times of a step that are tried: from sprinting to ambling."""
 WINDOW_S = 1.5
@@ -28,10 +28,9 @@ WINDOW_S = 1.5
 LEAST_S = 0.3
 """So much of the film must have its other step in it."""
 LIKE = 0.45
-"""Of the swing of the legs, how far one step may be from the mirrored other one. Walkers and runners of the rendered clips
-are at 0.14 to 0.37 (0.42 to 0.48 with sides and strides made to differ), whoever does anything else at 0.54 to 1.3."""
+"""Of the swing of one leg against the other, how far one step may be from the mirrored other one."""
 LEAST_SWING = 0.12
-"""rad, standard deviation of the legs' angles: whoever hardly moves repeats themselves too."""
+"""rad, of one leg against the other: whoever hardly moves repeats themselves too, and so do squats and hops on both feet."""
 MIRRORED, AGAIN = 0.3, 0.2
 """Spreads, rad: from a step to the mirrored next one, and from a stride to the next. People's strides differ by 2 to 5
 degrees and their sides by as much; what was fitted elsewhere errs too, and for many frames alike."""
@@ -98,7 +97,8 @@ def step_times(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> np.ndar
     """(T,) time from one step to the next about each frame, s; NaN where nobody walks or runs. Arguments as for `gait`."""
     out = np.full(len(q), np.nan)
     legs, mirrored = q[:, LEGS], sk.mirror_q(q)[:, LEGS]
-    mean, square = (_about(time_s, time_s, x) for x in (legs, legs**2))
+    against = (legs[:, :2] - legs[:, 2:]) / np.sqrt(2)
+    mean, square = (_about(time_s, time_s, x) for x in (against, against**2))
     swing = np.sqrt(np.maximum(square - mean**2, 0.0).mean(1))
     usual_s = float(np.median(np.diff(time_s))) if len(q) > 1 else 0.0
     best = np.full(len(q), LIKE)
