@@ -13,6 +13,7 @@ from sinew_take import skeleton as sk
 
 TIME_S = np.arange(90) / 30.0
 JOINED = np.arange(90) > 0
+SEEN = np.ones(90, bool)
 ARM_L = [sk.DOF_INDEX[name] for name in ("shoulder_l_x", "shoulder_l_y", "shoulder_l_z", "elbow_flexion_l")]
 ELBOW_L, WRIST_L = sk.JOINT_INDEX["ulna_l"], sk.JOINT_INDEX["hand_l"]
 
@@ -24,7 +25,7 @@ def body():
 
 @pytest.mark.parametrize("speed", [0.7, 1.0, 1.6])
 def test_the_time_of_a_step_is_found(speed):
-    step_s = gait.step_times(walk_q(TIME_S, speed), TIME_S, JOINED)
+    step_s = gait.step_times(walk_q(TIME_S, speed), TIME_S, JOINED, SEEN)
     assert np.abs(step_s - 0.5 / speed).max() < 0.02  # s
 
 
@@ -34,7 +35,7 @@ def test_strides_that_differ_and_a_noisy_fit_are_steps_too_and_the_pace_may_chan
     phase = np.interp(time_s, [0, 3, 5, 8], [0, 2.4, 4.6, 8.8])  # 0.8, then 1.4 strides a second
     q = walk_q(phase) + np.radians(4) * rng.normal(size=(240, 46))
     q[:, sk.DOF_INDEX["hip_flexion_l"]] += np.radians(8)
-    step_s = gait.step_times(q, time_s, np.arange(240) > 0)
+    step_s = gait.step_times(q, time_s, np.arange(240) > 0, np.ones(240, bool))
     assert np.abs(step_s[:60] - 0.5 / 0.8).max() < 0.05 and np.abs(step_s[-60:] - 0.5 / 1.4).max() < 0.05  # s
 
 
@@ -65,18 +66,18 @@ def wanders(q):
 def test_whoever_does_something_else_does_not_walk(does):
     q = np.tile(walk_q(np.zeros(1)), (90, 1))
     does(q)
-    assert np.isnan(gait.step_times(q, TIME_S, JOINED)).all()
-    assert gait.gait(q, TIME_S, JOINED) is None
+    assert np.isnan(gait.step_times(q, TIME_S, JOINED, SEEN)).all()
+    assert gait.gait(q, TIME_S, JOINED, SEEN) is None
 
 
 @pytest.mark.parametrize("n", [1, 2, 12])
 def test_too_little_film_tells_nothing(n):
-    assert gait.gait(walk_q(TIME_S[:n]), TIME_S[:n], JOINED[:n]) is None
+    assert gait.gait(walk_q(TIME_S[:n]), TIME_S[:n], JOINED[:n], SEEN[:n]) is None
 
 
 def test_an_even_walk_is_where_its_other_steps_are():
     q = walk_q(TIME_S)  # a step is 15 frames
-    found = gait.gait(q, TIME_S, JOINED)
+    found = gait.gait(q, TIME_S, JOINED, SEEN)
     assert np.abs((found.q - q[:, None])[..., 3:]).max() < np.radians(0.5)
     assert not found.inverse[..., :3].any()
     known = found.inverse[:, :, 5] > 0  # a stride and a step before, a step and a stride after
@@ -93,11 +94,21 @@ def test_nothing_is_told_across_a_break():
     joined = np.r_[False, np.diff(kept) == 1]
     q = walk_q(time_s)
     assert np.isnan(gait.at(q, time_s, joined, np.array([1.8, -0.1, 5.0]))).all()
-    found = gait.gait(q, time_s, joined)
+    found = gait.gait(q, time_s, joined, np.ones(len(q), bool))
     known = found.inverse[:, :, 5] > 0
     assert known[20].tolist() == [False, True, True, False] and known[39].tolist() == [True, True, False, False]
     assert known[40].tolist() == [False, False, True, True]
     assert np.abs((found.q - q[:, None])[..., 3:]).max() < np.radians(0.5)
+
+
+def test_frames_that_nobody_saw_are_told_and_tell_nothing():
+    q, seen = walk_q(TIME_S), SEEN.copy()
+    seen[40:50] = False
+    q[40:50] = np.random.default_rng(4).normal(size=(10, 46))
+    found = gait.gait(q, TIME_S, JOINED, seen)
+    known = found.inverse[:, :, 5] > 0
+    assert known[45].all() and np.abs((found.q[45] - walk_q(TIME_S)[45])[:, 3:]).max() < np.radians(0.5)
+    assert known[60].tolist() == [True, False, True, False] and known[30].tolist() == [True, True, False, True]
 
 
 def solve(film, body, **weights):

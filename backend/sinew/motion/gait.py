@@ -53,21 +53,23 @@ class Gait:
         return Gait(self.q[frames], self.inverse[frames])
 
 
-def gait(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> Gait | None:
+def gait(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.ndarray) -> Gait | None:
     """What the other steps say of each frame, or None where nobody walks or runs.
 
     Args:
         q: (T, 46) rad, as fitted so far.
         time_s: (T,)
         joined: (T,) bool: the frame continues the one before it.
+        seen: (T,) bool: detected. Other frames are told, and tell nothing.
     """
-    step_s = step_times(q, time_s, joined)
+    step_s = step_times(q, time_s, joined, seen)
+    told = np.where(seen[:, None], q, np.nan)
     walks = np.isfinite(step_s)
     if not walks.any():
         return None
     found, inverse = [], []
     for steps, spread in ((-2, AGAIN), (-1, MIRRORED), (1, MIRRORED), (2, AGAIN)):
-        other = at(q, time_s, joined, time_s + steps * np.where(walks, step_s, 0.0))
+        other = at(told, time_s, joined, time_s + steps * np.where(walks, step_s, 0.0))
         other = sk.mirror_q(other) if steps % 2 else other
         known = (walks & np.isfinite(other).all(1))[:, None]
         found.append(np.where(known, other, q))
@@ -93,18 +95,18 @@ def add(steps: Gait, share: np.ndarray, q: np.ndarray, out: Normal | None = None
     return float((share[:, None, None] * loss).sum())
 
 
-def step_times(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> np.ndarray:
+def step_times(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(T,) time from one step to the next about each frame, s; NaN where nobody walks or runs. Arguments as for `gait`."""
     out = np.full(len(q), np.nan)
-    legs, mirrored = q[:, LEGS], sk.mirror_q(q)[:, LEGS]
-    against = (legs[:, :2] - legs[:, 2:]) / np.sqrt(2)
-    mean, square = (_about(time_s, time_s, x) for x in (against, against**2))
+    legs, mirrored = (np.where(seen[:, None], x[:, LEGS], np.nan) for x in (q, sk.mirror_q(q)))
+    against = (legs[:, :2] - legs[:, 2:])[seen] / np.sqrt(2)
+    mean, square = (_about(time_s, time_s[seen], x) for x in (against, against**2))
     swing = np.sqrt(np.maximum(square - mean**2, 0.0).mean(1))
     usual_s = float(np.median(np.diff(time_s))) if len(q) > 1 else 0.0
     best = np.full(len(q), LIKE)
     for step_s in np.arange(SHORTEST_S, LONGEST_S, STEP_S):
         after = at(mirrored, time_s, joined, time_s + step_s)
-        pair = np.isfinite(after).all(1)
+        pair = np.isfinite(after + legs).all(1)
         if pair.sum() * usual_s < LEAST_S:
             continue
         # A pair speaks for the time between its two frames.

@@ -269,7 +269,7 @@ def hold_what_carries(model: Model, camera: Camera, s: Subject, weights: fit.Wei
 def _hold(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
     """Fit one person to their ground, and to their own steps as fitted so far."""
     view = view_of(camera, s.frames.index)
-    steps = gait.gait(s.state.q, s.seen.time_s, s.seen.joined) if weights.gait > 0 else None
+    steps = gait.gait(s.state.q, s.seen.time_s, s.seen.joined, s.frames.seen) if weights.gait > 0 else None
     s.walks = steps is not None
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, [(weights, ROUNDS["ground"])], s.ground, tick,
                                        not s.shape_is_known, s.lively, steps)
