@@ -12,12 +12,11 @@ from collections.abc import Callable, Generator, Iterable
 import numpy as np
 
 from .apart import take_the_rest
-from .combine import disagreement
 from .crops import Crop, wrapped
 from .likeness import SAME_COLOURS, colour_distance, overlap
 from .link import mean_colour
 from .looks import Sighting
-from .tracker import LEAST_AT_FIRST, LOST_S, MOST_AT_FIRST, Tracker, Tracklet, clearness
+from .tracker import LOST_S, Tracker, Tracklet, sure_at_first
 
 See = Callable[[Tracklet, int, np.ndarray, Crop], Sighting | None]
 NEWS = 0.9
@@ -40,8 +39,7 @@ def fill(people: list[Tracklet], tracker: Tracker, pictures: Callable[[list[int]
         others = [s for p in people if p is not person and (s := p.at(frame)) is not None]
         sighting = tracker.seen_among(frame, picture, crop, others)
         # As sure as of somebody new: what is lost and stands beside somebody is easily taken for them.
-        if (sighting is None or disagreement(sighting) > MOST_AT_FIRST
-                or clearness(sighting, tracker.size_px) < LEAST_AT_FIRST
+        if (sighting is None or not sure_at_first(sighting, tracker.size_px)
                 or colour_distance(_colour_about(person, frame), sighting.colour) > SAME_COLOURS):
             return None
         take_the_rest(sighting, others)

@@ -152,6 +152,11 @@ def clearness(sighting: Sighting, size_px: tuple[int, int]) -> float:
     return float(np.median(heights)) if len(heights) else 0.0
 
 
+def sure_at_first(sighting: Sighting, size_px: tuple[int, int]) -> bool:
+    """Whether the looks agree and are clear enough for somebody with no past to speak for them."""
+    return disagreement(sighting) <= MOST_AT_FIRST and clearness(sighting, size_px) >= LEAST_AT_FIRST
+
+
 def alike(a: Sighting, b: Sighting) -> float:
     """Keypoint likeness of two sightings of one frame."""
     size = min(a.crop.side_px, b.crop.side_px) / MARGIN
@@ -413,7 +418,7 @@ class Tracker:
             self._rejected.append((frame, crop))
             return
         sighting = self._unknown(frame, picture, second, others)
-        if sighting is None or disagreement(sighting) > MOST_AT_FIRST or clearness(sighting, self.size_px) < LEAST_AT_FIRST:
+        if sighting is None or not sure_at_first(sighting, self.size_px):
             self._rejected.append((frame, crop))
             return
         tracklet = Tracklet([], [], Motion(sighting.crop, float(self.time_s[frame])))
