@@ -15,6 +15,9 @@ TIME_S = np.arange(90) / 30.0
 JOINED = np.arange(90) > 0
 SEEN = np.ones(90, bool)
 ARM_L = [sk.DOF_INDEX[name] for name in ("shoulder_l_x", "shoulder_l_y", "shoulder_l_z", "elbow_flexion_l")]
+NO_TURN = np.tile(np.eye(3), (90, 1, 1))
+AHEAD_M = np.c_[np.zeros(90), -1.2 * TIME_S, np.ones(90)]
+"""The rest pose looks along -y."""
 ELBOW_L, WRIST_L = sk.JOINT_INDEX["ulna_l"], sk.JOINT_INDEX["hand_l"]
 
 
@@ -67,24 +70,25 @@ def test_whoever_does_something_else_does_not_walk(does):
     q = np.tile(walk_q(np.zeros(1)), (90, 1))
     does(q)
     assert np.isnan(gait.step_times(q, TIME_S, JOINED, SEEN)).all()
-    assert gait.gait(q, TIME_S, JOINED, SEEN) is None
+    assert gait.gait(q, NO_TURN, AHEAD_M, TIME_S, JOINED, SEEN) is None
 
 
 @pytest.mark.parametrize("n", [1, 2, 12])
 def test_too_little_film_tells_nothing(n):
-    assert gait.gait(walk_q(TIME_S[:n]), TIME_S[:n], JOINED[:n], SEEN[:n]) is None
+    assert gait.gait(walk_q(TIME_S[:n]), NO_TURN[:n], AHEAD_M[:n], TIME_S[:n], JOINED[:n], SEEN[:n]) is None
 
 
 def test_an_even_walk_is_where_its_other_steps_are():
     q = walk_q(TIME_S)  # a step is 15 frames
-    found = gait.gait(q, TIME_S, JOINED, SEEN)
+    found = gait.gait(q, NO_TURN, AHEAD_M, TIME_S, JOINED, SEEN)
     assert np.abs((found.q - q[:, None])[..., 3:]).max() < np.radians(0.5)
     assert not found.inverse[..., :3].any()
     known = found.inverse[:, :, 5] > 0  # a stride and a step before, a step and a stride after
     assert known[45].all() and known[0].tolist() == [False, False, True, True]
     assert known[20].tolist() == [False, True, True, True]
     some = found.take(np.arange(10, 20))
-    assert np.array_equal(some.q, found.q[10:20]) and np.array_equal(some.inverse, found.inverse[10:20])
+    for name in ("q", "inverse", "pelvis", "turn_inverse"):
+        assert np.array_equal(getattr(some, name), getattr(found, name)[10:20])
 
 
 def test_nothing_is_told_across_a_break():
@@ -94,7 +98,7 @@ def test_nothing_is_told_across_a_break():
     joined = np.r_[False, np.diff(kept) == 1]
     q = walk_q(time_s)
     assert np.isnan(gait.at(q, time_s, joined, np.array([1.8, -0.1, 5.0]))).all()
-    found = gait.gait(q, time_s, joined, np.ones(len(q), bool))
+    found = gait.gait(q, NO_TURN[:len(q)], AHEAD_M[:len(q)], time_s, joined, np.ones(len(q), bool))
     known = found.inverse[:, :, 5] > 0
     assert known[20].tolist() == [False, True, True, False] and known[39].tolist() == [True, True, False, False]
     assert known[40].tolist() == [False, False, True, True]
@@ -105,10 +109,51 @@ def test_frames_that_nobody_saw_are_told_and_tell_nothing():
     q, seen = walk_q(TIME_S), SEEN.copy()
     seen[40:50] = False
     q[40:50] = np.random.default_rng(4).normal(size=(10, 46))
-    found = gait.gait(q, TIME_S, JOINED, seen)
+    found = gait.gait(q, NO_TURN, AHEAD_M, TIME_S, JOINED, seen)
     known = found.inverse[:, :, 5] > 0
     assert known[45].all() and np.abs((found.q[45] - walk_q(TIME_S)[45])[:, 3:]).max() < np.radians(0.5)
     assert known[60].tolist() == [True, False, True, False] and known[30].tolist() == [True, True, False, True]
+
+
+def going(way_deg, off_deg=0.0, speed=1.2, curve_deg=0.0):
+    """The pelvis' turn (90, 3, 3) and place of somebody who goes that way from -y on, facing so far off it, and sways: a
+    stride is 30 frames."""
+    way = np.radians(way_deg + curve_deg * TIME_S)
+    place = np.cumsum(np.c_[np.sin(way), -np.cos(way), 0 * way], 0) * speed / 30
+    phase = 2 * np.pi * TIME_S
+    place += 0.04 * np.cos(phase)[:, None] * np.c_[np.cos(way), np.sin(way), 0 * way]
+    z, list_rad = way + np.radians(off_deg) + 0.1 * np.sin(phase), 0.06 * np.cos(phase)
+    zero = 0 * way
+    turn = rot.exp(np.c_[zero, zero, z]) @ rot.exp(np.c_[zero, list_rad, zero]) @ rot.exp(np.c_[zero + 0.05, zero, zero])
+    return turn, place
+
+
+def off_deg(found, turn):
+    """(90, 4) angles between where a frame's pelvis is and where its other steps have it; NaN where these tell nothing."""
+    angle = np.degrees(np.linalg.norm(rot.log(turn[:, None] @ np.swapaxes(found.pelvis, 2, 3)), axis=2))
+    return np.where(found.turn_inverse > 0, angle, np.nan)
+
+
+@pytest.mark.parametrize("way_deg, curve_deg", [(0, 0), (70, 0), (-130, 0), (20, 6)])
+def test_whoever_faces_their_way_is_where_the_other_steps_are(way_deg, curve_deg):
+    turn, place = going(way_deg, curve_deg=curve_deg)
+    found = gait.gait(walk_q(TIME_S), turn, place, TIME_S, JOINED, SEEN)
+    inside = off_deg(found, turn)[30:-30]
+    assert np.isfinite(inside).all() and np.nanmax(inside) < 1.0 + 0.6 * curve_deg  # at the ends, of half a stride before
+
+
+def test_facing_off_the_way_shows_twice_in_the_next_step_and_not_at_all_in_the_stride():
+    turn, place = going(40, 12)
+    off = off_deg(gait.gait(walk_q(TIME_S), turn, place, TIME_S, JOINED, SEEN), turn)[30:-30]
+    assert np.abs(off[:, [0, 3]]).max() < 0.5 and np.abs(off[:, 1:3] - 24).max() < 0.5
+
+
+def test_walking_backwards_is_walking_and_on_the_spot_there_is_no_way():
+    turn, place = going(40, 180)
+    assert np.nanmax(off_deg(gait.gait(walk_q(TIME_S), turn, place, TIME_S, JOINED, SEEN), turn)[30:-30]) < 1.0
+    turn, place = going(40, speed=0.2)
+    found = gait.gait(walk_q(TIME_S), turn, place, TIME_S, JOINED, SEEN)
+    assert not found.turn_inverse.any() and found.inverse.any() and np.isfinite(found.pelvis).all()
 
 
 def solve(film, body, **weights):

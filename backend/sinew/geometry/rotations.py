@@ -61,6 +61,12 @@ def log(R: np.ndarray) -> np.ndarray:
     return q[..., 1:] * np.where(small, 2.0, angle / np.where(small, 1.0, length))
 
 
+def nearest(M: np.ndarray) -> np.ndarray:
+    """The rotation nearest to a matrix that is almost one. M: (..., 3, 3). Returns (..., 3, 3)."""
+    u, _, vt = np.linalg.svd(M)
+    return u @ vt
+
+
 def left_jacobian_inverse(v: np.ndarray) -> np.ndarray:
     """J with log(exp(d) exp(v)) = v + J d + O(d^2). v: (..., 3) rad, shorter than 2 pi. Returns (..., 3, 3).
 

@@ -191,10 +191,11 @@ class Problem:
                  frozen: np.ndarray | None = None, solve_shape: bool = True, lively: np.ndarray | None = None,
                  gait: gaits.Gait | None = None):
         self.model, self.seen, self.view, self.weights = model, seen, view, weights
+        self.given_ground = ground
         self.ground = ground if weights.ground > 0 else None
         self.support = ground.support if ground is not None and weights.balance > 0 else None
         self.outline = seen.outline if weights.outline > 0 else None
-        self.gait = gait
+        self.gait, self.lively = gait, lively
         n = len(seen.time_s)
         self.n = n
         self.frozen = np.zeros(n, dtype=bool) if frozen is None else frozen
@@ -230,6 +231,14 @@ class Problem:
         unseen = ~(np.isfinite(seen.sigma_px).any(1))
         # Where nothing is seen the resting pose must not pull the filled pose away from its neighbours.
         self.rest_share = self.share * np.where(unseen, 0.02, 1.0)
+
+    def piece(self, frames: np.ndarray, frozen: np.ndarray) -> Problem:
+        """The same for some of the frames, the shape as it is. frozen: bool, one per frame of the piece."""
+        def part(x):
+            return None if x is None else x.take(frames)
+        return Problem(self.model, self.seen.take(frames), self.view.take(frames), self.weights, part(self.given_ground),
+                       frozen, solve_shape=False, lively=None if self.lively is None else self.lively[frames],
+                       gait=part(self.gait))
 
     # -- residuals ---------------------------------------------------------------------------------------------------
 
@@ -308,7 +317,7 @@ class Problem:
         offset = np.concatenate([s.q - REST_Q, np.zeros((self.n, 3))], 1)
         terms["rest"] = float((self.rest_share[:, None] * (offset * self.inverse_rest) ** 2).sum())
         if self.gait is not None:
-            terms["gait"] = gaits.add(self.gait, self.share, s.q)
+            terms["gait"] = gaits.add(self.gait, self.share, s.q, s.pelvis)
         if len(self.triple):
             r, _ = self._smooth_residual(s)
             terms["smooth"] = float((self.triple_share * self._smooth_loss(r)[0]).sum())
@@ -382,7 +391,7 @@ class Problem:
         out.diagonal[:, i, i] += rest
         out.gradient += rest * offset
         if self.gait is not None:
-            gaits.add(self.gait, self.share, s.q, out)
+            gaits.add(self.gait, self.share, s.q, s.pelvis, out)
         if len(self.triple):
             self._add_smooth(s, out)
         if b:

@@ -16,6 +16,7 @@ import numpy as np
 
 from sinew_take import skeleton as sk
 
+from ..geometry import rotations as rot
 from .losses import fading
 from .normal import Normal
 
@@ -34,10 +35,21 @@ LEAST_SWING = 0.12
 MIRRORED, AGAIN = 0.3, 0.2
 """Spreads, rad: from a step to the mirrored next one, and from a stride to the next. People's strides differ by 2 to 5
 degrees and their sides by as much; what was fitted elsewhere errs too, and for many frames alike."""
-
-
+TRUNK, TRUNK_SHARE = slice(sk.DOF_INDEX["lumbar_bending"], sk.DOF_INDEX["thorax_twist"] + 1), 0.5
+"""The trunk differs by so much less than the limbs do."""
+TURN = 0.1
+"""Spread of the pelvis' turn, rad, about the way: on the whole people face where they go."""
+STEPS = (-2, -1, 1, 2)
+"""Other steps that a frame is told by, from its own."""
+MIRROR = np.diag([-1.0, 1.0, 1.0])
+"""Of the rest axes, whose x is sideways."""
+LEAST_WAY_M = 0.3
+"""In a stride. Whoever goes nowhere may face anywhere."""
 ODD = 2.0
 """Spreads beyond which another step is taken to be different (a phone at the ear, a hand in a pocket) and fades."""
+TURN_ODD = 6.0
+"""The same of the pelvis' turn: one that is 15 degrees off the way the same way all along still counts half, a sidestep
+hardly."""
 
 
 @dataclass(frozen=True)
@@ -48,51 +60,90 @@ class Gait:
     """(T, S, 46) rad."""
     inverse: np.ndarray
     """(T, S, 46) 1/rad: one over the spread; 0 where there is no such step, and for the pelvis' turn."""
+    pelvis: np.ndarray
+    """(T, S, 3, 3) rest axes -> world, turned with the way."""
+    turn_inverse: np.ndarray
+    """(T, S) 1/rad: one over the spread of the pelvis' turn; 0 where there is no such step, or no way."""
 
     def take(self, frames: np.ndarray) -> Gait:
-        return Gait(self.q[frames], self.inverse[frames])
+        return Gait(self.q[frames], self.inverse[frames], self.pelvis[frames], self.turn_inverse[frames])
 
 
-def gait(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.ndarray) -> Gait | None:
+def gait(q: np.ndarray, pelvis: np.ndarray, root_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.ndarray
+         ) -> Gait | None:
     """What the other steps say of each frame, or None where nobody walks or runs.
 
     Args:
         q: (T, 46) rad, as fitted so far.
+        pelvis: (T, 3, 3) rest axes -> world, as fitted so far.
+        root_m: (T, 3) in the world, its z up.
         time_s: (T,)
         joined: (T,) bool: the frame continues the one before it.
         seen: (T,) bool: detected. Other frames are told, and tell nothing.
     """
     step_s = step_times(q, time_s, joined, seen)
-    told = np.where(seen[:, None], q, np.nan)
     walks = np.isfinite(step_s)
     if not walks.any():
         return None
-    found, inverse = [], []
-    for steps, spread in ((-2, AGAIN), (-1, MIRRORED), (1, MIRRORED), (2, AGAIN)):
-        other = at(told, time_s, joined, time_s + steps * np.where(walks, step_s, 0.0))
-        other = sk.mirror_q(other) if steps % 2 else other
-        known = (walks & np.isfinite(other).all(1))[:, None]
-        found.append(np.where(known, other, q))
-        inverse.append(np.where(known & (np.arange(q.shape[1]) > 2), 1 / spread, 0.0))
-    return Gait(np.stack(found, 1), np.stack(inverse, 1))
+    step_s = np.where(walks, step_s, 0.0)
+    along = rot.exp(ways(root_m, time_s, joined, step_s)[:, None] * [0.0, 0.0, 1.0])
+    turn = np.swapaxes(along, 1, 2) @ pelvis
+    told, told_turn = (np.where(seen[:, None], x, np.nan) for x in (q, turn.reshape(-1, 9)))
+    found, turns = [], []
+    for steps in STEPS:
+        other, other_turn = (at(x, time_s, joined, time_s + steps * step_s) for x in (told, told_turn))
+        other_turn = other_turn.reshape(-1, 3, 3)
+        if steps % 2:
+            other, other_turn = sk.mirror_q(other), MIRROR @ other_turn @ MIRROR
+        found.append(other)
+        turns.append(along @ other_turn)
+    found, turns = np.stack(found, 1), np.stack(turns, 1)
+    known = walks[:, None] & np.isfinite(found).all(2)
+    turned = known & np.isfinite(turns).all((2, 3))
+    spread = np.array([MIRRORED if steps % 2 else AGAIN for steps in STEPS])[:, None] * np.ones(q.shape[1])
+    spread[:, TRUNK] *= TRUNK_SHARE
+    q_inverse = np.where(known[..., None] & (np.arange(q.shape[1]) > 2), 1 / spread, 0.0)
+    turns = rot.nearest(np.where(turned[..., None, None], turns, np.eye(3)))  # straight between frames is not quite a turn
+    return Gait(np.where(known[..., None], found, q[:, None]), q_inverse, turns, np.where(turned, 1 / TURN, 0.0))
 
 
-def add(steps: Gait, share: np.ndarray, q: np.ndarray, out: Normal | None = None) -> float:
+def add(steps: Gait, share: np.ndarray, q: np.ndarray, pelvis: np.ndarray, out: Normal | None = None) -> float:
     """The cost of not moving as in the other steps. Adds to `out` where given.
 
     Args:
         steps: Of the same T frames.
         share: (T,) how much each frame counts.
         q: (T, 46) rad.
+        pelvis: (T, 3, 3) rest axes -> world.
         out: Gauss-Newton matrix and gradient.
     """
     off = (q[:, None] - steps.q) * steps.inverse
     loss, weight = fading(off, ODD)
+    turn = rot.log(pelvis[:, None] @ np.swapaxes(steps.pelvis, 2, 3))
+    turn_loss, turn_weight = fading(np.linalg.norm(turn, axis=2) * steps.turn_inverse, TURN_ODD)
     if out is not None:
         own, pull = np.arange(q.shape[1]), share[:, None, None] * weight * steps.inverse
         out.diagonal[:, own, own] += (pull * steps.inverse).sum(1)
         out.gradient[:, own] += (pull * off).sum(1)
-    return float((share[:, None, None] * loss).sum())
+        by_turn = rot.left_jacobian_inverse(turn)
+        pull = (share[:, None] * turn_weight * steps.turn_inverse**2)[..., None, None] * np.swapaxes(by_turn, 2, 3)
+        out.diagonal[:, :3, :3] += (pull @ by_turn).sum(1)
+        out.gradient[:, :3] += (pull @ turn[..., None])[..., 0].sum(1)
+    return float((share[:, None, None] * loss).sum() + (share[:, None] * turn_loss).sum())
+
+
+def ways(root_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, step_s: np.ndarray) -> np.ndarray:
+    """(T,) the turn about z from the rest pose's front (-y) to where somebody goes, rad; NaN where they hardly go anywhere.
+
+    Over a whole stride, so that swaying from foot to foot leaves no trace: the one about a frame, and of the first and last
+    steps the one beside it. (Going on as the way curves was tried: a slope is too rough to be carried so far.)
+    step_s: (T,); the rest as for `gait`.
+    """
+    far = np.full((len(root_m), 2), np.nan)
+    for before, after in ((1, 1), (0, 2), (2, 0)):
+        first, last = (at(root_m[:, :2], time_s, joined, time_s + steps * step_s) for steps in (-before, after))
+        far = np.where(np.isfinite(far), far, last - first)
+    return np.where(np.linalg.norm(far, axis=1) > LEAST_WAY_M, np.arctan2(far[:, 0], -far[:, 1]), np.nan)
 
 
 def step_times(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.ndarray) -> np.ndarray:

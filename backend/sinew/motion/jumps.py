@@ -11,7 +11,7 @@ frame at a time and all segments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -56,14 +56,15 @@ def turned_over(model: Model, seen: fit.Observations, view: fit.View, weights: f
         tick: Called after each limb.
     """
     weights = replace(weights, depth_sigma_m=DEPTH_SPREAD * weights.depth_sigma_m)
+    problem = fit.Problem(model, seen, view, weights, solve_shape=False)
     for limb in LIMBS:
-        state = _limb(model, seen, view, weights, state, limb)
+        state = _limb(problem, state, limb)
         tick()
     return state
 
 
-def _limb(model: Model, seen: fit.Observations, view: fit.View, weights: fit.Weights, state: fit.State, limb: tuple
-          ) -> fit.State:
+def _limb(problem: fit.Problem, state: fit.State, limb: tuple) -> fit.State:
+    model, view = problem.model, problem.view
     body = pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
     x = model.keypoints.positions(body, state.shape)
     eye = -np.einsum("tji,tj->ti", view.R_cw, view.t_cw)
@@ -72,23 +73,28 @@ def _limb(model: Model, seen: fit.Observations, view: fit.View, weights: fit.Wei
     apart = np.linalg.norm(other - end, axis=-1)
     parent = body.turn[:, sk.JOINTS[sk.JOINT_INDEX[limb[0]]].parent]
     dofs, angles = limb_angles(limb, parent, middle - top, other - middle, body.rest, model.skeleton.frames)
-    n = len(apart)
-    for a, b in stretches(apart, seen.joined):
-        if apart[a:b].max() < LEAST_MOVE_M or b - a > LONGEST:
-            continue
-        which = np.arange(*np.searchsorted(seen.time_s, (seen.time_s[a] - AROUND_S, seen.time_s[b - 1] + AROUND_S)))
-        # Two frames at each end, which the rest of the take is joined to, stay as they are.
-        frozen = (which < which[0] + 2) & (which[0] > 0) | (which > which[-1] - 2) & (which[-1] < n - 1)
-        problem = fit.Problem(model, seen.take(which), view.take(which), weights, None, frozen, solve_shape=False)
-        before = state.take(which)
-        q = before.q.copy()
-        q[a - which[0]:b - which[0], dofs] = angles[a:b]
-        after = _solved(problem, before, replace(before, q=q))
-        if after is not None:
-            pelvis, q, root = state.pelvis.copy(), state.q.copy(), state.root_m.copy()
-            pelvis[which], q[which], root[which] = after.pelvis, after.q, after.root_m
-            state = replace(state, pelvis=pelvis, q=q, root_m=root)
+    for a, b in stretches(apart, problem.seen.joined):
+        if apart[a:b].max() >= LEAST_MOVE_M and b - a <= LONGEST:
+            state = _tried(problem, state, slice(a, b), dofs, angles[a:b])
     return state
+
+
+def _tried(problem: fit.Problem, state: fit.State, stretch: slice, dofs: Sequence[int], angles: np.ndarray
+           ) -> fit.State:
+    """The state with a stretch of a limb at other angles and solved from there, if that fits better; else as it was."""
+    n, time_s = problem.n, problem.seen.time_s
+    which = np.arange(*np.searchsorted(time_s, (time_s[stretch.start] - AROUND_S, time_s[stretch.stop - 1] + AROUND_S)))
+    # Two frames at each end, which the rest of the take is joined to, stay as they are.
+    frozen = (which < which[0] + 2) & (which[0] > 0) | (which > which[-1] - 2) & (which[-1] < n - 1)
+    before = state.take(which)
+    q = before.q.copy()
+    q[stretch.start - which[0]:stretch.stop - which[0], dofs] = angles
+    after = _solved(problem.piece(which, frozen), before, replace(before, q=q))
+    if after is None:
+        return state
+    pelvis, q, root = state.pelvis.copy(), state.q.copy(), state.root_m.copy()
+    pelvis[which], q[which], root[which] = after.pelvis, after.q, after.root_m
+    return replace(state, pelvis=pelvis, q=q, root_m=root)
 
 
 def _solved(problem: fit.Problem, before: fit.State, trial: fit.State) -> fit.State | None:

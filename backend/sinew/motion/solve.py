@@ -176,11 +176,8 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
         which = np.arange(a - held, min(b + AHEAD, n))
         frozen = np.arange(len(which)) < held
         piece = fit.State(pelvis[which], q[which], root[which], state.shape)
-        own, own_view = seen.take(which), view.take(which)
         for weights, rounds in stages:
-            problem = fit.Problem(model, own, own_view, weights, None if ground is None else ground.take(which), frozen,
-                                  solve_shape=False, lively=None if lively is None else lively[which],
-                                  gait=None if steps is None else steps.take(which))
+            problem = fit.Problem(model, seen, view, weights, ground, lively=lively, gait=steps).piece(which, frozen)
             outcome = fit.minimise(problem, piece, *rounds, tick)
             piece = outcome.state
         keep = slice(held, held + b - a)
@@ -269,7 +266,9 @@ def hold_what_carries(model: Model, camera: Camera, s: Subject, weights: fit.Wei
 def _hold(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
     """Fit one person to their ground, and to their own steps as fitted so far."""
     view = view_of(camera, s.frames.index)
-    steps = gait.gait(s.state.q, s.seen.time_s, s.seen.joined, s.frames.seen) if weights.gait > 0 else None
+    steps = None
+    if weights.gait > 0:
+        steps = gait.gait(s.state.q, s.state.pelvis, s.state.root_m, s.seen.time_s, s.seen.joined, s.frames.seen)
     s.walks = steps is not None
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, [(weights, ROUNDS["ground"])], s.ground, tick,
                                        not s.shape_is_known, s.lively, steps)
