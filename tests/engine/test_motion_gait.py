@@ -194,8 +194,38 @@ def test_an_arm_that_is_seen_to_do_something_else_is_left_to_it(body, heading):
     assert told < alone + 0.01, (told, alone)  # m
 
 
+def facing_off_deg(arrays, film):
+    """Mean error of where the pelvis faces, about the vertical, degrees."""
+    pelvis = arrays["T_wj"][:, 0, :3, :3].astype(float) @ film.model.skeleton.frames[0].T
+    faces, true = (np.arctan2(turn[:, 1, 0], turn[:, 0, 0]) for turn in (pelvis, film.pelvis))
+    return float(np.degrees(np.angle(np.exp(1j * (faces - true)))).mean())
+
+
+@pytest.mark.parametrize("heading, width", [(0.8, 1.15), (-0.8, 0.85), (2.4, 1.15)])
+def test_hips_and_shoulders_found_too_wide_or_narrow_turn_a_walker_less(body, heading, width):
+    film = Filmed(body, n=75, noise_px=2, heading=heading)
+    px = film.track.keypoints_px[..., :2]
+    for pair in ([11, 12], [23, 24]):
+        middle = px[:, pair].mean(1, keepdims=True)
+        px[:, pair] = middle + width * (px[:, pair] - middle)
+    alone, told = (abs(facing_off_deg(solved(film, body, gait=on), film)) for on in (0.0, 1.0))
+    assert alone > 3 and told < 1.5, (told, alone)  # degrees
+
+
+@pytest.mark.parametrize("off", [30, -60])
+def test_whoever_goes_another_way_than_they_face_is_left_as_they_face(body, off):
+    def sidles(model, shape, time_s, heading):
+        q = walk_q(time_s)
+        pelvis = np.tile(rot.exp([0, 0, heading]), (len(q), 1, 1))
+        return q, pelvis, planted_root(model, shape, pelvis, q) @ rot.exp([0, 0, np.radians(off)]).T
+    film = Filmed(body, n=75, noise_px=2, motion=sidles)
+    alone, told = (abs(facing_off_deg(solved(film, body, gait=on, ground=0.0), film)) for on in (0.0, 1.0))
+    assert told < alone + 2, (told, alone)  # degrees
+
+
 def test_that_somebody_walks_is_said(body):
-    said = "person_1 walks or runs; what is hardly seen of a limb follows the steps before and after."
+    said = ("person_1 walks or runs; what is hardly seen of a limb follows the steps before and after, and the hips face the "
+            "way.")
     film = Filmed(body, n=45, noise_px=2)
     assert said in solve(film, body).notes
     assert said not in solve(film, body, gait=0.0).notes

@@ -2,7 +2,8 @@
 
 So half a stride later the other side shows what this side did, from where a mirror would see it: a second view of the same
 pose, which tells of an arm behind the body and of depth what one view cannot. Nothing is made periodic: the last fits feel,
-softly, where the limbs were one step and one stride before and after.
+softly, where the limbs were one step and one stride before and after, and how the pelvis was turned about the way. Mirrored,
+a pelvis that faces off the way faces off it to the other side, so on the whole it faces the way.
 
 Source of the idea: Ribnick and Papanikolopoulos, "3D reconstruction of periodic motion from a single view", IJCV 2010, there
 for points and whole periods.
@@ -47,9 +48,9 @@ LEAST_WAY_M = 0.3
 """In a stride. Whoever goes nowhere may face anywhere."""
 ODD = 2.0
 """Spreads beyond which another step is taken to be different (a phone at the ear, a hand in a pocket) and fades."""
-TURN_ODD = 6.0
-"""The same of the pelvis' turn: one that is 15 degrees off the way the same way all along still counts half, a sidestep
-hardly."""
+TURN_ODD = 4.0
+"""The same of the pelvis' turn: whoever is fitted 12 degrees off the way, so 24 off the mirrored step, is pulled a quarter as
+hard; one who does go 30 degrees from where they face is left so to 2 degrees."""
 
 
 @dataclass(frozen=True)

@@ -390,7 +390,8 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
             notes.append(f"{s.track.id}: in {crossed} frames somebody else is in the way; limbs that may be theirs are "
                          "believed less.")
     if s.walks:
-        notes.append(f"{s.track.id} walks or runs; what is hardly seen of a limb follows the steps before and after.")
+        notes.append(f"{s.track.id} walks or runs; what is hardly seen of a limb follows the steps before and after, and the "
+                     "hips face the way.")
     if not s.on_floor:
         notes.append(f"{s.track.id} stands away from the others' floor; its distance from the camera is a guess.")
     elif _feet_seen(s) < contact.SELDOM:
