@@ -32,7 +32,7 @@ def carry(q: np.ndarray, root_m: np.ndarray, rest_from_m: np.ndarray, rest_to_m:
     Returns:
         q (T, 46) inside the limits, root_m (T, 3), and the distance of the limb joints from where they were (T, 12), m.
     """
-    frames = _orthonormal(joint_frames)
+    frames = rot.nearest(joint_frames)
     rest_from, rest_to = np.asarray(rest_from_m, float), np.asarray(rest_to_m, float)
     T_wj = laws.forward_kinematics(np.asarray(q, float), np.asarray(root_m, float), rest_from, frames)
     place = T_wj[..., :3, 3].copy()
@@ -49,18 +49,13 @@ def carry(q: np.ndarray, root_m: np.ndarray, rest_from_m: np.ndarray, rest_to_m:
         plain = joint.name[:-2] if joint.name[-2:] in ("_l", "_r") else joint.name
         place_sigma[joint.index] = PLACE_SIGMA_M.get(plain, np.inf)
         turn_sigma[joint.index] = TURN_SIGMA.get(plain, np.inf)
-    frames_to = frames if frames_to is None else _orthonormal(frames_to)
+    frames_to = frames if frames_to is None else rot.nearest(frames_to)
     skeleton = Skeleton(rest_to, np.zeros((1, 24, 3)), frames_to)
     targets = Targets(place, place_sigma, turn, turn_sigma, np.full(46, Q_SIGMA))
     pelvis, new_q, root = match(skeleton, turn[:, 0], np.asarray(q, float), begin, targets)
     new_q[:, :3] = rot.euler_zxy(frames_to[0].T @ pelvis @ frames_to[0], np.asarray(q, float)[0, :3])
     reached = laws.forward_kinematics(new_q, root, rest_to, frames_to)[..., :3, 3][:, LIMBS]
     return new_q, root, np.linalg.norm(reached - place[:, LIMBS], axis=-1)
-
-
-def _orthonormal(frames: np.ndarray) -> np.ndarray:
-    u, _, vt = np.linalg.svd(np.asarray(frames, float))
-    return u @ vt
 
 
 def inside_limits(q: np.ndarray) -> np.ndarray:

@@ -154,8 +154,7 @@ def checked_rotations(R: np.ndarray, where: str) -> np.ndarray:
     if off > 1e-2 or (np.linalg.det(R) < 0).any():
         raise InputError(f"{where} has matrices that are no rotations; this is not the layout that is known of this "
                          "system.")
-    u, _, vt = np.linalg.svd(R)
-    return u @ vt
+    return rot.nearest(R)
 
 
 def check_body(body: Body, where: str) -> None:

@@ -63,7 +63,7 @@ def log(R: np.ndarray) -> np.ndarray:
 
 def nearest(M: np.ndarray) -> np.ndarray:
     """The rotation nearest to a matrix that is almost one. M: (..., 3, 3). Returns (..., 3, 3)."""
-    u, _, vt = np.linalg.svd(M)
+    u, _, vt = np.linalg.svd(np.asarray(M, dtype=float))
     return u @ vt
 
 

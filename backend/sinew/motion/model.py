@@ -15,6 +15,7 @@ import numpy as np
 
 from sinew_take import skeleton as sk
 
+from ..geometry import rotations as rot
 from .kinematics import Mover, Points, Skeleton
 from .masses import MASS
 
@@ -167,8 +168,8 @@ def flesh(skeleton: Skeleton, vertices_m: np.ndarray) -> tuple[Mover, np.ndarray
 def make_model(body) -> Model:
     """Prepare a `sinew_take.free_body.FreeBody` (or any body with its fields)."""
     # Frames come as float32: made orthonormal to float64 again, so that rest poses are exact.
-    u, _, vt = np.linalg.svd(np.asarray(body.joint_frames, dtype=float))
-    skeleton = Skeleton(np.asarray(body.joints_m, dtype=float), np.asarray(body.joint_dirs, dtype=float), u @ vt)
+    frames = rot.nearest(np.asarray(body.joint_frames, dtype=float))
+    skeleton = Skeleton(np.asarray(body.joints_m, dtype=float), np.asarray(body.joint_dirs, dtype=float), frames)
     points = Points.bind(body.keypoint_m, body.keypoint_dirs, body.keypoint_index, body.keypoint_weight)
     flat = np.array([1.0, 1.0, 0.0])
     which = list(CONTACT_KEYPOINTS)

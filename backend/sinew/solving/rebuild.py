@@ -14,6 +14,7 @@ from sinew_take.keypoints import rest_keypoints
 from sinew_take.take import Subject, Take
 
 from ..flow import Camera, Shot, Track, VideoInfo
+from ..geometry import rotations as rot
 from ..motion import fit
 from ..motion.contact import FLOOR_SHARE
 from ..motion.kinematics import Mover, Points, Skeleton
@@ -54,10 +55,9 @@ def model_of(subject: Subject) -> Model:
     Keypoints are `sinew_take.keypoints`'s.
     """
     rest = subject.body["rest_joints_m"].astype(float)
-    u, _, vt = np.linalg.svd(subject.body["joint_frames"].astype(float))
     points, index, weight = rest_keypoints(subject)
     none = np.zeros((0, *points.shape))
-    skeleton = Skeleton(rest, np.zeros((0, *rest.shape)), u @ vt)
+    skeleton = Skeleton(rest, np.zeros((0, *rest.shape)), rot.nearest(subject.body["joint_frames"].astype(float)))
     which = list(CONTACT_KEYPOINTS)
     soles = Points.bind(points[which] * [1.0, 1.0, 0.0], none[:, which], index[which], weight[which])
     sigma = np.array([KEYPOINT_SIGMA_M[name.split("_")[0]] for name in KEYPOINTS])
@@ -129,8 +129,6 @@ def person_of(take: Take, subject: Subject, tracks: dict[str, Track] | None = No
 
 def pelvis_angles(model: Model, pelvis: np.ndarray, near: np.ndarray) -> np.ndarray:
     """Coordinates (N, 3) of turns (N, 3, 3), each of the equal sets and whole turns the one nearest to `near` (N, 3)."""
-    from ..geometry import rotations as rot
-
     axes = model.skeleton.frames[0]
     R = axes.T @ pelvis @ axes
     return np.stack([rot.euler_zxy(R[t:t + 1], near[t])[0] for t in range(len(R))]) if len(R) else near.copy()
