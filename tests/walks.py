@@ -10,7 +10,7 @@ import numpy as np
 from sinew.flow import People, Shot, Track, VideoInfo
 from sinew.geometry import projection
 from sinew.geometry import rotations as rot
-from sinew.motion.kinematics import pose
+from sinew.motion.kinematics import Pose, pose
 from sinew.motion.model import DEPTH_BIAS_M, HIPS, make_model
 from sinew_take import laws
 from sinew_take import skeleton as sk
@@ -117,6 +117,18 @@ class Filmed:
         t.present[frames] = False
         for array in (t.keypoints_px, t.spread_px, t.landmarks_m, t.box_px):
             array[frames] = np.nan
+
+
+def pelvis_of(model, arrays: dict) -> np.ndarray:
+    """The pelvis' turn (T, 3, 3), rest axes -> world, in a take's arrays of one person."""
+    return arrays["T_wj"][:, 0, :3, :3].astype(float) @ model.skeleton.frames[0].T
+
+
+def pose_of(model, motion) -> Pose:
+    """The pose that a solved person was fitted in."""
+    a = motion.arrays
+    return pose(model.skeleton, np.asarray(motion.shape, dtype=float), pelvis_of(model, a), a["q"].astype(float),
+                a["root_m"].astype(float))
 
 
 def laws_agree(arrays: dict, body, shape: np.ndarray) -> float:

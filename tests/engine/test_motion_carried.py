@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from walks import Filmed
+from walks import Filmed, pose_of
 
 from sinew.camera import solve_camera
 from sinew.flow import CameraOptions
 from sinew.motion import carried, fit, solve_motion
-from sinew.motion.kinematics import pose
 from sinew.motion.model import CONTACT_KEYPOINTS, KEYPOINT
 from sinew_take import free_body
 from sinew_take import skeleton as sk
@@ -145,11 +144,8 @@ def test_a_foot_that_is_seen_to_rise_while_nothing_else_stands_stays_down():
         film, frames, sole = lifted(body)
         camera, starts = solve_camera(film.shot, film.people, body, CameraOptions(fov_deg=58.2), look=False)
         _, (motion,) = solve_motion(film.shot, film.people, camera, body, starts=starts, weights=fit.Weights(carried=weight))
-        a, axes = motion.arrays, film.model.skeleton.frames[0]
         shape = np.asarray(motion.shape, dtype=float)
-        p = pose(film.model.skeleton, shape, a["T_wj"][:, 0, :3, :3].astype(float) @ axes.T, a["q"].astype(float),
-                 a["root_m"].astype(float))
-        return float(film.model.soles.positions(p, shape)[frames][:, sole:sole + 2, 2].min(1).max())
+        return float(film.model.soles.positions(pose_of(film.model, motion), shape)[frames][:, sole:sole + 2, 2].min(1).max())
 
     assert rise_m(0.0) > 0.04
     assert rise_m(1.0) < 0.01

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from walks import Filmed, planted_root, walk_q
+from walks import Filmed, pelvis_of, planted_root, walk, walk_q
 
 from sinew.camera import solve_camera
 from sinew.flow import CameraOptions
@@ -169,8 +169,7 @@ def off_m(arrays, film):
     """Mean error of the left elbow and wrist about the middle of the hips, m, in the pelvis' axes."""
     def seen(joints_m, pelvis):
         return np.einsum("tji,tkj->tki", pelvis, joints_m[:, [ELBOW_L, WRIST_L]] - joints_m[:, :1])
-    pelvis = arrays["T_wj"][:, 0, :3, :3].astype(float) @ film.model.skeleton.frames[0].T
-    found = seen(arrays["joints_m"].astype(float), pelvis)
+    found = seen(arrays["joints_m"].astype(float), pelvis_of(film.model, arrays))
     return float(np.linalg.norm(found - seen(film.joints_m, film.pelvis), axis=-1).mean())
 
 
@@ -196,8 +195,7 @@ def test_an_arm_that_is_seen_to_do_something_else_is_left_to_it(body, heading):
 
 def facing_off_deg(arrays, film):
     """Mean error of where the pelvis faces, about the vertical, degrees."""
-    pelvis = arrays["T_wj"][:, 0, :3, :3].astype(float) @ film.model.skeleton.frames[0].T
-    faces, true = (np.arctan2(turn[:, 1, 0], turn[:, 0, 0]) for turn in (pelvis, film.pelvis))
+    faces, true = (np.arctan2(turn[:, 1, 0], turn[:, 0, 0]) for turn in (pelvis_of(film.model, arrays), film.pelvis))
     return float(np.degrees(np.angle(np.exp(1j * (faces - true)))).mean())
 
 
@@ -215,9 +213,8 @@ def test_hips_and_shoulders_found_too_wide_or_narrow_turn_a_walker_less(body, he
 @pytest.mark.parametrize("off", [30, -60])
 def test_whoever_goes_another_way_than_they_face_is_left_as_they_face(body, off):
     def sidles(model, shape, time_s, heading):
-        q = walk_q(time_s)
-        pelvis = np.tile(rot.exp([0, 0, heading]), (len(q), 1, 1))
-        return q, pelvis, planted_root(model, shape, pelvis, q) @ rot.exp([0, 0, np.radians(off)]).T
+        q, pelvis, root = walk(model, shape, time_s, heading)
+        return q, pelvis, root @ rot.exp([0, 0, np.radians(off)]).T
     film = Filmed(body, n=75, noise_px=2, motion=sidles)
     alone, told = (abs(facing_off_deg(solved(film, body, gait=on, ground=0.0), film)) for on in (0.0, 1.0))
     assert told < alone + 2, (told, alone)  # degrees

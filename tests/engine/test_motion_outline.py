@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from walks import SIZE_PX, Filmed, planted_root
+from walks import SIZE_PX, Filmed, planted_root, pose_of
 
 from sinew.camera import solve_camera
 from sinew.flow import CameraOptions
@@ -190,9 +190,7 @@ def hidden_arm(body):
 
 def sticks_out_m(film, camera, motion):
     """(T,) by how much the right arm is outside the outline."""
-    a, model, shape = motion.arrays, film.model, np.asarray(motion.shape, float)
-    turn = a["T_wj"][:, 0, :3, :3].astype(float) @ model.skeleton.frames[0].T
-    x = model.arms.positions(pose(model.skeleton, shape, turn, a["q"].astype(float), a["root_m"].astype(float)), shape)
+    x = film.model.arms.positions(pose_of(film.model, motion), np.asarray(motion.shape, float))
     local = (x - camera.T_wc[:, None, :3, 3]) @ camera.T_wc[:, :3, :3]
     bits = [masks.unpack(film.track.masks, t) for t in range(len(x))]
     away = np.array([cv2.distanceTransform(1 - b.astype(np.uint8), cv2.DIST_L2, 5) for b in bits]) * CELL

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from walks import SIZE_PX, Filmed
+from walks import SIZE_PX, Filmed, pose_of
 
 from sinew.camera import solve_camera
 from sinew.flow import Camera, CameraOptions
@@ -45,10 +45,7 @@ def kneeling(model, shape, time_s, heading):
 
 def parts_m(model, motion):
     """(T, P) height of the skin under each part, and where each part is (T, P, 3)."""
-    a, axes = motion.arrays, model.skeleton.frames[0]
-    turn = a["T_wj"][:, 0, :3, :3].astype(float) @ axes.T
-    x = model.parts.positions(pose(model.skeleton, np.asarray(motion.shape, dtype=float), turn, a["q"].astype(float),
-                                   a["root_m"].astype(float)), np.asarray(motion.shape, dtype=float))
+    x = model.parts.positions(pose_of(model, motion), np.asarray(motion.shape, dtype=float))
     return x[..., 2] - model.parts_radius_m, x
 
 

@@ -168,7 +168,7 @@ def flesh(skeleton: Skeleton, vertices_m: np.ndarray) -> tuple[Mover, np.ndarray
 def make_model(body) -> Model:
     """Prepare a `sinew_take.free_body.FreeBody` (or any body with its fields)."""
     # Frames come as float32: made orthonormal to float64 again, so that rest poses are exact.
-    frames = rot.nearest(np.asarray(body.joint_frames, dtype=float))
+    frames = rot.nearest(body.joint_frames)
     skeleton = Skeleton(np.asarray(body.joints_m, dtype=float), np.asarray(body.joint_dirs, dtype=float), frames)
     points = Points.bind(body.keypoint_m, body.keypoint_dirs, body.keypoint_index, body.keypoint_weight)
     flat = np.array([1.0, 1.0, 0.0])

@@ -153,10 +153,10 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
               ) -> tuple[fit.State, np.ndarray]:
     """Run stages over a take of any length: at once with the shape, or piece by piece with the shape solved before."""
     n = len(seen.time_s)
+    whole = [(fit.Problem(model, seen, view, weights, ground, solve_shape=solve_shape, lively=lively, gait=steps), rounds)
+             for weights, rounds in stages]
     if n <= CHUNK + AHEAD:
-        for weights, rounds in stages:
-            problem = fit.Problem(model, seen, view, weights, ground, solve_shape=solve_shape, lively=lively,
-                                  gait=steps)
+        for problem, rounds in whole:
             outcome = fit.minimise(problem, state, *rounds, tick)
             state = outcome.state
         return state, outcome.pixel_residual
@@ -176,9 +176,8 @@ def _minimise(model: Model, seen: fit.Observations, view: fit.View, state: fit.S
         which = np.arange(a - held, min(b + AHEAD, n))
         frozen = np.arange(len(which)) < held
         piece = fit.State(pelvis[which], q[which], root[which], state.shape)
-        for weights, rounds in stages:
-            problem = fit.Problem(model, seen, view, weights, ground, lively=lively, gait=steps).piece(which, frozen)
-            outcome = fit.minimise(problem, piece, *rounds, tick)
+        for problem, rounds in whole:
+            outcome = fit.minimise(problem.piece(which, frozen), piece, *rounds, tick)
             piece = outcome.state
         keep = slice(held, held + b - a)
         pelvis[a:b], q[a:b], root[a:b] = piece.pelvis[keep], piece.q[keep], piece.root_m[keep]

@@ -57,7 +57,7 @@ def model_of(subject: Subject) -> Model:
     rest = subject.body["rest_joints_m"].astype(float)
     points, index, weight = rest_keypoints(subject)
     none = np.zeros((0, *points.shape))
-    skeleton = Skeleton(rest, np.zeros((0, *rest.shape)), rot.nearest(subject.body["joint_frames"].astype(float)))
+    skeleton = Skeleton(rest, np.zeros((0, *rest.shape)), rot.nearest(subject.body["joint_frames"]))
     which = list(CONTACT_KEYPOINTS)
     soles = Points.bind(points[which] * [1.0, 1.0, 0.0], none[:, which], index[which], weight[which])
     sigma = np.array([KEYPOINT_SIGMA_M[name.split("_")[0]] for name in KEYPOINTS])
