@@ -349,10 +349,11 @@ def test_what_the_background_tells_of_the_focal_length():
 
 
 def test_focal_lengths_of_people_and_background_are_weighed():
-    focal, source = stage._agreed(1000.0, 0.2, "people", (1100.0, 0.1))
+    focal, sigma, source = stage._agreed(1000.0, 0.2, "people", (1100.0, 0.1))
+    assert sigma == pytest.approx(1 / np.hypot(5, 10))
     assert source == "background" and np.log(focal / 1000) == pytest.approx(0.8 * np.log(1.1))
-    assert stage._agreed(1000.0, 0.2, "assumed", None) == (1000.0, "assumed")
-    focal, source = stage._agreed(1000.0, 0.1, "people", (1100.0, 0.2))
+    assert stage._agreed(1000.0, 0.2, "assumed", None) == (1000.0, 0.2, "assumed")
+    focal, _, source = stage._agreed(1000.0, 0.1, "people", (1100.0, 0.2))
     assert source == "people" and focal < 1030
 
 

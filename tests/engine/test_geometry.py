@@ -1,5 +1,7 @@
 """Rotations, projection and the ground: laws and known answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -130,10 +132,6 @@ def test_distortion_is_opencv_s():
     assert np.abs(projection.project(points, K, d) - theirs).max() < 1e-6
 
 
-NOBODY = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
-"""Planted feet of nobody: places, weights, owners."""
-
-
 def test_up_and_level_from_upright_people_and_planted_feet():
     up = ground.up_in_camera(np.radians(4), np.radians(18))
     ahead = np.array([0, 0, 1.0])
@@ -166,14 +164,14 @@ def test_feet_that_only_seem_to_come_and_go_hardly_tilt_the_floor():
         found, _, _ = ground.fit_up(axes, 8.0, feet, np.ones(len(feet)), np.repeat(np.arange(8), 6), **spread)
         return float(np.degrees(np.arccos(found @ up)))
 
-    unbent, _ = ground.find_up(axes, 8.0, *NOBODY)
+    unbent, _ = ground.find_up(axes, 8.0, *ground.NOBODY)
     sigma = ground.planted_sigma(feet, unbent)
     assert sigma == pytest.approx(np.hypot(0.06, 0.1 * 1.6), abs=0.04)  # m
     assert off_deg() > 10 and off_deg(planted_sigma_m=sigma) < 6
 
 
 def test_up_without_any_evidence_is_a_level_camera():
-    up, levels = ground.find_up(np.zeros((0, 3)), 0.0, *NOBODY)
+    up, levels = ground.find_up(np.zeros((0, 3)), 0.0, *ground.NOBODY)
     assert np.allclose(up, [0, -1, 0], atol=1e-6)
     assert len(levels) == 0
 
@@ -191,21 +189,36 @@ def test_world_stands_on_the_floor_and_looks_ahead(up):
 
 
 def upright_lines(up):
-    """Planes through the camera of 60 lines, 15 of them upright."""
+    """60 lines, 15 of them upright."""
     rng = np.random.default_rng(6)
     upright = np.cross(rng.normal(size=(15, 3)), up)
     others = rng.normal(size=(45, 3))
     planes = np.concatenate([upright, others])
-    return planes / np.linalg.norm(planes, axis=1, keepdims=True), np.full(60, 1 / 60)
+    planes /= np.linalg.norm(planes, axis=1, keepdims=True)
+    return ground.Straight(planes, np.full(60, 1 / 60), np.zeros((0, 3)), np.zeros(0))
 
 
 def test_upright_lines_refine_what_the_people_say():
     up = ground.up_in_camera(np.radians(12), np.radians(20))
     axes = np.tile(ground.up_in_camera(np.radians(5), np.radians(26)), (50, 1))  # everybody leans
-    without, _ = ground.find_up(axes, 4.0, *NOBODY)
-    found, _ = ground.find_up(axes, 4.0, *NOBODY, *upright_lines(up))
+    without, _ = ground.find_up(axes, 4.0, *ground.NOBODY)
+    found, _ = ground.find_up(axes, 4.0, *ground.NOBODY, upright_lines(up))
     assert np.degrees(np.arccos(without @ up)) > 5
     assert np.degrees(np.arccos(found @ up)) < 1
+
+
+def test_level_directions_tell_how_far_the_camera_looks_down():
+    up = ground.up_in_camera(0.0, np.radians(20))
+    axes = np.tile(ground.up_in_camera(0.0, np.radians(26)), (50, 1))  # everybody leans to the camera
+    ahead = np.cross([1.0, 0, 0], up)
+    straight = replace(ground.NOTHING_STRAIGHT, level=ahead[None], level_sigma_deg=np.array([0.3]))
+    found, _ = ground.find_up(axes, 4.0, *ground.NOBODY, straight)
+    assert np.degrees(np.arccos(found @ up)) < 0.5
+    # Robust: a ramp that people contradict by far bends little.
+    ramp = rot.exp(np.radians([25.0, 0, 0])) @ ahead
+    bent, _ = ground.find_up(axes, 4.0, *ground.NOBODY, replace(straight, level=ramp[None]))
+    without, _ = ground.find_up(axes, 4.0, *ground.NOBODY)
+    assert np.degrees(np.arccos(bent @ without)) < 1.5
 
 
 @pytest.mark.parametrize(("looks", "upright"), [(0.5, True), (8.0, False)])
@@ -213,5 +226,5 @@ def test_lines_are_looked_for_as_far_as_people_leave_room(looks, upright):
     """People lean by 24 degrees: half a look at them leaves room for the lines there, eight do not."""
     up = ground.up_in_camera(0.0, np.radians(20))
     axes = np.tile(ground.up_in_camera(0.0, np.radians(44)), (50, 1))
-    found, _ = ground.find_up(axes, looks, *NOBODY, *upright_lines(up))
+    found, _ = ground.find_up(axes, looks, *ground.NOBODY, upright_lines(up))
     assert (np.degrees(np.arccos(found @ up)) < 1) == upright

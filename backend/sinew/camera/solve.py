@@ -17,13 +17,13 @@ from sinew_take.errors import InputError, RequestError
 from ..flow import Camera, CameraOptions, People, Points, Report, Shot, nothing
 from ..geometry import floor as floors
 from ..geometry import projection
-from ..geometry.ground import LOOK_S, find_up, sides_of, world_of
+from ..geometry.ground import AXIS_SIGMA_DEG, LOOK_S, NOBODY, Straight, find_up, sides_of, world_of
 from ..motion import balance, contact
 from ..motion.frames import solved_frames
 from ..motion.model import Model, make_model
 from ..motion.start import Start
 from ..motion.subject import soles_of
-from . import agree, background, kinds, quick
+from . import agree, background, kinds, quick, vanishing
 from . import given as given_camera
 
 FOCAL_PER_LONG_SIDE = 0.92
@@ -98,22 +98,26 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     if given is None and focal_source != "background":
         focal, sigma, focal_source = quick.estimate_focal({i: samples[i] for i in usable[:MOST_PEOPLE]}, model, focal, lens,
                                                           options)
-        focal, focal_source = _agreed(focal, sigma, focal_source, path.focal_said)
+        focal, sigma, focal_source = _agreed(focal, sigma, focal_source, path.focal_said)
+        lines = vanishing.lines_of(seen, lens.K, lens.R, max(size))
+        told, told_sigma = vanishing.focal_said(lines, *_people_up(model, samples, path.R), float(np.log(focal)), sigma)
+        if told_sigma < vanishing.TOLD * sigma:
+            focal, focal_source = float(np.exp(told)), "lines"
         if path.again is not None and abs(np.log(focal / path.focal_px.mean())) > SAME_FOCAL:
             path = path.again(focal)
             lens = _lens(shot, path)
         for i in usable:
             samples[i] = quick.refit(samples[i], model, focal, lens, quick.weights(options, i))
         angle = projection.fov_deg_of(focal, size[0])
-        how = {"people": "estimated from the people", "background": "estimated from the background, which shows little of it"
-               }.get(focal_source, "assumed")
+        how = {"people": "estimated from the people", "background": "estimated from the background, which shows little of it",
+               "lines": "estimated from straight lines of the background"}.get(focal_source, "assumed")
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
-    planes, share = background.upright_looks(seen, lens.intrinsics(focal), lens.R)
-    axes, carried = balance.upright(model, [s.state for s in samples.values()])
-    looks = sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values())
-    nobody = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
-    up, _ = find_up(axes, looks, *nobody, planes, share, sides_of(path.R), axis_weight=carried)
+    lines = vanishing.lines_of(seen, lens.K, lens.R, max(size))
+    straight = Straight(*background.upright_looks(seen, lens.intrinsics(focal), lens.R),
+                        *vanishing.level_said(lines, *_people_up(model, samples, path.R), focal))
+    axes, looks, carried = _bodies(model, samples)
+    up, _ = find_up(axes, looks, *NOBODY, straight, sides_of(path.R), axis_weight=carried)
     across = _across(axes, carried, up)
     if across is not None:
         notes.append("People lie across the picture instead of standing in it; if the video itself is turned, give --turn "
@@ -129,7 +133,7 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
             way = scale * np.linalg.norm(np.ptp(path.c, axis=0))
             notes += agree.doubt_still(float(way), float(away), pathlib.Path(options.file).name)
         if plane is not None:
-            up, _ = find_up(axes, looks, *nobody, planes, share, sides_of(path.R), plane.n, plane.sigma_deg, carried)
+            up, _ = find_up(axes, looks, *NOBODY, straight, sides_of(path.R), plane.n, plane.sigma_deg, carried)
     first = samples[usable[0]]
     floor = _lowest(model, first, path, scale, up)
     if plane is not None:
@@ -157,17 +161,30 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
     camera = Camera(T_wp @ T_pc, lens.intrinsics(focal), np.tile(lens.distortion, (n, 1)), path.kind, focal_source,
                     scale_source, notes, path.reason, points, floor_w, to_given)
     report(1, 1)
-    starts = [Start(samples[i].state.shape, planes, share) if i in samples else None for i in range(len(people.tracks))]
+    starts = [Start(samples[i].state.shape, straight) if i in samples else None for i in range(len(people.tracks))]
     return camera, starts
 
 
-def _agreed(focal: float, sigma: float, source: str, said: tuple[float, float] | None) -> tuple[float, str]:
-    """Focal length, px, and its source, from the people's (with the spread of its logarithm) and the background's."""
+def _bodies(model: Model, samples: dict[int, quick.Sample]) -> tuple[np.ndarray, float, np.ndarray]:
+    """Bodies' axes, how many looks they are worth, and how much each says, for `find_up`."""
+    axes, carried = balance.upright(model, [s.state for s in samples.values()])
+    return axes, sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values()), carried
+
+
+def _people_up(model: Model, samples: dict[int, quick.Sample], R: np.ndarray) -> tuple[np.ndarray, float]:
+    """What the people alone say is up, in the first camera's axes, and its spread, degrees. R: (T, 3, 3)."""
+    axes, looks, carried = _bodies(model, samples)
+    up, _ = find_up(axes, looks, *NOBODY, sides_c=sides_of(R), axis_weight=carried)
+    return up, AXIS_SIGMA_DEG / float(np.sqrt(looks))
+
+
+def _agreed(focal: float, sigma: float, source: str, said: tuple[float, float] | None) -> tuple[float, float, str]:
+    """Focal length, px, the spread of its logarithm and its source, from the people's and the background's."""
     if said is None:
-        return focal, source
+        return focal, sigma, source
     own, other = 1 / sigma**2, 1 / said[1] ** 2
     both = (own * np.log(focal) + other * np.log(said[0])) / (own + other)
-    return float(np.exp(both)), "background" if other > own else source
+    return float(np.exp(both)), float(1 / np.sqrt(own + other)), "background" if other > own else source
 
 
 def _across(axes_c: np.ndarray, weight: np.ndarray, up_c: np.ndarray) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinew.body.smpl_joints import AXES
-from sinew.geometry.ground import find_up, world_of
+from sinew.geometry.ground import NOBODY, find_up, world_of
 
 from .result import Result
 
@@ -100,8 +100,7 @@ def _level(roots: list[np.ndarray], T_wc: np.ndarray | None) -> np.ndarray:
     axes = np.concatenate([r[:, :, 1] for r in roots]) @ CAMERA  # body's up, in the first camera's axes
     looks = max(len(axes) / 30, 1.0)
     sides = None if T_wc is None else (T_wc[:, :3, 0] @ CAMERA)
-    nothing = np.zeros((0, 3))
-    up, _ = find_up(axes, looks, nothing, np.zeros(0), np.zeros(0, int), None, None, sides)
+    up, _ = find_up(axes, looks, *NOBODY, sides_c=sides)
     return world_of(up, 0.0, np.zeros(3))[:3, :3] @ CAMERA.T
 
 

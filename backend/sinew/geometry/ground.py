@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import least_squares
 
@@ -17,7 +19,7 @@ PLANTED_AWAY = 0.1
 """... beside the share of its distance by which it is wrong along the line of sight (`planted_sigma`)."""
 
 LINE_SIGMA_DEG, LINE_FINE_DEG = 1.0, 0.5
-"""Spread of an upright line about the vertical: while it is looked for, and once it is found."""
+"""Spread of an upright line about the vertical, and of what is built level: while it is looked for, and once it is found."""
 LINE_LOOKS = 20.0
 """What all straight lines of the picture together are worth, if all were upright."""
 LINE_REACH_DEG, LINE_REACH = 15.0, 2.5
@@ -32,6 +34,25 @@ FLOOR_SIGMA_DEG = 2.0
 may slope."""
 LOOK_S = 2.0
 """The detector's errors last: what it shows of a person within this time counts as one look."""
+
+
+@dataclass(frozen=True)
+class Straight:
+    """What straight lines of the pictures say, in the first camera's axes."""
+
+    planes: np.ndarray
+    """(L, 3) unit normals of the planes through the camera and each line: those of upright lines hold up."""
+    share: np.ndarray
+    """(L,) weights, with a sum of 1 for one picture."""
+    level: np.ndarray
+    """(K, 3) unit: level directions along which lines run."""
+    level_sigma_deg: np.ndarray
+    """(K,) spreads of their heights."""
+
+
+NOBODY = (np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=int))
+"""No planted soles, for `find_up`: places, weights, owners."""
+NOTHING_STRAIGHT = Straight(np.zeros((0, 3)), np.zeros(0), np.zeros((0, 3)), np.zeros(0))
 
 
 def up_in_camera(roll: float, pitch: float) -> np.ndarray:
@@ -55,15 +76,14 @@ def find_up(*evidence, **more) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted_weight: np.ndarray,
-           planted_by: np.ndarray, line_planes: np.ndarray | None = None, line_share: np.ndarray | None = None,
-           sides_c: np.ndarray | None = None, floor_c: np.ndarray | None = None, floor_sigma_deg: float = 0.0,
-           axis_weight: np.ndarray | None = None, planted_sigma_m: np.ndarray | float = PLANTED_SIGMA_M
-           ) -> tuple[np.ndarray, np.ndarray, float]:
+           planted_by: np.ndarray, straight: Straight = NOTHING_STRAIGHT, sides_c: np.ndarray | None = None,
+           floor_c: np.ndarray | None = None, floor_sigma_deg: float = 0.0, axis_weight: np.ndarray | None = None,
+           planted_sigma_m: np.ndarray | float = PLANTED_SIGMA_M) -> tuple[np.ndarray, np.ndarray, float]:
     """Up direction, the level on which each person's feet are planted, and the cost of both.
 
     The cost holds: bodies stand upright on average (robustly, so that a bow or a fall does not tip the world), the
-    planted feet of a person lie on one plane across it, cameras are held level and not steeply, and some of the
-    straight lines in the picture are upright.
+    planted feet of a person lie on one plane across it, cameras are held level and not steeply, some of the straight
+    lines in the picture are upright, and those that run together do so in level directions.
 
     Args:
         axes_c: (N, 3) unit vectors that are upright on average, in camera axes, all people and frames.
@@ -71,8 +91,7 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         planted_c: (M, 3) places where a sole stood still, camera axes, m.
         planted_weight: (M,)
         planted_by: (M,) number of the person, from 0.
-        line_planes: (L, 3) unit normals of the planes through the camera and straight lines of the picture.
-        line_share: (L,) weights of the lines, with a sum of 1 for one picture.
+        straight: What straight lines say.
         sides_c: (S, 3) where the right side of the picture points over the shot, for a camera that turns: its horizon
             stays level, so the axis of a pan is upright. Default: the first picture's own.
         floor_c: (3,) the normal of the floor's points, where structure from motion has seen it.
@@ -92,8 +111,7 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
     share = np.sqrt(axis_looks / n * (1.0 if axis_weight is None else np.asarray(axis_weight))) if n else 0.0
     axis_sigma = 2 * np.sin(np.radians(AXIS_SIGMA_DEG) / 2)
 
-    planes = np.zeros((0, 3)) if line_planes is None else np.asarray(line_planes, dtype=float)
-    line_weight = np.zeros(0) if line_share is None else np.sqrt(LINE_LOOKS * np.asarray(line_share))
+    planes, line_weight = straight.planes, np.sqrt(LINE_LOOKS * straight.share)
     sides = None if sides_c is None else np.asarray(sides_c, dtype=float).reshape(-1, 3)
     side_share = 0.0
     if sides is not None and len(sides):
@@ -117,8 +135,11 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         # Most lines are not upright: far from it, a line says nothing at all.
         off = planes @ up / np.sin(np.radians(line_deg))
         upright = off / np.sqrt(1 + off**2 / 4) * line_weight * with_lines
+        # A ramp runs far from level, and says nothing either.
+        high = straight.level @ up / np.sin(np.radians(np.hypot(line_deg, straight.level_sigma_deg)))
+        level = high / np.sqrt(1 + high**2 / 9) * with_lines
         # A level that nothing holds keeps its place in the equations.
-        return np.concatenate([prior, lean, flat, upright, 1e-6 * levels])
+        return np.concatenate([prior, lean, flat, upright, level, 1e-6 * levels])
 
     def begin(roll, pitch):
         height = planted_c @ up_in_camera(roll, pitch)
@@ -130,7 +151,7 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         return min(found, key=lambda f: f.cost).x
 
     x = solve([begin(0.0, np.radians(pitch)) for pitch in (-30.0, 0.0, 30.0, 60.0)], 0.0)
-    if len(planes):
+    if len(planes) or len(straight.level):
         # Lines make narrow valleys: begin from the best few places round what the people say, and stay there.
         said_deg = AXIS_SIGMA_DEG / np.sqrt(max(float(np.square(share).sum()), 1e-6))
         reach = np.radians(np.clip(LINE_REACH * said_deg, LINE_REACH_DEG, LINE_FARTHEST_DEG))
@@ -141,7 +162,7 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         if up_in_camera(*x[:2]) @ up_in_camera(*y[:2]) > np.cos(1.5 * reach):
             x = solve([y], 1.0, LINE_FINE_DEG)
     seen = np.array([(planted_by == p).any() for p in range(n_people)], dtype=bool)
-    cost = float((residuals(x, float(len(planes) > 0)) ** 2).sum())
+    cost = float((residuals(x, float(len(planes) + len(straight.level) > 0)) ** 2).sum())
     return up_in_camera(x[0], x[1]), np.where(seen, x[2:], np.nan), cost
 
 

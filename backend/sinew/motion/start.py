@@ -15,6 +15,7 @@ from sinew_take import skeleton as sk
 from ..flow import Shot, Track
 from ..geometry import projection
 from ..geometry import rotations as rot
+from ..geometry.ground import NOTHING_STRAIGHT, Straight
 from .fit import Observations, State, View
 from .from_prior import with_prior
 from .model import DEPTH_BIAS_M, HIPS, KEYPOINT, REST_Q, SHOULDERS, Model
@@ -36,9 +37,8 @@ class Start:
 
     shape: np.ndarray
     """(B,)"""
-    line_planes: np.ndarray | None = None
-    line_share: np.ndarray | None = None
-    """Straight lines of the picture, some of them upright, for `geometry.ground.find_up`; the same for everybody."""
+    straight: Straight = NOTHING_STRAIGHT
+    """The same for everybody."""
 
 
 def finite_track(track: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

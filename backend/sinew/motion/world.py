@@ -12,7 +12,7 @@ import numpy as np
 
 from ..flow import Camera
 from ..geometry import floor as floors
-from ..geometry.ground import LOOK_S, PLANTED_SIGMA_M, fit_up, planted_sigma, sides_of, world_of
+from ..geometry.ground import LOOK_S, NOTHING_STRAIGHT, PLANTED_SIGMA_M, fit_up, planted_sigma, sides_of, world_of
 from . import balance, contact, fit, glide
 from .model import Model
 from .start import Start
@@ -40,7 +40,7 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
     for s in subjects:
         s.glides = glide.does_glide(camera, s, soles_of(model, s.state))
     said = [_says(model, camera, s, T_cw) for s in subjects]
-    lines = (None, None) if start is None else (start.line_planes, start.line_share)
+    straight = NOTHING_STRAIGHT if start is None else start.straight
     sides = T_cw[:3, :3] @ T_wc[:, :3, :3]
     floor_c = None if camera.floor is None else T_cw[:3, :3] @ camera.floor[:3]
 
@@ -49,7 +49,7 @@ def level(model: Model, camera: Camera, subjects: list[Subject], start: Start | 
         looks = sum(said[i].looks for i in who)
 
         def of(place, weight, owner, sigma_m=PLANTED_SIGMA_M):
-            return fit_up(axes, looks, place, weight, owner, *lines, sides_of(sides), floor_c,
+            return fit_up(axes, looks, place, weight, owner, straight, sides_of(sides), floor_c,
                           0.0 if camera.floor is None else float(camera.floor[4]), heed, sigma_m)
         return of
 

@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--camera", default="static", choices=cameras.KINDS)
     p.add_argument("--camera-amount", type=float, default=1.0, help="how much a moving camera moves")
     p.add_argument("--camera-height-m", type=float, default=1.45)
+    p.add_argument("--camera-side-deg", type=float, default=0.0, help="how far round the people it begins, to the right")
     p.add_argument("--camera-distance-m", type=float, help="default: so that the people fill the picture")
     p.add_argument("--fill", type=float, default=0.75, help="the person's share of the picture's height")
     p.add_argument("--focal-mm", type=float, default=35.0, help="on a 36 mm wide frame")
@@ -92,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
         print("--only writes frames: say where with --frames.", file=sys.stderr)
         return 2
     lens = clip.Lens(args.camera, args.focal_mm, args.camera_height_m, args.camera_distance_m, args.fill,
-                     args.camera_amount)
+                     args.camera_amount, args.camera_side_deg)
     spec = clip.Spec(tuple(args.person or [clip.Person()]), lens, args.set_name, args.rate, args.seconds, args.size,
                      args.samples, args.seed)
     body = free_body.load()

@@ -59,6 +59,8 @@ class Lens:
     distance_m: float | None = None
     fill: float = 0.75
     amount: float = 1.0
+    side_deg: float = 0.0
+    """How far round the people it begins, to the right: at 0 it sees the set straight on."""
 
 
 @dataclass(frozen=True)
@@ -295,7 +297,8 @@ def make(spec: Spec, body) -> Clip:
 
 
 def _camera(spec: Spec, time_s: np.ndarray, target_m: np.ndarray, distance_m: float) -> np.ndarray:
-    eye = target_m + [0.0, -distance_m, 0.0]
+    side = np.radians(spec.lens.side_deg)
+    eye = target_m + distance_m * np.array([np.sin(side), -np.cos(side), 0.0])
     eye[2] = spec.lens.height_m
     return cameras.path(spec.lens.kind, time_s, eye, target_m, spec.lens.amount, spec.seed)
 
