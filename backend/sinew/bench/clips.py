@@ -79,6 +79,9 @@ WORLD = (
     Clip("steps_orbit", "--samples 3 --crf 19 --rate 24 --seconds 4 --set street --camera orbit --camera-amount 0.6 "
          "--focal-mm 30 --camera-height-m 1.6 --fill 0.6 "
          "--person motion=walk,path=steps,body=20,outfit=38,heading=60"),
+    Clip("corner_two", "--samples 3 --crf 20 --rate 24 --seconds 3.4 --set room --camera-side-deg 24 --focal-mm 40 "
+         "--camera-height-m 2.4 --fill 0.5 --person motion=walk,path=line,body=16,outfit=24,heading=70 "
+         "--person motion={motions}/kick.json,body=17,outfit=27,heading=-20,x=0.8,y=0.8"),
     Clip("shaken_run", f"{_HARD} --set street --camera handheld --camera-amount 4 --focal-mm 35 --camera-height-m 1.6 "
          "--fill 0.65 --person motion={motions}/run.json,body=4,outfit=6,heading=-70"),
     Clip("roll_one", f"{_HARD} --set street --camera handheld --camera-amount 2 --focal-mm 32 --camera-height-m 1.4 "
@@ -86,8 +89,9 @@ WORLD = (
     Clip("crawl_one", f"{_HARD} --set studio --camera handheld --camera-amount 2 --focal-mm 32 --camera-height-m 1.4 "
          "--fill 0.6 --person motion={motions}/crawl.json,body=6,outfit=3,heading=60"),
 )
-"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; two over steps. And three
-hard ones: a runner far away under a camera that is shaken, somebody who rolls over the floor, and somebody on all fours."""
+"""Each kind of camera; one, two and four people; one of them hidden behind another for a while; two over steps; one into
+the corner of a room. And three hard ones: a runner far away under a camera that is shaken, somebody who rolls over the floor,
+and somebody on all fours."""
 
 
 def ensure(clip: Clip, say: Callable[[str], None], folder: Path = FOLDER) -> tuple[Path, Path]:

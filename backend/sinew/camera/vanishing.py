@@ -27,7 +27,7 @@ FULL_SHARE = 0.2
 """Of the picture's long side: a line this long counts as one look, a shorter one by its share of that."""
 MOST_LOOKS = 30.0
 """What all lines of one picture count together at most: their errors are partly the same."""
-MOST_LINES = 400
+MOST_LINES = 200
 SAME_PX = 2.0
 """A camera that stands sees the same edges in all pictures, this near in those looked at: the longest is heard."""
 UP_LEAST_DEG, UP_REACH_DEG, STEP_DEG = 3.0, 15.0, 3.0
