@@ -146,8 +146,8 @@ class Camera:
     kind: str
     """"static", "rotating", "moving", or "given" (the user's own solve)."""
     focal_source: str
-    """"user", "metadata", "file" (the user's own camera), "background" (solved with the camera's way), "people"
-    (estimated) or "assumed"."""
+    """"user", "metadata", "file" (the user's own camera), "background" (solved with the camera's way), "lines"
+    (straight ones), "people" (their proportions), "assumed", or the name of the system converted from."""
     scale_source: str
     """"height" (given), "distance" (measured on the floor), "file" (the user's own camera's unit) or "assumed"."""
     notes: list[str] = field(default_factory=list)

@@ -51,7 +51,8 @@ the bone surfaces, M2 joints per vertex there.
 | `id`, `shot_id` | identity of this result (UUID); of the shot it solves (the same for a later take of it) |
 | `source` | `name`, `sha256`, `size_px`, `rate` as a fraction, `rotation_deg`, `variable_rate` |
 | `producer` | `version`, `providers` of each stage, `device` (`cuda` where HSMR ran on a GPU, else `cpu`), `settings` |
-| `camera` | `kind`, `focal_source`, `scale_source` (`height`, `distance`, `file` or `assumed`), `focal_px` |
+| `camera` | `kind`, `focal_px` and `focal_source` (`user`, `metadata`, `file`, `background`, `lines`, `people` or \
+`assumed`), `scale_source` (`height`, `distance`, `file` or `assumed`) |
 | `subjects` | list of `id`, `name`, `body`, `height_m`, `joint_names`, `dof_names`, `keypoint_names`, `extra` |
 | `plate` | `pattern`, `size_px`, where the frames were written |
 | `report` | people, frames, pixel errors, limit violations, seconds per stage |
