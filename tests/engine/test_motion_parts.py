@@ -145,3 +145,11 @@ def test_a_level_hardly_lower_than_the_shown_floor_is_no_step():
     assert floor(0.13, shown=-1.41) == 1
     assert floor(0.18, shown=-1.41) == 0  # a step down
     assert floor(0.13, shown=-1.47) == 0  # between both: it says nothing
+
+
+def test_a_walk_over_steps_stands_on_the_lowest_however_high_the_points_floor_was_scaled():
+    """The way's scale comes from the same feet, so that half of them on steps lift the floor that is shown."""
+    height = np.r_[np.full(9, -1.60), np.full(4, -1.46), np.full(4, -1.31)]
+    place = np.stack([np.zeros(17), np.zeros(17), height], 1)
+    level = np.repeat([0, 1, 2], [9, 4, 4])
+    assert contact.floor_of(level, contact.Stances(place, np.full(17, 0.4), np.ones(17)), height, -1.49) == 0

@@ -232,7 +232,7 @@ crouch misread in depth seems to stand lower; somebody who went over steps 0.5.)
 
 AT_SHOWN_M, STEP_M = 0.05, 0.15
 """Of somebody who stands at the floor that the background shows, to within the first, a level that is lower by less than the
-second is that floor too, misread in depth; steps are higher."""
+second is that floor too, misread in depth, unless they stand on it more often; steps are higher."""
 
 
 def stands_on_feet(stances: Stances) -> bool:
@@ -255,12 +255,16 @@ def floor_of(level: np.ndarray, stances: Stances, height: np.ndarray, shown: flo
     afoot, stands = stances.weight * stances.afoot, stands_on_feet(stances)
     weight, least = (afoot, AFOOT_SHARE) if stands else (stances.weight, FLOOR_SHARE)
     share = np.array([weight[level == g].sum() for g in names]) / max(float(weight.sum()), 1e-9)
-    usual = names[share >= min(least, share.max())]
+    often = share >= min(least, share.max())
+    usual, share = names[often], share[often]
     own = np.array([np.median(height[level == g]) for g in usual])
     if shown is not None:
         off = np.abs(own - shown)
-        if not stands or (off.min() < AT_SHOWN_M and shown - own.min() < STEP_M):
-            return int(usual[off.argmin()])
+        near, low = int(off.argmin()), int(own.argmin())
+        # The floor that is shown was scaled by the same feet: of somebody who is on steps for long it lies too high.
+        misread = off[near] < AT_SHOWN_M and shown - own[low] < STEP_M and share[near] >= share[low]
+        if not stands or misread:
+            return int(usual[near])
     return int(usual[own.argmin()])
 
 
