@@ -100,7 +100,8 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
                                                           options)
         focal, sigma, focal_source = _agreed(focal, sigma, focal_source, path.focal_said)
         lines = vanishing.lines_of(seen, lens.K, lens.R, max(size))
-        told, told_sigma = vanishing.focal_said(lines, *_people_up(model, samples, path.R), float(np.log(focal)), sigma)
+        told, told_sigma = vanishing.focal_said(lines, *_people_up(_bodies(model, samples), path.R),
+                                                 float(np.log(focal)), sigma)
         if told_sigma < vanishing.TOLD * sigma:
             focal, focal_source = float(np.exp(told)), "lines"
         if path.again is not None and abs(np.log(focal / path.focal_px.mean())) > SAME_FOCAL:
@@ -114,9 +115,9 @@ def solve_camera(shot: Shot, people: People, body, options: CameraOptions | None
         notes.append(f"The horizontal angle of view is {how}: {angle:.0f} degrees; give --focal-mm or --fov-deg if you "
                      "know it.")
     lines = vanishing.lines_of(seen, lens.K, lens.R, max(size))
+    axes, looks, carried = bodies = _bodies(model, samples)
     straight = Straight(*background.upright_looks(seen, lens.intrinsics(focal), lens.R),
-                        *vanishing.level_said(lines, *_people_up(model, samples, path.R), focal))
-    axes, looks, carried = _bodies(model, samples)
+                        *vanishing.level_said(lines, *_people_up(bodies, path.R), focal))
     up, _ = find_up(axes, looks, *NOBODY, straight, sides_of(path.R), axis_weight=carried)
     across = _across(axes, carried, up)
     if across is not None:
@@ -171,9 +172,9 @@ def _bodies(model: Model, samples: dict[int, quick.Sample]) -> tuple[np.ndarray,
     return axes, sum(np.ptp(s.seen.time_s) / LOOK_S + 1 for s in samples.values()), carried
 
 
-def _people_up(model: Model, samples: dict[int, quick.Sample], R: np.ndarray) -> tuple[np.ndarray, float]:
+def _people_up(bodies: tuple[np.ndarray, float, np.ndarray], R: np.ndarray) -> tuple[np.ndarray, float]:
     """What the people alone say is up, in the first camera's axes, and its spread, degrees. R: (T, 3, 3)."""
-    axes, looks, carried = _bodies(model, samples)
+    axes, looks, carried = bodies
     up, _ = find_up(axes, looks, *NOBODY, sides_c=sides_of(R), axis_weight=carried)
     return up, AXIS_SIGMA_DEG / float(np.sqrt(looks))
 

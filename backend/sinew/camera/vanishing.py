@@ -11,12 +11,13 @@ for lines that belong to no direction; Schindler and Dellaert, Atlanta world (20
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares
 
 from ..geometry import rotations as rot
+from ..geometry.ground import bounded
 from .background import LOOKED_PX, Background
 
 ALONG_DEG, END_PX = 0.5, 0.7
@@ -192,9 +193,17 @@ def _off(lines: Lines, focal: float, axes: np.ndarray) -> np.ndarray:
     return axes @ _planes(lines, focal).T / np.maximum(np.linalg.norm(_ways(lines, focal, axes), axis=-1), 1e-9)
 
 
-def _bounded(r: np.ndarray) -> np.ndarray:
-    """Residuals of which none exceeds `FAR`."""
-    return r / np.sqrt(1 + (r / FAR) ** 2)
+@dataclass(frozen=True)
+class _Begin:
+    """Directions and a focal length of the grid to go on from."""
+
+    cost: float
+    step: float
+    """Of the focal length's logarithm, from the likeliest."""
+    up: np.ndarray
+    level: np.ndarray
+    second: float | None
+    """As of `_axes`."""
 
 
 @dataclass(frozen=True)
@@ -226,36 +235,38 @@ def _modes(lines: Lines, up: np.ndarray, up_sigma_deg: float, log_focal: float, 
         cost += lean + (step / focal_sigma) ** 2
         for k in np.argsort(cost, kind="stable")[:BEGINS]:
             second = np.radians(STEP_DEG) * (two[k] - one[k]) if two[k] >= 0 else None
-            begins.append((cost[k], step, ups[k], levels[k, one[k]], second))
+            begins.append(_Begin(cost[k], step, ups[k], levels[k, one[k]], second))
     weight = np.sqrt(lines.looks)
 
     def directions(x, begin):
-        return _axes(*begin[2:4], None if begin[4] is None else begin[4] + x[4]) @ rot.exp(x[1:4]).T
+        return _axes(begin.up, begin.level, None if begin.second is None else begin.second + x[4]) @ rot.exp(x[1:4]).T
+
+    def focal_at(x):
+        return float(np.exp(log_focal + (0.0 if sigma is None else x[0])))
 
     def residuals(x, begin):
-        step = 0.0 if sigma is None else x[0]
         axes = directions(x, begin)
-        off = np.abs(_off(lines, float(np.exp(log_focal + step)), axes)).min(0) / lines.sigma
-        return np.r_[_bounded(off) * weight, (axes[0] - up) / up_sigma, x[0] / focal_sigma]
+        off = np.abs(_off(lines, focal_at(x), axes)).min(0) / lines.sigma
+        return np.r_[bounded(off, FAR) * weight, (axes[0] - up) / up_sigma, x[0] / focal_sigma]
 
     def solve(begin):
-        x = np.r_[begin[1], np.zeros(3 if begin[4] is None else 4)]
+        x = np.r_[begin.step, np.zeros(3 if begin.second is None else 4)]
         return least_squares(residuals, x, x_scale=0.05, max_nfev=40, args=(begin,))
 
     modes = []
-    for begin in sorted(begins, key=lambda b: b[0])[:MOST_BEGINS]:
+    for begin in sorted(begins, key=lambda b: b.cost)[:MOST_BEGINS]:
         found = solve(begin)
-        if begin[4] is not None and _turn_apart(begin[4] + found.x[4]) < np.radians(SECOND_APART_DEG):
-            begin = (*begin[:4], None)  # it was the first set once more
+        if begin.second is not None and _turn_apart(begin.second + found.x[4]) < np.radians(SECOND_APART_DEG):
+            begin = replace(begin, second=None)  # it was the first set once more
             found = solve(begin)
-        twice = begin[4] is not None
-        axes, focal = directions(found.x, begin), float(np.exp(log_focal + (0.0 if sigma is None else found.x[0])))
+        axes = directions(found.x, begin)
         # What too few lines carry may be there by chance: it narrows nothing.
-        clear, off = _clear(lines, focal, axes)
+        clear, off = _clear(lines, focal_at(found.x), axes)
         heard = np.isin(off.argmin(0), [0, *_carried(lines, clear)])
         J = found.jac[np.r_[heard, np.ones(4, dtype=bool)]]
         spread = np.sqrt(np.linalg.pinv(J.T @ J)[0, 0])
-        modes.append(_Mode(2 * found.cost + SECOND * twice, log_focal + found.x[0], spread, axes))
+        second = SECOND if begin.second is not None else 0.0
+        modes.append(_Mode(2 * found.cost + second, log_focal + found.x[0], spread, axes))
     return sorted(modes, key=lambda m: m.cost)
 
 
@@ -276,8 +287,8 @@ def _begins(lines: Lines, focal: float, ups: np.ndarray, levels: np.ndarray) -> 
     """For each up the cost (U,) that its best directions leave, and which of its `levels` these are: the step (U,) of one and
     of the second set, -1 where one explains enough."""
     sigma = np.hypot(lines.sigma, np.radians(STEP_DEG) / 2)
-    upright = np.square(_bounded(_off(lines, focal, ups) / sigma)) * lines.looks
-    level = np.square(_bounded(_off(lines, focal, levels) / sigma)) * lines.looks
+    upright = np.square(bounded(_off(lines, focal, ups) / sigma, FAR)) * lines.looks
+    level = np.square(bounded(_off(lines, focal, levels) / sigma, FAR)) * lines.looks
     half = levels.shape[1] // 2
     square = np.minimum(np.minimum(level[:, :half], level[:, half:]), upright[:, None])
     each, alone = np.arange(len(ups)), square.sum(-1)

@@ -129,15 +129,15 @@ def fit_up(axes_c: np.ndarray, axis_looks: float, planted_c: np.ndarray, planted
         # Whoever leans by three spreads and more does not stand, and their axis says nothing at all: a crawler's would tip up
         # towards it where little else holds it.
         lean = np.linalg.norm(axes_c - up, axis=1) / axis_sigma
-        lean = lean / np.sqrt(1 + lean**2 / 9) * share
+        lean = bounded(lean, 3.0) * share
         levels, height = np.asarray(x[2:]), planted_c @ up
         flat = _cauchy((height - levels[planted_by]) / planted_sigma_m) * np.sqrt(planted_weight)
         # Most lines are not upright: far from it, a line says nothing at all.
         off = planes @ up / np.sin(np.radians(line_deg))
-        upright = off / np.sqrt(1 + off**2 / 4) * line_weight * with_lines
+        upright = bounded(off, 2.0) * line_weight * with_lines
         # A ramp runs far from level, and says nothing either.
         high = straight.level @ up / np.sin(np.radians(np.hypot(line_deg, straight.level_sigma_deg)))
-        level = high / np.sqrt(1 + high**2 / 9) * with_lines
+        level = bounded(high, 3.0) * with_lines
         # A level that nothing holds keeps its place in the equations.
         return np.concatenate([prior, lean, flat, upright, level, 1e-6 * levels])
 
@@ -175,6 +175,11 @@ def sides_of(R: np.ndarray) -> np.ndarray | None:
     if np.ptp(R, axis=0).max() < 1e-9:
         return None
     return R[np.unique(np.linspace(0, len(R) - 1, 60).astype(int)), :, 0]
+
+
+def bounded(r: np.ndarray, most: float) -> np.ndarray:
+    """Residuals of which none exceeds `most`: what is far off says nothing at all."""
+    return r / np.sqrt(1 + r**2 / most**2)
 
 
 def _cauchy(r: np.ndarray) -> np.ndarray:
