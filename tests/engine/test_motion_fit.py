@@ -8,6 +8,7 @@ from walks import Filmed
 
 from sinew.geometry import rotations as rot
 from sinew.motion import fit
+from sinew.motion.flight import Flight
 from sinew.motion.gait import Gait
 from sinew.motion.model import PARTS
 from sinew.motion.start import first_state, observations
@@ -83,7 +84,7 @@ def test_gradient_against_differences(setting):
 def test_band_and_arrowhead_solve_the_dense_equations(setting, n):
     problem, state = setting
     ground = replace(problem.ground, contact=problem.ground.contact[:n], glides=problem.ground.glides[:n],
-                     parts=problem.ground.parts[:n])
+                     parts=problem.ground.parts[:n], flight=Flight(np.ones(n)))
     first = np.arange(n)
     problem = fit.Problem(problem.model, problem.seen.take(first), problem.view.take(first), problem.weights, ground)
     state = state.take(first)
@@ -110,6 +111,7 @@ def test_band_and_arrowhead_solve_the_dense_equations(setting, n):
         if t + 2 < n:
             down = np.diag(normal.after_diagonal[t])
             down[:3, :3] += normal.after_pelvis[t]
+            down += normal.after_block[t]
             dense[frame(t + 2), frame(t)], dense[frame(t), frame(t + 2)] = down, down.T
     held = np.concatenate([fixed.ravel(), np.zeros(b, dtype=bool)])
     dense[held] = dense[:, held] = 0

@@ -24,6 +24,7 @@ PARTS = {
     "without planted feet": {"ground": 0.0},
     "without soles that must carry": {"carried": 0.0},
     "without balance": {"balance": 0.0},
+    "without free fall": {"flight": 0.0},
     "without the outline for hidden arms": {"outline": 0.0},
 }
 """Part -> what is changed in `motion.fit.Weights`."""

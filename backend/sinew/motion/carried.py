@@ -15,13 +15,12 @@ from scipy.special import expit
 from .balance import lowest, on_feet
 from .contact import around, runs
 from .kinematics import pose
+from .masses import GRAVITY
 from .model import Model
 
 if TYPE_CHECKING:
     from .fit import State
 
-GRAVITY = 9.81
-"""m/s²"""
 AROUND_S = 0.125
 """Time before and after a frame over which the centre of mass is looked at, as far as nothing is planted."""
 HEIGHT_SIGMA_M, ACCELERATION_SIGMA = 0.005, 2.0

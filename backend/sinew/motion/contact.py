@@ -84,6 +84,11 @@ def planted(speed: np.ndarray, height_m: np.ndarray) -> np.ndarray:
     return standing(speed) * expit((NEAR_M - height_m) / NEAR_SPREAD_M)
 
 
+def with_parts(planted: np.ndarray, parts: np.ndarray | None) -> np.ndarray:
+    """(T, 4 + P) how surely each sole stands and each other part rests. parts: (T, P); None: none does."""
+    return planted if parts is None else np.concatenate([planted, parts], 1)
+
+
 def with_evidence(chance: np.ndarray, evidence: np.ndarray | None) -> np.ndarray:
     """Probabilities (T, 4) with a network's word (T, 4) heard at equal weight, in log odds; NaN says nothing."""
     if evidence is None:

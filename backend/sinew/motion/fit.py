@@ -19,6 +19,7 @@ from sinew_take import skeleton as sk
 
 from ..geometry import rotations as rot
 from ..geometry.ground import LOOK_S
+from . import flight as flights
 from . import gait as gaits
 from . import outline as outlines
 from . import support as supports
@@ -118,12 +119,15 @@ class Ground:
     """(T, P) 0..1 of the model's `parts` that rest on the floor; None: none does, and they may be anywhere."""
     support: supports.Support | None = None
     """What carries the body; None: it may be out of balance."""
+    flight: flights.Flight | None = None
+    """When nothing does; None: nothing is known of it."""
 
     def take(self, frames: np.ndarray) -> Ground:
         """The same for some of the frames."""
         arrays = {name: getattr(self, name) for name in ("contact", "on_floor", "glides", "parts")}
-        support = None if self.support is None else self.support.take(frames)
-        return replace(self, **{name: None if a is None else a[frames] for name, a in arrays.items()}, support=support)
+        terms = {name: getattr(self, name) for name in ("support", "flight")}
+        return replace(self, **{name: None if a is None else a[frames] for name, a in arrays.items()},
+                       **{name: None if x is None else x.take(frames) for name, x in terms.items()})
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ class Weights:
     """1 plants soles that must carry whoever does not fall, 0 only those that are seen to stand."""
     balance: float = 1.0
     """1 keeps the centre of mass over what carries it, 0 leaves it free."""
+    flight: float = 1.0
+    """1 lets the centre of mass fall freely in the air, 0 leaves it free."""
     gait: float = 1.0
     """1 lets whoever walks or runs do the same from step to step, softly; 0 leaves each step for itself."""
     jumps: float = 1.0
@@ -194,6 +200,7 @@ class Problem:
         self.given_ground = ground
         self.ground = ground if weights.ground > 0 else None
         self.support = ground.support if ground is not None and weights.balance > 0 else None
+        self.flight = ground.flight if ground is not None and weights.flight > 0 else None
         self.outline = seen.outline if weights.outline > 0 else None
         self.gait, self.lively = gait, lively
         n = len(seen.time_s)
@@ -331,6 +338,8 @@ class Problem:
             terms["ground"] = self._ground(s, p, soles, None)
             if self.support is not None:
                 terms["balance"] = supports.add(self.support, model, self.share, p, s.shape, *soles)
+        if self.flight is not None:
+            terms["flight"] = flights.add(self.flight, model, self.triple, self.second, self.triple_share, p, s.shape)
         if self.outline is not None:
             terms["outline"] = outlines.add(self.outline, model, self.view, self.share, p, s.shape)
         return sum(terms.values()), terms, np.where(used, length, np.nan)
@@ -407,6 +416,8 @@ class Problem:
             self._ground(s, p, soles, out)
             if self.support is not None:
                 supports.add(self.support, model, self.share, p, s.shape, *soles, out)
+        if self.flight is not None:
+            flights.add(self.flight, model, self.triple, self.second, self.triple_share, p, s.shape, out)
         if self.outline is not None:
             outlines.add(self.outline, model, self.view, self.share, p, s.shape, out)
         return out

@@ -17,6 +17,9 @@ _LIMBS = (("femur", "tibia", 0.1447, 0.39), ("tibia", "talus", 0.0457, 0.44), ("
           ("humerus", "ulna", 0.0263, 0.58), ("ulna", "hand", 0.0150, 0.46), ("hand", "hand", 0.0058, 0.0))
 """From joint, to joint, mass over the body's, centre's share of the way; each twice."""
 
+GRAVITY = 9.81
+"""m/s²"""
+
 
 def _mass_table() -> np.ndarray:
     """(24,) weight of each joint's place in the centre of mass; sums to 1."""

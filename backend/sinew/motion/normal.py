@@ -48,6 +48,8 @@ class Normal:
     """(T, 3, 3): rows of the later frame."""
     gradient: np.ndarray
     """(T, 49)"""
+    after_block: np.ndarray | None
+    """(T, 49, 49): what couples a frame with the next but one otherwise: rows of frame t + 2. Few takes have any."""
     side: np.ndarray
     """(T, 49, B)"""
     corner: np.ndarray
@@ -59,7 +61,7 @@ class Normal:
     def empty(n: int, b: int) -> Normal:
         c = N_COLUMNS
         return Normal(np.zeros((n, c, c)), np.zeros((n, c, c)), np.zeros((n, c)), np.zeros((n, c)),
-                      np.zeros((n, 3, 3)), np.zeros((n, 3, 3)), np.zeros((n, c)), np.zeros((n, c, b)),
+                      np.zeros((n, 3, 3)), np.zeros((n, 3, 3)), np.zeros((n, c)), None, np.zeros((n, c, b)),
                       np.zeros((b, b)), np.zeros(b))
 
     def couple(self, frames: np.ndarray, ahead: int, value: np.ndarray, columns: slice) -> None:
@@ -69,6 +71,13 @@ class Normal:
 
     def couple_pelvis(self, frames: np.ndarray, ahead: int, value: np.ndarray) -> None:
         target = self.next_pelvis if ahead == 1 else self.after_pelvis
+        target[frames] += value
+
+    def couple_all(self, frames: np.ndarray, ahead: int, value: np.ndarray) -> None:
+        """Add (N, 49, 49), rows of the later frame, to frames and those `ahead` of them; frames must differ."""
+        if ahead == 2 and self.after_block is None:
+            self.after_block = np.zeros_like(self.next_block)
+        target = self.next_block if ahead == 1 else self.after_block
         target[frames] += value
 
     def blocks(self, fixed: np.ndarray) -> Blocks:
@@ -87,6 +96,8 @@ class Normal:
         after = np.zeros((max(n - 2, 0), c, c))
         after[:, index, index] = self.after_diagonal[:-2]
         after[:, :3, :3] += np.swapaxes(self.after_pelvis[:-2], 1, 2)
+        if self.after_block is not None:
+            after += np.swapaxes(self.after_block[:-2], 1, 2)
         after *= free[:-2, :, None] * free[2:, None, :]
         diagonal = np.zeros((pairs, _PAIR, _PAIR))
         following = np.zeros((max(pairs - 1, 0), _PAIR, _PAIR))

@@ -21,6 +21,7 @@ from ..geometry import projection
 from ..geometry import rotations as rot
 from ..workers import each
 from . import carried, contact, fit, gait, glide, held, jumps, liveliness
+from .flight import flight_of
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
 from .start import Start, believed, finite_track, first_state, observations, with_outline
@@ -202,11 +203,6 @@ def _solve_free(shot: Shot, track: Track, frames: Frames, camera: Camera, model:
     return Subject(track, frames, seen, state, free.stature_m, lively, residual_px=residual, shape_is_known=shape_is_known)
 
 
-def _seldom(planted: np.ndarray, parts: np.ndarray | None) -> bool:
-    """Whether hardly a sole of (N, 4), nor another part (N, P), was seen on the floor."""
-    return contact.seldom(planted if parts is None else np.concatenate([planted, parts], 1))
-
-
 def _standing(model: Model, camera: Camera, s: Subject) -> tuple[np.ndarray, np.ndarray | None]:
     """(N, 4) how surely each sole stands, and whether on something else than the floor; None for whoever is not on it."""
     soles = soles_of(model, s.state)
@@ -239,14 +235,16 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
         if s.glides:
             s.ground = replace(s.ground, glides=glide.on_floor(s, soles_of(model, s.state)))
             stature = model.stature(s.state.shape)
-        elif _seldom(chance * ~higher, parts) and not floor_shown(camera):
+        elif contact.seldom(contact.with_parts(chance * ~higher, parts)) and not floor_shown(camera):
             # Feet that never stand would be lifted onto a doubtful floor by making the person small.
             s.ground = replace(s.ground, sink_sigma_m=_NO_FLOOR_M)
             stature = model.stature(s.state.shape)
     else:
         s.ground = fit.Ground(chance, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     if not s.glides:  # who skates leans into curves
-        s.ground = replace(s.ground, support=support_of(model, s.state, s.seen.time_s, s.frames.joined))
+        flight = flight_of(model, s.state, s.seen.time_s, s.frames.joined, contact.with_parts(chance, s.ground.parts))
+        s.ground = replace(s.ground, flight=flight,
+                           support=support_of(model, s.state, s.seen.time_s, s.frames.joined, flight.sure))
     _hold(model, camera, s, replace(weights, stature_m=stature), tick)
 
 
@@ -398,6 +396,6 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
                      "guesses.")
     elif s.glides:
         notes.append(f"{s.track.id}: the feet glide instead of standing; the floor is taken to be where they are lowest.")
-    elif _seldom(chance, s.ground.parts):
+    elif contact.seldom(contact.with_parts(chance, s.ground.parts)):
         notes.append(f"{s.track.id}: hardly a planted foot was seen; the floor and its height over it are guesses.")
     return notes

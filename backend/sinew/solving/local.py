@@ -9,6 +9,7 @@ import numpy as np
 from ..flow import Report, nothing
 from ..geometry import rotations as rot
 from ..motion import contact, fit, liveliness
+from ..motion.flight import flight_of
 from ..motion.subject import parts_seen, resting
 from ..motion.support import support_of
 from .evidence import PIN_SIGMA, REACH_S, Evidence
@@ -160,8 +161,9 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
         joined = seen.joined[which].copy()
         joined[0] = False
         part = replace(seen.take(which), joined=joined)
+        flight = flight_of(person.model, anchor, time, continued, contact.with_parts(chance[which], parts))
         ground = fit.Ground(chance[which], on_floor=heights < contact.RAISED_M, parts=parts if person.on_floor else None,
-                            support=support_of(person.model, state, time, continued))
+                            support=support_of(person.model, state, time, continued, flight.sure), flight=flight)
         if not person.on_floor:
             ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)
         return {"model": person.model, "seen": part, "view": person.view.take(which), "weights": weights,
