@@ -46,7 +46,7 @@ def setting(request):
     lively[:, :3] = lively[:, :1]
     weights = fit.Weights(stature_m=1.7, robust_smooth=request.param)
     steps = Gait(state.q[:, None] + rng.normal(0, .3, (n, 4, 46)), rng.uniform(0, 5, (n, 4, 1)) * (np.arange(46) > 2),
-                 rot.exp(rng.normal(0, .3, (n, 4, 3))) @ state.pelvis[:, None], rng.uniform(0, 10, (n, 4)))
+                 rot.exp(rng.normal(0, .3, (n, 4, 3))) @ state.pelvis[:, None], rng.uniform(0, 10, (n, 4)), np.zeros(n))
     problem = fit.Problem(film.model, seen, view, weights, ground, lively=lively, gait=steps)
     return problem, state
 

@@ -18,7 +18,7 @@ from . import background, bundle, structure, turning
 from .follow import Tracks, follow, is_noise, jumps
 from .given import Given
 
-TURN_EXPLAINS_PX = 0.22
+TURN_EXPLAINS_PX = 0.15
 """Median residual, followed pixels, at which a camera that only turns leaves nothing to explain."""
 MOVE_GAIN, MOVE_GAIN_ZOOM = 0.65, 0.5
 """A moving camera must take the misfit below this share of the turning one's, or of the turning and zooming one's, since a

@@ -11,6 +11,7 @@ for points and whole periods.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,14 @@ WINDOW_S = 1.5
 """Frames so near speak for how somebody walks about a frame."""
 LEAST_S = 0.3
 """So much of the film must have its other step in it."""
-LIKE = 0.45
-"""Of the swing of one leg against the other, how far one step may be from the mirrored other one."""
+LIKE = 0.6
+"""Of the swing of one leg against the other, how far one step may be from the mirrored other one, and a stride from the next:
+0.06 to 0.24 for walkers and runners, 0.42 to 0.53 for one who is hidden behind others for a third of the time, 0.74 and more
+for everybody else."""
+ON_S = 1.0
+"""Whoever is hidden so shortly after or before they walked is taken to walk."""
+GAP_S = 0.2
+"""What lies between two sightings so near to each other follows from them better than from other steps."""
 LEAST_SWING = 0.12
 """rad, of one leg against the other: whoever hardly moves repeats themselves too, and so do squats and hops on both feet."""
 MIRRORED, AGAIN = 0.3, 0.2
@@ -42,6 +49,8 @@ TURN = 0.1
 """Spread of the pelvis' turn, rad, about the way: on the whole people face where they go."""
 STEPS = (-2, -1, 1, 2)
 """Other steps that a frame is told by, from its own."""
+OTHER_FOOT = [2, 3, 0, 1]
+"""Soles as a mirror shows them."""
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 """Of the rest axes, whose x is sideways."""
 LEAST_WAY_M = 0.3
@@ -65,9 +74,11 @@ class Gait:
     """(T, S, 3, 3) rest axes -> world, turned with the way."""
     turn_inverse: np.ndarray
     """(T, S) 1/rad: one over the spread of the pelvis' turn; 0 where there is no such step, or no way."""
+    step_s: np.ndarray
+    """(T,) time from one step to the next, s; 0 where nobody walks or runs."""
 
     def take(self, frames: np.ndarray) -> Gait:
-        return Gait(self.q[frames], self.inverse[frames], self.pelvis[frames], self.turn_inverse[frames])
+        return Gait(self.q[frames], self.inverse[frames], self.pelvis[frames], self.turn_inverse[frames], self.step_s[frames])
 
 
 def gait(q: np.ndarray, pelvis: np.ndarray, root_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.ndarray
@@ -83,29 +94,82 @@ def gait(q: np.ndarray, pelvis: np.ndarray, root_m: np.ndarray, time_s: np.ndarr
         seen: (T,) bool: detected. Other frames are told, and tell nothing.
     """
     step_s = step_times(q, time_s, joined, seen)
-    walks = np.isfinite(step_s)
-    if not walks.any():
+    if not np.isfinite(step_s).any():
         return None
+    step_s = filled(step_s, time_s, ~seen)  # who is hidden goes on as before, or as after it
+    walks = np.isfinite(step_s)
     step_s = np.where(walks, step_s, 0.0)
     along = rot.exp(ways(root_m, time_s, joined, step_s)[:, None] * [0.0, 0.0, 1.0])
     turn = np.swapaxes(along, 1, 2) @ pelvis
     told, told_turn = (np.where(seen[:, None], x, np.nan) for x in (q, turn.reshape(-1, 9)))
-    found, turns = [], []
-    for steps in STEPS:
-        other, other_turn = (at(x, time_s, joined, time_s + steps * step_s) for x in (told, told_turn))
-        other_turn = other_turn.reshape(-1, 3, 3)
-        if steps % 2:
-            other, other_turn = sk.mirror_q(other), MIRROR @ other_turn @ MIRROR
-        found.append(other)
-        turns.append(along @ other_turn)
-    found, turns = np.stack(found, 1), np.stack(turns, 1)
+    found = others(told, time_s, joined, step_s)
+    turns = along[:, None] @ others(told_turn, time_s, joined, step_s, _mirrored_turn).reshape(-1, len(STEPS), 3, 3)
     known = walks[:, None] & np.isfinite(found).all(2)
     turned = known & np.isfinite(turns).all((2, 3))
     spread = np.array([MIRRORED if steps % 2 else AGAIN for steps in STEPS])[:, None] * np.ones(q.shape[1])
     spread[:, TRUNK] *= TRUNK_SHARE
     q_inverse = np.where(known[..., None] & (np.arange(q.shape[1]) > 2), 1 / spread, 0.0)
     turns = rot.nearest(np.where(turned[..., None, None], turns, np.eye(3)))  # straight between frames is not quite a turn
-    return Gait(np.where(known[..., None], found, q[:, None]), q_inverse, turns, np.where(turned, 1 / TURN, 0.0))
+    return Gait(np.where(known[..., None], found, q[:, None]), q_inverse, turns, np.where(turned, 1 / TURN, 0.0), step_s)
+
+
+def _mirrored_turn(turn: np.ndarray) -> np.ndarray:
+    return (MIRROR @ turn.reshape(-1, 3, 3) @ MIRROR).reshape(-1, 9)
+
+
+def others(values: np.ndarray, time_s: np.ndarray, joined: np.ndarray, step_s: np.ndarray,
+           mirrored: Callable[[np.ndarray], np.ndarray] = sk.mirror_q) -> np.ndarray:
+    """(T, S, D) values (T, D) in the other `STEPS` of each frame, every second one mirrored; NaN where there is none.
+
+    Args:
+        values: NaN in frames that tell nothing.
+        time_s, joined: As for `gait`.
+        step_s: (T,)
+        mirrored: Turns values (T, D) into those of the mirrored pose.
+    """
+    found = [at(values, time_s, joined, time_s + ahead * step_s) for ahead in STEPS]
+    return np.stack([mirrored(x) if ahead % 2 else x for x, ahead in zip(found, STEPS, strict=True)], 1)
+
+
+def filled(step_s: np.ndarray, time_s: np.ndarray, where: np.ndarray, within_s: float = ON_S) -> np.ndarray:
+    """Times of a step (T,) with those of somebody who walks so shortly before or after put in, where asked for (T,)."""
+    walks = np.isfinite(step_s)
+    following = np.searchsorted(time_s[walks], time_s).clip(0, walks.sum() - 1)
+    beside = np.stack([following, (following - 1).clip(0)])
+    away = np.abs(time_s[walks][beside] - time_s)
+    nearest = np.take_along_axis(beside, away.argmin(0)[None], 0)[0]
+    return np.where(~walks & where & (away.min(0) <= within_s), step_s[walks][nearest], step_s)
+
+
+def gone_on(q: np.ndarray, root_m: np.ndarray, steps: Gait, time_s: np.ndarray, seen: np.ndarray
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (T, 46) and places (T, 3) to begin from: in frames of a gap, where other steps tell, their mean on an
+    even way.
+
+    What was put between the frames beside a gap may be a whole step short of what happened in it, and no small step leads
+    from one to the other. Arguments as for `gait`.
+    """
+    told = steps.inverse.any(2) & hidden(time_s, seen)[:, None]
+    known = told.any(1)
+    mean = (steps.q * told[..., None]).sum(1) / np.maximum(told.sum(1), 1)[:, None]
+    way = np.stack([np.interp(time_s, time_s[seen], x) for x in root_m[seen].T], 1)
+    return np.where(known[:, None], mean, q), np.where(known[:, None], way, root_m)
+
+
+def stood(chance: np.ndarray, steps: Gait, time_s: np.ndarray, joined: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """How surely soles stand (T, 4), left and right: in frames of a gap as in the other steps, where any tells."""
+    told = np.where(seen[:, None], chance, np.nan)
+    found = others(told, time_s, joined, steps.step_s, lambda soles: soles[:, OTHER_FOOT])
+    known = np.isfinite(found).all(2) & (steps.step_s > 0)[:, None]
+    mean = np.where(known[..., None], found, 0.0).sum(1) / np.maximum(known.sum(1), 1)[:, None]
+    return np.where((known.any(1) & hidden(time_s, seen))[:, None], mean, chance)
+
+
+def hidden(time_s: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """(T,) bool: not seen, nor shortly before and after. Arguments as for `gait`."""
+    own = np.r_[-np.inf, time_s[seen], np.inf]
+    after = np.searchsorted(own, time_s)
+    return ~seen & (own[after] - own[after - 1] > GAP_S)
 
 
 def add(steps: Gait, share: np.ndarray, q: np.ndarray, pelvis: np.ndarray, out: Normal | None = None) -> float:
@@ -157,16 +221,24 @@ def step_times(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.n
     usual_s = float(np.median(np.diff(time_s))) if len(q) > 1 else 0.0
     best = np.full(len(q), LIKE)
     for step_s in np.arange(SHORTEST_S, LONGEST_S, STEP_S):
-        after = at(mirrored, time_s, joined, time_s + step_s)
-        pair = np.isfinite(after + legs).all(1)
-        if pair.sum() * usual_s < LEAST_S:
+        # The next step is mirrored, and the one after it the same again: whoever is hidden every other step has few pairs
+        # of the first kind.
+        pairs = [_pairs(legs, at(other, time_s, joined, time_s + ahead), time_s + ahead / 2)
+                 for other, ahead in ((mirrored, step_s), (legs, 2 * step_s))]
+        if len(pairs[0][0]) * usual_s < LEAST_S:
             continue
-        # A pair speaks for the time between its two frames.
-        off = _about(time_s, time_s[pair] + step_s / 2, ((after - legs)[pair] ** 2).mean(1, keepdims=True))[:, 0]
-        apart = np.sqrt(off / 2) / np.maximum(swing, 1e-9)
+        middle_s, off = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        order = np.argsort(middle_s, kind="stable")
+        apart = np.sqrt(_about(time_s, middle_s[order], off[order])[:, 0] / 2) / np.maximum(swing, 1e-9)
         better = (apart < best) & (swing > LEAST_SWING)  # NaN where no pair is near
         best, out = np.where(better, apart, best), np.where(better, step_s, out)
     return out
+
+
+def _pairs(legs: np.ndarray, other: np.ndarray, middle_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Times (P,) between the frames of each pair, for which it speaks, and mean squares (P, 1) of how far its legs differ."""
+    pair = np.isfinite(other + legs).all(1)
+    return middle_s[pair], ((other - legs)[pair] ** 2).mean(1, keepdims=True)
 
 
 def at(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, when_s: np.ndarray) -> np.ndarray:

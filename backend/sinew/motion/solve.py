@@ -20,7 +20,7 @@ from ..flow import Camera, Motion, People, Report, Shot, Track, nothing
 from ..geometry import projection
 from ..geometry import rotations as rot
 from ..workers import each
-from . import carried, contact, fit, gait, glide, held, jumps, liveliness
+from . import carried, contact, exchange, fit, gait, glide, held, jumps, liveliness
 from .flight import flight_of
 from .frames import LONGEST_GAP_S, Frames, solved_frames
 from .model import KEYPOINT, Model, make_model
@@ -208,10 +208,14 @@ def _standing(model: Model, camera: Camera, s: Subject) -> tuple[np.ndarray, np.
     soles = soles_of(model, s.state)
     speed = speed_of(camera, s, soles)
     said = None if s.track.standing is None else s.track.standing[s.frames.index]
-    if not s.on_floor:
-        return contact.with_evidence(contact.standing(speed), said), None
-    return contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, s.frames.joined,
-                                      soles_seen(s.track, s.frames.index), said)
+    if s.on_floor:
+        chance, higher = contact.on_floor_or_raised(speed, soles, s.state.root_m, s.seen.time_s, s.frames.joined,
+                                                    soles_seen(s.track, s.frames.index), said)
+    else:
+        chance, higher = contact.with_evidence(contact.standing(speed), said), None
+    if s.steps is not None:
+        chance = gait.stood(chance, s.steps, s.seen.time_s, s.frames.joined, s.frames.seen)
+    return chance, higher
 
 
 def solve_on_ground(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: Callable[[], None]) -> None:
@@ -226,6 +230,7 @@ def solve_on_ground(model: Model, camera: Camera, s: Subject, weights: fit.Weigh
 
 def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: Callable[[], None]) -> None:
     """The last fit of one person, planted feet held."""
+    _walk_on(s, weights)
     chance, higher = _standing(model, camera, s)
     stature = s.stature_m
     if s.on_floor:
@@ -252,6 +257,7 @@ def hold_what_carries(model: Model, camera: Camera, s: Subject, weights: fit.Wei
     """Fit once more with soles held that must carry somebody who does not fall, if there are any beside the planted ones."""
     if 0 in (weights.ground, weights.carried) or not s.on_floor or s.glides or s.ground.sink_sigma_m == _NO_FLOOR_M:
         return
+    _walk_on(s, weights)
     planted = np.maximum(s.ground.contact, _standing(model, camera, s)[0])
     must = carried.soles_that_carry(model, s.state, s.seen.time_s, s.frames.joined, planted,
                                     soles_seen(s.track, s.frames.index))
@@ -260,15 +266,25 @@ def hold_what_carries(model: Model, camera: Camera, s: Subject, weights: fit.Wei
         _hold(model, camera, s, replace(weights, stature_m=s.stature_m), tick)
 
 
+def _walk_on(s: Subject, weights: fit.Weights) -> None:
+    """Find what one person's own steps, as fitted so far, tell: of legs that were exchanged, and where gaps begin from."""
+    if weights.gait == 0:
+        return
+    wrong = exchange.exchanged(s.state.q, s.seen.time_s, s.seen.joined, s.frames.seen)
+    if wrong.any():
+        s.track, s.seen, q = exchange.put_right(s.track, s.seen, s.state.q, s.frames.index, wrong)
+        s.state, s.exchanged = replace(s.state, q=q), wrong if s.exchanged is None else s.exchanged ^ wrong
+    s.steps = gait.gait(s.state.q, s.state.pelvis, s.state.root_m, s.seen.time_s, s.seen.joined, s.frames.seen)
+    if s.steps is not None:
+        q, root_m = gait.gone_on(s.state.q, s.state.root_m, s.steps, s.seen.time_s, s.frames.seen)
+        s.state = replace(s.state, q=q, root_m=root_m)
+
+
 def _hold(model: Model, camera: Camera, s: Subject, weights: fit.Weights, tick: _Ticker) -> None:
-    """Fit one person to their ground, and to their own steps as fitted so far."""
+    """Fit one person to their ground and their steps."""
     view = view_of(camera, s.frames.index)
-    steps = None
-    if weights.gait > 0:
-        steps = gait.gait(s.state.q, s.state.pelvis, s.state.root_m, s.seen.time_s, s.seen.joined, s.frames.seen)
-    s.walks = steps is not None
     s.state, s.residual_px = _minimise(model, s.seen, view, s.state, [(weights, ROUNDS["ground"])], s.ground, tick,
-                                       not s.shape_is_known, s.lively, steps)
+                                       not s.shape_is_known, s.lively, s.steps)
 
 
 _SEEN_BY = {
@@ -386,9 +402,12 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
         if crossed >= FEW_FRAMES:
             notes.append(f"{s.track.id}: in {crossed} frames somebody else is in the way; limbs that may be theirs are "
                          "believed less.")
-    if s.walks:
+    if s.steps is not None:
         notes.append(f"{s.track.id} walks or runs; what is hardly seen of a limb follows the steps before and after, and the "
                      "hips face the way.")
+    if s.exchanged is not None:
+        notes.append(f"{s.track.id}: left and right leg were exchanged in {int(s.exchanged.sum())} frame(s), which the other "
+                     "steps tell, and were put right.")
     if not s.on_floor:
         notes.append(f"{s.track.id} stands away from the others' floor; its distance from the camera is a guess.")
     elif _feet_seen(s) < contact.SELDOM:

@@ -9,6 +9,7 @@ import numpy as np
 from ..flow import Camera, Track
 from . import contact, fit
 from .frames import Frames
+from .gait import Gait
 from .model import CONTACT_KEYPOINTS, PARTS, Model
 from .start import believed
 
@@ -31,8 +32,10 @@ class Subject:
     """The shape is given and kept."""
     glides: bool = False
     """The feet hardly ever stand but move along the floor, where they are lowest."""
-    walks: bool = False
-    """Walks or runs, and was fitted to the other steps too."""
+    exchanged: np.ndarray | None = None
+    """(N,) bool: the legs are read the other way than they were found; None: nowhere."""
+    steps: Gait | None = None
+    """What the other steps of somebody who walks or runs said of each at the last fit; None: nothing, or nobody walks."""
 
 
 PARTS_NEAR_M = 0.2
