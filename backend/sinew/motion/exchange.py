@@ -30,6 +30,9 @@ OFF, BETTER = 0.25, 0.5
 """rad from what the other steps say, as read, on the mean of such a stretch; and the share of it that the other reading may
 leave. Walkers whose legs are read rightly have no frame above 0.15 where the other reading is better."""
 
+MOST = 1 / 3
+"""Of the frames that can be judged: where more of them seem exchanged, which reading is right is not known."""
+
 
 def exchanged(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(T,) bool: the legs fit the other steps far better the other way round. Arguments as for `gait.gait`."""
@@ -51,7 +54,7 @@ def exchanged(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.nd
     for a, b in runs(judged & (other < own), joined):
         if time_s[b - 1] - time_s[a] >= LEAST_S and own[a:b].mean() > OFF and other[a:b].mean() < BETTER * own[a:b].mean():
             out[a:b] = True
-    return out
+    return out if out.sum() <= MOST * judged.sum() else np.zeros_like(out)
 
 
 def put_right(track: Track, seen: fit.Observations, q: np.ndarray, frames: np.ndarray, which: np.ndarray
