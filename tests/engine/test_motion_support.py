@@ -60,9 +60,10 @@ def test_frames_that_are_not_joined_have_no_way_between_them(film):
 
 
 def test_nothing_carries_in_the_air(film):
-    in_air = np.linspace(0, 1, 30)
-    on_feet, found = (support.support_of(film.model, state_of(film), film.time_s, joined(30), air) for air in (0.0, in_air))
-    assert found.sure == pytest.approx((1 - in_air) * on_feet.sure)
+    sure = np.linspace(0, 1, 30)
+    on_feet = support.support_of(film.model, state_of(film), film.time_s, joined(30))
+    assert on_feet.in_air(sure).sure == pytest.approx((1 - sure) * on_feet.sure)
+    assert np.array_equal(on_feet.in_air(sure).carries, on_feet.carries)
 
 
 def test_who_sits_is_carried_by_more_than_soles(film):

@@ -84,9 +84,9 @@ def planted(speed: np.ndarray, height_m: np.ndarray) -> np.ndarray:
     return standing(speed) * expit((NEAR_M - height_m) / NEAR_SPREAD_M)
 
 
-def with_parts(planted: np.ndarray, parts: np.ndarray | None) -> np.ndarray:
-    """(T, 4 + P) how surely each sole stands and each other part rests. parts: (T, P); None: none does."""
-    return planted if parts is None else np.concatenate([planted, parts], 1)
+def with_parts(soles: np.ndarray, parts: np.ndarray | None) -> np.ndarray:
+    """(T, 4 + P) how surely each sole (T, 4) stands and each other part (T, P) rests; None: none of these does."""
+    return soles if parts is None else np.concatenate([soles, parts], 1)
 
 
 def with_evidence(chance: np.ndarray, evidence: np.ndarray | None) -> np.ndarray:

@@ -29,7 +29,6 @@ LEAST_S = 0.15
 OFF, BETTER = 0.25, 0.5
 """rad from what the other steps say, as read, on the mean of such a stretch; and the share of it that the other reading may
 leave. Walkers whose legs are read rightly have no frame above 0.15 where the other reading is better."""
-
 MOST = 1 / 3
 """Of the frames that can be judged: where more of them seem exchanged, which reading is right is not known."""
 

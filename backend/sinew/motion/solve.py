@@ -232,7 +232,7 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
     """The last fit of one person, planted feet held."""
     _walk_on(s, weights)
     chance, higher = _standing(model, camera, s)
-    stature = s.stature_m
+    stature, once_before = s.stature_m, s.ground is not None
     if s.on_floor:
         eye = np.asarray(camera.T_wc, dtype=float)[s.frames.index][:, :3, 3]
         parts = resting(model, s.state, s.seen.time_s, s.frames.joined, eye, parts_seen(s.track, s.frames.index))
@@ -247,9 +247,11 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
     else:
         s.ground = fit.Ground(chance, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     if not s.glides:  # who skates leans into curves
+        s.ground = replace(s.ground, support=support_of(model, s.state, s.seen.time_s, s.frames.joined))
+    if once_before and not s.glides:
+        # Only now: a foot that is missed at first is seen to stand once the others are held.
         flight = flight_of(model, s.state, s.seen.time_s, s.frames.joined, contact.with_parts(chance, s.ground.parts))
-        s.ground = replace(s.ground, flight=flight,
-                           support=support_of(model, s.state, s.seen.time_s, s.frames.joined, flight.sure))
+        s.ground = replace(s.ground, flight=flight, support=s.ground.support.in_air(flight.sure))
     _hold(model, camera, s, replace(weights, stature_m=stature), tick)
 
 

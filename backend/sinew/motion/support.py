@@ -7,7 +7,7 @@ is down while they stand, dance or kick; along their way it swings with the stri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,16 +48,18 @@ class Support:
         """The same for some of the frames."""
         return Support(self.carries[frames], self.per_spread[frames], self.sure[frames])
 
+    def in_air(self, sure: np.ndarray) -> Support:
+        """The same, less what is surely (T,), 0..1, carried by nothing."""
+        return replace(self, sure=(1 - sure) * self.sure)
 
-def support_of(model: Model, state: State, time_s: np.ndarray, joined: np.ndarray, in_air: np.ndarray | float = 0.0
-               ) -> Support:
+
+def support_of(model: Model, state: State, time_s: np.ndarray, joined: np.ndarray) -> Support:
     """What carries somebody in a pose, up to a better one: whichever soles are lowest.
 
     Args:
         model: The body.
         state: T frames, z up.
         time_s, joined: (T,)
-        in_air: (T,) 0..1: how surely nothing carries.
     """
     p = pose(model.skeleton, state.shape, state.pelvis, state.q, state.root_m)
     soles = model.soles.positions(p, state.shape)
@@ -68,7 +70,7 @@ def support_of(model: Model, state: State, time_s: np.ndarray, joined: np.ndarra
     directions = np.zeros((len(along), 2, 3))
     directions[:, 0, :2] = along / np.hypot(SPREAD_M, STRIDE_S * speed)
     directions[:, 1, 0], directions[:, 1, 1] = -along[:, 1] / SPREAD_M, along[:, 0] / SPREAD_M
-    return Support(down / down.sum(1, keepdims=True), directions, (1 - in_air) * on_feet(p.centre, soles, _UP))
+    return Support(down / down.sum(1, keepdims=True), directions, on_feet(p.centre, soles, _UP))
 
 
 def _velocity(x: np.ndarray, time_s: np.ndarray, joined: np.ndarray) -> np.ndarray:

@@ -163,7 +163,7 @@ def solve_window(person: Person, evidence: Evidence, window: Window, weights: fi
         part = replace(seen.take(which), joined=joined)
         flight = flight_of(person.model, anchor, time, continued, contact.with_parts(chance[which], parts))
         ground = fit.Ground(chance[which], on_floor=heights < contact.RAISED_M, parts=parts if person.on_floor else None,
-                            support=support_of(person.model, state, time, continued, flight.sure), flight=flight)
+                            support=support_of(person.model, state, time, continued).in_air(flight.sure), flight=flight)
         if not person.on_floor:
             ground = replace(ground, height_sigma_m=_FLOORLESS_M, sink_sigma_m=_FLOORLESS_M)
         return {"model": person.model, "seen": part, "view": person.view.take(which), "weights": weights,
