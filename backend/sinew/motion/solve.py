@@ -407,7 +407,7 @@ def _notes(s: Subject, chance: np.ndarray) -> list[str]:
     if s.steps is not None:
         notes.append(f"{s.track.id} walks or runs; what is hardly seen of a limb follows the steps before and after, and the "
                      "hips face the way.")
-    if s.exchanged is not None:
+    if s.exchanged is not None and s.exchanged.any():
         notes.append(f"{s.track.id}: left and right leg were exchanged in {int(s.exchanged.sum())} frame(s), which the other "
                      "steps tell, and were put right.")
     if not s.on_floor:
