@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit
 
 from .balance import lowest, on_feet
-from .contact import around, runs
+from .contact import around, nearest, runs
 from .kinematics import pose
 from .masses import GRAVITY
 from .model import Model
@@ -92,7 +92,5 @@ def _lately(time_s: np.ndarray, seen: np.ndarray) -> np.ndarray:
     for foot in (0, 1):
         at = time_s[feet[:, foot]]
         if len(at):
-            k = np.searchsorted(at, time_s)
-            away = np.minimum(np.abs(at[np.minimum(k, len(at) - 1)] - time_s), np.abs(at[np.maximum(k - 1, 0)] - time_s))
-            near[:, foot] = away <= SEEN_WITHIN_S + 1e-6
+            near[:, foot] = nearest(at, time_s)[1] <= SEEN_WITHIN_S + 1e-6
     return np.repeat(near, 2, axis=1)

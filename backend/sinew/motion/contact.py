@@ -199,6 +199,14 @@ def runs(on: np.ndarray, joined: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(start.tolist(), end.tolist(), strict=True))
 
 
+def nearest(known_s: np.ndarray, time_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of known times, in order and at least one, the nearest to each of others (T,): its number, and how far away, s."""
+    following = np.searchsorted(known_s, time_s)
+    beside = np.stack([following, following - 1]).clip(0, len(known_s) - 1)
+    away = np.abs(known_s[beside] - time_s)
+    return np.where(away[1] < away[0], beside[1], beside[0]), away.min(0)
+
+
 def levels(height: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Sort stances by the level that they stand on, the lowest first: as few levels as explain their heights.
 

@@ -18,8 +18,6 @@ from .contact import runs
 from .gait import LEGS, filled, others, step_times
 from .model import KEYPOINT
 
-OTHER_LEG = [2, 3, 0, 1]
-"""`LEGS` of the other side."""
 DOFS = [i for i, name in enumerate(sk.DOF_NAMES) if name.startswith(("hip_", "knee_", "ankle_", "subtalar_", "mtp_"))]
 KEYS = {side: [KEYPOINT[f"{name}_{side}"] for name in ("knee", "ankle", "heel", "foot_index")] for side in "lr"}
 WITHIN_S = 3.0
@@ -49,7 +47,7 @@ def exchanged(q: np.ndarray, time_s: np.ndarray, joined: np.ndarray, seen: np.nd
     for count in np.unique(known.sum(1)[judged]):
         rows = judged & (known.sum(1) == count)
         usual[rows] = np.median(told[rows][known[rows]].reshape(-1, count, len(LEGS)), axis=1)
-    own, other = (np.sqrt(((q[:, columns] - usual) ** 2).mean(1)) for columns in (LEGS, [LEGS[k] for k in OTHER_LEG]))
+    own, other = (np.sqrt(((q[:, columns] - usual) ** 2).mean(1)) for columns in (LEGS, LEGS[2:] + LEGS[:2]))
     for a, b in runs(judged & (other < own), joined):
         if time_s[b - 1] - time_s[a] >= LEAST_S and own[a:b].mean() > OFF and other[a:b].mean() < BETTER * own[a:b].mean():
             out[a:b] = True

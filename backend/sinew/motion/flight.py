@@ -81,12 +81,13 @@ def falling(height_m: np.ndarray, time_s: np.ndarray, joined: np.ndarray, loose:
         inside = slice(a + 1, b - 1)
         if b - a < 5 or time_s[b - 2] - time_s[a + 1] < LEAST_S:
             continue
-        # Height, speed and acceleration in the middle, by a parabola; and the part of it that is no straight line.
+        # What of a parabola, and of the heights, is no straight line.
         away = time_s[inside] - time_s[inside].mean()
         straight = np.stack([np.ones(len(away)), away], 1)
-        bend = away**2 / 2 - straight @ (np.linalg.pinv(straight) @ (away**2 / 2))
-        acceleration = float(bend @ height_m[inside] / (bend @ bend))
-        rest = height_m[inside] - straight @ (np.linalg.pinv(straight) @ height_m[inside]) - acceleration * bend
+        both = np.stack([away**2 / 2, height_m[inside]], 1)
+        bend, bent = (both - straight @ (np.linalg.pinv(straight) @ both)).T
+        acceleration = float(bend @ bent / (bend @ bend))
+        rest = bent - acceleration * bend
         if not FALLS[0] < -acceleration / GRAVITY < FALLS[1] or rest @ rest > (ROUGH * acceleration) ** 2 * (bend @ bend):
             continue
         spread = HEIGHT_SIGMA_M**2 / (bend @ bend) + ACCELERATION_SIGMA**2

@@ -19,6 +19,7 @@ import numpy as np
 from sinew_take import skeleton as sk
 
 from ..geometry import rotations as rot
+from .contact import nearest
 from .losses import fading
 from .normal import Normal
 
@@ -134,11 +135,8 @@ def others(values: np.ndarray, time_s: np.ndarray, joined: np.ndarray, step_s: n
 def filled(step_s: np.ndarray, time_s: np.ndarray, where: np.ndarray, within_s: float = ON_S) -> np.ndarray:
     """Times of a step (T,) with those of somebody who walks so shortly before or after put in, where asked for (T,)."""
     walks = np.isfinite(step_s)
-    following = np.searchsorted(time_s[walks], time_s).clip(0, walks.sum() - 1)
-    beside = np.stack([following, (following - 1).clip(0)])
-    away = np.abs(time_s[walks][beside] - time_s)
-    nearest = np.take_along_axis(beside, away.argmin(0)[None], 0)[0]
-    return np.where(~walks & where & (away.min(0) <= within_s), step_s[walks][nearest], step_s)
+    own, away = nearest(time_s[walks], time_s)
+    return np.where(~walks & where & (away <= within_s), step_s[walks][own], step_s)
 
 
 def gone_on(q: np.ndarray, root_m: np.ndarray, steps: Gait, time_s: np.ndarray, seen: np.ndarray

@@ -248,10 +248,10 @@ def solve_grounded(model: Model, camera: Camera, s: Subject, weights: fit.Weight
         s.ground = fit.Ground(chance, height_sigma_m=_NO_FLOOR_M, sink_sigma_m=_NO_FLOOR_M)
     if not s.glides:  # who skates leans into curves
         s.ground = replace(s.ground, support=support_of(model, s.state, s.seen.time_s, s.frames.joined))
-    if once_before and not s.glides:
-        # Only now: a foot that is missed at first is seen to stand once the others are held.
-        flight = flight_of(model, s.state, s.seen.time_s, s.frames.joined, contact.with_parts(chance, s.ground.parts))
-        s.ground = replace(s.ground, flight=flight, support=s.ground.support.in_air(flight.sure))
+        if once_before:  # a foot that is missed at first is seen to stand once the others are held
+            carries = contact.with_parts(chance, s.ground.parts)
+            flight = flight_of(model, s.state, s.seen.time_s, s.frames.joined, carries)
+            s.ground = replace(s.ground, flight=flight, support=s.ground.support.in_air(flight.sure))
     _hold(model, camera, s, replace(weights, stature_m=stature), tick)
 
 
